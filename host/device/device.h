@@ -1,0 +1,34 @@
+/*
+ * A device the rest of the library can hold without knowing OpenCL.
+ */
+#ifndef SKIP_DEVICE_DEVICE_H
+#define SKIP_DEVICE_DEVICE_H
+
+#include "device/profile/profile.h"
+
+struct skip_device; /* context, one in-order queue, profile, program cache */
+
+struct skip_device_info {
+	int platform_index, device_index;
+	struct skip_device_facts facts;
+	int compute_units;
+	bool fp16, fp64, int_dot; /* probed */
+	const char *profile_id;
+};
+
+/* All devices of all platforms; platforms without devices are no error. The caller frees *out with skip_free. */
+enum skip_status skip_device_list(const struct skip_profiles *profiles, struct skip_device_info **out, size_t *n, struct skip_err *err);
+/*
+ * Opens by `which`: NULL/"auto" (SKIP_DEVICE, else the best: a device whose profile is not `generic` or a checker, GPUs before CPUs), "P:D",
+ * part of a platform or device name, or a profile id (which then overrides the match, provided its conditions hold or it is generic).
+ * `profiles` must outlive the device. `threads` 0: the platform's choice. Errors: SKIP_ERR_NO_DEVICE listing what exists.
+ */
+enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
+				  struct skip_err *err);
+void skip_device_close(struct skip_device *device);
+const struct skip_device_info *skip_device_get_info(const struct skip_device *device);
+const struct skip_profile *skip_device_profile(const struct skip_device *device);
+/* Measured FMA peak of float32 in GFLOP/s (emitted kernel, independent accumulators, best of several runs). */
+enum skip_status skip_device_measure_peak(struct skip_device *device, double *gflops_f32, struct skip_err *err);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * Kernel families. A family is a folder kernels/<family>/ with family.c (this contract), one body per variant (<variant>.cl) and is found by
+ * CMake. family.c defines `const struct skip_family skip_family_<folder>` and knows its op, its constants, its launches; nothing else does.
+ *
+ * A body is OpenCL C 1.2 that reads constants `SKIP_<FAMILY>_<X>` (dimensions as literals) and its kernel name from the constants block emitted before
+ * it; it opens with #ifndef/#error for each of them and static limits as negative array sizes. After the body the emitter writes #undef lines, so one
+ * program holds many instances. Shared functions (kernels/common/<name>.cl: maths, rng) are emitted once per program, before the first user.
+ */
+#ifndef SKIP_DEVICE_FAMILY_H
+#define SKIP_DEVICE_FAMILY_H
+
+#include "device/plan.h"
+#include "device/profile/profile.h"
+
+struct skip_lowering; /* lower/: the state of lowering one graph */
+
+/* One constant of the block. */
+struct skip_constant {
+	char name[48]; /* without the SKIP_ prefix: "LINEAR_K" */
+	char text[96]; /* literal or name: "384", "0x1.6a09e6p-3f", "gelu" */
+};
+#define SKIP_SPEC_MAX_CONSTANTS 32
+
+/* The descriptor of a kernel: same bytes, same kernel. Zero it before filling. */
+struct skip_kernel_spec {
+	const char *family, *variant; /* "linear", "cpu" */
+	const char *body_kernel;      /* which of the kernels of the body; the body tests it as SKIP_<FAMILY>_KERNEL_<NAME> being defined: "MAIN", "GATHER" */
+	struct skip_constant constant[SKIP_SPEC_MAX_CONSTANTS];
+	int n_constants;
+	uint16_t local[3];
+};
+
+struct skip_family {
+	const char *name;
+	const char *const *ops;      /* names of the ops it covers, NULL-terminated */
+	const char *const *variants; /* bodies it has; "generic" is always among them */
+	const char *const *common;   /* files of kernels/common it needs */
+	/* Appends the launches of one node, using the functions below. `variant` is one of `variants`, chosen by the profile. */
+	enum skip_status (*lower)(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err);
+};
+
+extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */
+/* Text of kernels/<folder>/<file>.cl, compiled in; NULL when absent. */
+const char *skip_kernel_text(const char *folder, const char *file);
+
+/* For families: */
+const struct skip_graph *skip_lowering_graph(const struct skip_lowering *lowering);
+const struct skip_profile *skip_lowering_profile(const struct skip_lowering *lowering);
+void skip_spec_init(struct skip_kernel_spec *spec, const char *family, const char *variant, const char *body_kernel);
+void skip_spec_int(struct skip_kernel_spec *spec, const char *name, int64_t value);
+void skip_spec_float(struct skip_kernel_spec *spec, const char *name, float value); /* exact hexadecimal literal */
+void skip_spec_word(struct skip_kernel_spec *spec, const char *name, const char *word);
+/* Index of the kernel for this spec in the plan: the old one when the same spec was seen. Its name is made from family, kernel and a short hash of the
+ * spec plus readable dims. */
+enum skip_status skip_lowering_kernel(struct skip_lowering *lowering, const struct skip_kernel_spec *spec, int *kernel, struct skip_err *err);
+/* Buffers: of a value (made on first use), of a batch table, of a tensor in a layout (shared when the same), scratch. */
+enum skip_status skip_lowering_value(struct skip_lowering *lowering, int value, int *buffer, struct skip_err *err);
+enum skip_status skip_lowering_batch(struct skip_lowering *lowering, enum skip_batch_data data, int *buffer, struct skip_err *err);
+enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor, enum skip_layout layout, int nr, int transpose, int *buffer,
+				      struct skip_err *err);
+enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const char *name, struct skip_extent rows, int64_t cols, int *buffer,
+				       struct skip_err *err);
+/* The launch being built: begin, add arguments in the order of the kernel, end. */
+struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel);
+void skip_launch_buffer(struct skip_plan_launch *launch, int buffer);
+void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size);
+void skip_launch_int(struct skip_plan_launch *launch, int32_t value);
+void skip_launch_row0(struct skip_plan_launch *launch);
+void skip_launch_key(struct skip_plan_launch *launch);
+void skip_launch_global(struct skip_plan_launch *launch, int dim, enum skip_size size, int mul, int add, int div);
+void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int kernel, int tile);
+enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err);
+/* The run-time size symbol of a value's rows (T or B; ONE with the fixed count in *fixed). */
+enum skip_size skip_value_size(const struct skip_graph *graph, int value, int *fixed);
+
+#endif

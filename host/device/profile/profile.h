@@ -1,0 +1,49 @@
+/*
+ * Device profiles: boards/<id>.json, resolved (`extends`) and matched to a device. Which kernel variant, tile sizes and rounding a device gets is
+ * data here and an `if` nowhere. The JSON files are found in the folder given, in SKIP_BOARDS, or compiled in (tools embed them at build time).
+ */
+#ifndef SKIP_DEVICE_PROFILE_H
+#define SKIP_DEVICE_PROFILE_H
+
+#include "base/json.h"
+#include "graph/graph.h"
+#include <stdbool.h>
+
+enum skip_profile_kind { SKIP_PROFILE_CPU, SKIP_PROFILE_GPU, SKIP_PROFILE_FPGA, SKIP_PROFILE_CHECKER, SKIP_PROFILE_CUSTOM };
+
+struct skip_profile {
+	char id[SKIP_NAME], title[128];
+	enum skip_profile_kind kind;
+	json_t *json; /* resolved document */
+	/* forms */
+	char variants[4][16]; /* body variants in order of preference: "cpu", "generic"; "generic" closes every list */
+	int n_variants;
+	int vec;               /* lanes of the explicit vector type: 4, 8, 16 */
+	int mr[4], n_mr;       /* row tiles, descending */
+	int nv;                /* vectors per row tile: NR = nv * vec */
+	int query_block, key_align;
+	int round_ffn, round_head; /* grid of kept widths */
+	char options[256];     /* compiler flags */
+};
+
+/* What a device says about itself, for matching. */
+struct skip_device_facts {
+	char platform[128], name[256], vendor[128], driver[128], version[128], type[16]; /* type: "cpu", "gpu", "accel" */
+	char extensions[4096];
+	bool local_cpu; /* its code runs on this machine's CPU, so host CPUID speaks for it */
+};
+
+struct skip_profiles;
+/* Loads all; SKIP_ERR_INPUT names file and field. `folder` NULL: SKIP_BOARDS or the compiled-in set. */
+enum skip_status skip_profiles_load(const char *folder, struct skip_profiles **out, struct skip_err *err);
+void skip_profiles_destroy(struct skip_profiles *profiles);
+size_t skip_profiles_count(const struct skip_profiles *profiles);
+const struct skip_profile *skip_profiles_at(const struct skip_profiles *profiles, size_t i); /* sorted by id */
+const struct skip_profile *skip_profiles_find(const struct skip_profiles *profiles, const char *id);
+/* Best match (most conditions, then longest literal text; a tie is SKIP_ERR_INPUT); `generic` matches everything, last. */
+enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const struct skip_device_facts *facts,
+				     const struct skip_profile **out, struct skip_err *err);
+/* Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16"); false for unknown names and other machines. */
+bool skip_cpu_has(const char *feature);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * A session: one graph, lowered and emitted for one device, its programs built, its weights bound. Everything above talks to devices through this.
+ */
+#ifndef SKIP_DEVICE_SESSION_H
+#define SKIP_DEVICE_SESSION_H
+
+#include "base/batch.h"
+#include "device/device.h"
+#include "device/plan.h"
+
+struct skip_session;
+
+/* lower/: graph -> plan for a profile. `wanted` values keep their own memory until the end of a run, so that they can be read. */
+enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted,
+			    struct skip_plan **out, struct skip_err *err);
+
+/* run/: builds programs (disk cache), creates weight buffers from the graph's tensors. Takes its own references to tensors; does not keep graph
+ * or plan pointers after destroy of the session only (both must outlive it). Ends with a warm-up of every kernel when `warm`. */
+enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
+				     struct skip_session **out, struct skip_err *err);
+/* lower + create; the session owns a copy of the graph and the plan. The usual way. */
+enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted, bool warm,
+				   struct skip_session **out, struct skip_err *err);
+void skip_session_destroy(struct skip_session *session);
+
+/* Uploads a trained tensor again after its numbers changed on the host. */
+enum skip_status skip_session_update(struct skip_session *session, int tensor, struct skip_err *err);
+/* Sets the batch: sizes, index buffers; activations grow when needed. Values written before are lost when buffers grow. */
+enum skip_status skip_session_set_batch(struct skip_session *session, const struct skip_batch *batch, struct skip_err *err);
+/* Enqueues the launches of nodes first .. last-1, without waiting. dropout_key: see skip_rng_hash. */
+enum skip_status skip_session_enqueue(struct skip_session *session, size_t first, size_t last, uint32_t dropout_key, struct skip_err *err);
+/* Blocking transfers of a whole value ([rows][cols] floats, rows by the current batch). */
+enum skip_status skip_session_write(struct skip_session *session, int value, const float *data, struct skip_err *err);
+enum skip_status skip_session_read(struct skip_session *session, int value, float *out, struct skip_err *err);
+enum skip_status skip_session_finish(struct skip_session *session, struct skip_err *err);
+/* set_batch + enqueue all + read `value`. */
+enum skip_status skip_session_run(struct skip_session *session, const struct skip_batch *batch, int value, float *out, struct skip_err *err);
+
+/* Bytes of device memory held: weights, activations (peak by the memory plan), scratch. */
+struct skip_session_memory {
+	size_t weights, activations, scratch;
+};
+void skip_session_get_memory(const struct skip_session *session, struct skip_session_memory *out);
+const struct skip_graph *skip_session_graph(const struct skip_session *session);
+const struct skip_plan *skip_session_plan(const struct skip_session *session);
+/* Times every launch of one run with a finish after each (bench --layers): seconds[i] for plan launch i. */
+enum skip_status skip_session_profile(struct skip_session *session, double *seconds, struct skip_err *err);
+
+#endif

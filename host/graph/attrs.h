@@ -1,0 +1,55 @@
+/*
+ * Attributes of every op, one plain struct each. An op's file owns the table that describes its struct (struct skip_attr_desc in graph/op.h).
+ */
+#ifndef SKIP_GRAPH_ATTRS_H
+#define SKIP_GRAPH_ATTRS_H
+
+#include <stdint.h>
+
+enum skip_act { SKIP_ACT_NONE, SKIP_ACT_GELU, SKIP_ACT_GELU_TANH, SKIP_ACT_RELU, SKIP_ACT_TANH };
+enum skip_pool { SKIP_POOL_MEAN, SKIP_POOL_CLS };
+enum skip_reduce { SKIP_REDUCE_SUM, SKIP_REDUCE_MAX, SKIP_REDUCE_MEAN, SKIP_REDUCE_ABSMAX };
+
+struct skip_attrs_embed {
+	int position_base; /* first position id: 0 BERT, 2 RoBERTa */
+};
+struct skip_attrs_layernorm {
+	float eps;
+};
+struct skip_attrs_linear {
+	enum skip_act act; /* applied to X W^T + b, before the residual is added */
+	int transpose;     /* 1: Y = X W, W [in][out]; used by gradients */
+};
+struct skip_attrs_act {
+	enum skip_act kind;
+};
+/* in: q, k, v values (may be one fused value); head h, dim e of q is column q_col + h*qk + e, of v is v_col + h*v + e. */
+struct skip_attrs_attention {
+	int heads, qk, v;          /* H_l, E_qk, E_v after pruning */
+	int q_col, k_col, v_col;
+	float scale;               /* 1/sqrt(E), E the ORIGINAL head width */
+	float prefix_dropout;      /* 0 when not training; masks from skip_rng_hash, see op/attention.c */
+};
+struct skip_attrs_pool {
+	enum skip_pool mode;
+};
+struct skip_attrs_dropout {
+	float rate;
+	int stream; /* distinguishes dropouts of one step */
+};
+struct skip_attrs_score {
+	enum skip_reduce reduce;
+};
+
+union skip_attrs {
+	struct skip_attrs_embed embed;
+	struct skip_attrs_layernorm layernorm; /* also layernorm_bwd */
+	struct skip_attrs_linear linear;
+	struct skip_attrs_act act;             /* also act_bwd */
+	struct skip_attrs_attention attention; /* also attention_bwd */
+	struct skip_attrs_pool pool;           /* also pool_bwd */
+	struct skip_attrs_dropout dropout;
+	struct skip_attrs_score score;
+};
+
+#endif

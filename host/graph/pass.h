@@ -1,0 +1,77 @@
+/*
+ * Passes: each reads one graph and gives another that shares its tensors where nothing changed.
+ */
+#ifndef SKIP_GRAPH_PASS_H
+#define SKIP_GRAPH_PASS_H
+
+#include "graph/op.h"
+#include "graph/units.h"
+
+/* The small network: tied slices gathered in ascending order, attention attributes resized, vanished sub-layers replaced by their output bias
+ * (add_bias), dead nodes removed. `keep` is normalised first. docs/method.md 4. */
+enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct skip_units *units, struct skip_keep *keep, struct skip_graph **out,
+				 struct skip_err *err);
+
+/* The masked network: a `mask` node at the post site of every group whose choice removes something. Oracle of skip_pass_prune. */
+enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
+				struct skip_graph **out, struct skip_err *err);
+
+/* Removes nodes that no value of `wanted` needs, and values and tensors nobody uses. wanted[] indices are rewritten. */
+enum skip_status skip_pass_dead(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err);
+
+/* CLS pooling only: from the last layer on, rows other than the first of each sequence are not computed (keys and values excepted). Exact. A
+ * graph without CLS pooling comes back as a copy. */
+enum skip_status skip_pass_pooled_only(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
+
+/* Fusing for execution: linears that share an input become one (tensors concatenated, attention reads column ranges); linear + act; linear +
+ * add. With `keep_pre` the linear + act fusing is left out, because a backward pass needs the pre-activations. Values that disappear: those
+ * between the fused nodes; `wanted` values are never fused away and their indices are rewritten. */
+enum skip_status skip_pass_fuse(const struct skip_graph *graph, bool keep_pre, int *wanted, size_t n_wanted, struct skip_graph **out,
+				struct skip_err *err);
+
+/*
+ * Backward: appends gradient nodes. The seed is a new graph input `<name of output>.grad`, shape of value `output`.
+ * Gradients are built for trained tensors and for the values in `want` only; nothing else is computed (layer 0 stops after what its prefix
+ * needs). In the result: grad_of_tensor[i] (size n_tensors) and grad_of_want[i] are value indices or SKIP_NONE. Value indices of the input graph
+ * stay valid. n_forward: number of nodes of the forward part.
+ */
+struct skip_backward {
+	struct skip_graph *graph;
+	int seed;
+	int *grad_of_tensor; /* [graph->n_tensors] */
+	int *grad_of_want;   /* [n_want] */
+	size_t n_forward;
+};
+enum skip_status skip_pass_backward(const struct skip_graph *graph, int output, const int *want, size_t n_want, struct skip_backward *out,
+				    struct skip_err *err);
+void skip_backward_deinit(struct skip_backward *backward);
+
+/* For ops' `gradient` (node index in grad's graph): the graph being extended; does this value / tensor need a gradient; the gradient value of an
+ * output (SKIP_NONE: none arrived); the gradient accumulated so far for a value; and its replacement. An op that can add (linear's residual
+ * input) takes the sum so far as its residual and sets the result; skip_grad_accumulate does the same with an `add` node. */
+struct skip_graph *skip_grad_graph(struct skip_grad *grad);
+bool skip_grad_needs_value(const struct skip_grad *grad, int value);
+bool skip_grad_needs_tensor(const struct skip_grad *grad, int tensor);
+int skip_grad_get(const struct skip_grad *grad, int value);
+void skip_grad_set(struct skip_grad *grad, int value, int grad_value);
+enum skip_status skip_grad_accumulate(struct skip_grad *grad, int value, int grad_value, struct skip_err *err);
+void skip_grad_set_tensor(struct skip_grad *grad, int tensor, int grad_value);
+
+/* Turns dropout on or off: sets the rate of every dropout node and prefix_dropout of every attention node. */
+enum skip_status skip_pass_dropout(const struct skip_graph *graph, float head_rate, float prefix_rate, struct skip_graph **out,
+				   struct skip_err *err);
+
+/* Puts a prefix in front of every attention node: tensors "prefix.<layer>.key" [P][H*qk] and "prefix.<layer>.value" [P][H*v], trained, zero. P = 0
+ * removes an existing prefix. */
+enum skip_status skip_pass_prefix(const struct skip_graph *graph, int prefix, struct skip_graph **out, struct skip_err *err);
+
+/* Replaces whatever follows "hidden" by pooling, [dense tanh "pooler.*" when `pooler` tensors are given], dropout node (rate 0) and the head
+ * "head.weight" [C][D], "head.bias" [C] (trained, zero): values "pooled", "logits". classes = 0: pooling only. */
+enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool pool, struct skip_tensor *pooler_w, struct skip_tensor *pooler_b,
+				int classes, struct skip_graph **out, struct skip_err *err);
+
+/* Tensors with `trained` set (and, through the returned graph only, their own storage): a deep copy of trained tensors, so that tuning one graph
+ * never changes another. */
+enum skip_status skip_pass_own_trained(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * Units: what can be removed. Found by following the tie rules of the ops, never by names.
+ *
+ * A group is a class of value columns that live and die together, with every tensor slice tied to them; it is removable when no op fixes it
+ * (the residual stream is fixed). One group per (layer, kind): ffn [F]; v [H*E_v]; qk [H*E_qk]. A head is E_v v-dims and E_qk qk-dims with one
+ * head index; a sub-layer is a whole group. Works on unfused graphs (before pass/fuse).
+ */
+#ifndef SKIP_GRAPH_UNITS_H
+#define SKIP_GRAPH_UNITS_H
+
+#include "graph/graph.h"
+
+enum skip_unit_kind { SKIP_UNIT_FFN, SKIP_UNIT_V, SKIP_UNIT_QK, SKIP_UNIT_KIND_COUNT };
+const char *skip_unit_kind_name(enum skip_unit_kind kind); /* "ffn", "v", "qk" */
+
+struct skip_unit_slice {
+	int tensor, axis; /* index along `axis` of the tensor == unit */
+};
+
+#define SKIP_UNIT_MAX_VALUES 8
+#define SKIP_UNIT_MAX_SLICES 8
+
+struct skip_unit_group {
+	enum skip_unit_kind kind;
+	int layer;
+	int width;        /* units */
+	int heads, per_head; /* v and qk: width = heads * per_head; ffn: heads 1 */
+	int post;         /* value where the mask acts linearly: G, Ctx; Q for qk */
+	int pre[2], n_pre;/* outputs of the producing linears: U; V; Q and K */
+	int consumer;     /* node that reads `post` through a weight: W_2, W_O; SKIP_NONE for qk */
+	int values[SKIP_UNIT_MAX_VALUES], n_values;
+	struct skip_unit_slice slices[SKIP_UNIT_MAX_SLICES];
+	int n_slices;
+};
+
+struct skip_units {
+	struct skip_unit_group *group; /* ordered by layer, then kind (qk, v, ffn as they occur in the graph) */
+	size_t n_groups;
+	size_t total; /* units of all groups */
+};
+
+enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_units *out, struct skip_err *err);
+void skip_units_deinit(struct skip_units *units);
+/* Group of (layer, kind), NULL when absent (a vanished sub-layer). */
+const struct skip_unit_group *skip_units_get(const struct skip_units *units, int layer, enum skip_unit_kind kind);
+/* Parameters of one unit (docs/method.md 4), prefix not counted. */
+int64_t skip_unit_params(const struct skip_graph *graph, const struct skip_unit_group *group);
+
+/* For ops' `ties`: */
+void skip_ties_same(struct skip_ties *ties, int value_a, int value_b);           /* columns j are one unit */
+void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis);   /* index j of axis belongs to column j */
+void skip_ties_fixed(struct skip_ties *ties, int value);                         /* columns cannot go */
+void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind, int heads); /* names the class of `value` */
+void skip_ties_post(struct skip_ties *ties, int value);                          /* mask site of the class */
+void skip_ties_pre(struct skip_ties *ties, int value);
+void skip_ties_consumer(struct skip_ties *ties, int value, int node);
+
+/* A choice: for each group a byte per unit, 1 keeps. */
+struct skip_keep {
+	unsigned char **keep; /* [n_groups][width] */
+	size_t n_groups;
+};
+enum skip_status skip_keep_create(const struct skip_units *units, struct skip_keep *out, struct skip_err *err); /* all ones */
+void skip_keep_deinit(struct skip_keep *keep);
+/*
+ * Makes attention choices dense: a head that lost all of its v (or all qk) dims goes whole; checks that within a layer every kept head keeps the
+ * same number of v dims and of qk dims, else SKIP_ERR_INPUT naming layer and head.
+ */
+enum skip_status skip_keep_normalise(const struct skip_units *units, struct skip_keep *keep, struct skip_err *err);
+
+#endif

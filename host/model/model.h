@@ -1,0 +1,48 @@
+/*
+ * Checkpoint folder -> graph. One file per architecture in model/arch/, found by CMake through `const struct skip_arch skip_arch_<file>`.
+ */
+#ifndef SKIP_MODEL_MODEL_H
+#define SKIP_MODEL_MODEL_H
+
+#include "base/json.h"
+#include "base/safetensors.h"
+#include "graph/pass.h"
+
+/* The tensors of a checkpoint: one safetensors file or shards with an index. */
+struct skip_checkpoint;
+enum skip_status skip_checkpoint_open(const char *folder, struct skip_checkpoint **out, struct skip_err *err);
+void skip_checkpoint_close(struct skip_checkpoint *checkpoint);
+/*
+ * A view of tensor `name` with one of the prefixes the architecture allows ("", "bert."), checked for rank, dims (a dim of -1 accepts any) and for NaN
+ * or infinite numbers: SKIP_ERR_INPUT with file, tensor name, offset, expected and found shape. The new tensor is called `as`.
+ */
+enum skip_status skip_checkpoint_tensor(struct skip_checkpoint *checkpoint, const char *const *prefixes, const char *name, const char *as,
+					int rank, const int64_t *dim, struct skip_tensor **out, struct skip_err *err);
+bool skip_checkpoint_has(const struct skip_checkpoint *checkpoint, const char *const *prefixes, const char *name);
+
+struct skip_arch {
+	const char *model_type; /* config.json "model_type" */
+	/* Builds the encoder: graph input none, value "hidden" [T][D]. Canonical unfused form: embed, layernorm, per layer linear q, k, v, attention, linear o +
+	 * residual as add, layernorm, linear up, act, linear down, add, layernorm. */
+	enum skip_status (*build)(const json_t *config, struct skip_checkpoint *checkpoint, const char *config_path, struct skip_graph **out,
+				  struct skip_err *err);
+};
+extern const struct skip_arch *const skip_archs[]; /* NULL-terminated, made by CMake */
+
+struct skip_model {
+	struct skip_graph *graph; /* ends at "hidden", or at "pooled"/"logits" when the checkpoint has its own head */
+	enum skip_pool pool;      /* of 1_Pooling/config.json, else CLS */
+	bool pool_known;          /* the folder says it */
+	struct skip_tensor *pooler_w, *pooler_b; /* trained pooler of the checkpoint, or NULL */
+	bool has_head;            /* BertForSequenceClassification and its like */
+	char **label;             /* id2label of such a head, else NULL */
+	int n_labels;
+	int max_positions;
+};
+
+/* Opens a Hugging Face style folder. Errors name file and field: unsupported model_type, activation, position scheme (SKIP_ERR_UNSUPPORTED); missing
+ * file (SKIP_ERR_IO); config and weights that disagree (SKIP_ERR_INPUT). */
+enum skip_status skip_model_open(const char *folder, struct skip_model *out, struct skip_err *err);
+void skip_model_deinit(struct skip_model *model);
+
+#endif
