@@ -33,6 +33,8 @@ struct skip_unit_group {
 	int n_slices;
 };
 
+struct skip_ties;
+
 struct skip_units {
 	struct skip_unit_group *group; /* ordered by layer, then kind (qk, v, ffn as they occur in the graph) */
 	size_t n_groups;
