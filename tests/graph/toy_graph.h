@@ -1,0 +1,275 @@
+/*
+ * A small random network in the canonical unfused form (what model/arch builds), made directly with skip_graph_add_*, and batches to run it on.
+ *
+ * For tests of every room that needs a whole graph. Sizes are odd on purpose. E_qk and E_v may differ, as after pruning. Numbers are float64 (or
+ * float32 for device tests), all different from zero, and depend on the seed only. Not here: reference values; those come from the interpreter.
+ */
+#ifndef SKIP_TESTS_TOY_GRAPH_H
+#define SKIP_TESTS_TOY_GRAPH_H
+
+#include "base/rng.h"
+#include "check.h"
+#include "graph/pass.h"
+#include <stdio.h>
+#include <string.h>
+
+struct toy_options {
+	int layers, width, heads, qk, v, ffn; /* L, D, H, E_qk, E_v, F */
+	int prefix, classes;                  /* P; C, 0: the graph ends at "pooled", or at "hidden" with no_pool */
+	int vocab, positions, types;          /* rows of the embedding tables */
+	enum skip_act act;
+	enum skip_pool pool;
+	bool pooler, no_pool;
+	enum skip_dtype dtype; /* SKIP_F64 or SKIP_F32 */
+	uint64_t seed;
+	const char *perturb; /* name of a value; the graph input "perturb" is added to it before anything reads it. NULL: none */
+};
+
+static inline struct toy_options toy_defaults(void)
+{
+	return (struct toy_options){.layers = 2, .width = 12, .heads = 3, .qk = 4, .v = 4, .ffn = 17, .prefix = 0, .classes = 5, .vocab = 50,
+				    .positions = 64, .types = 2, .act = SKIP_ACT_GELU, .pool = SKIP_POOL_CLS, .dtype = SKIP_F64, .seed = 1};
+}
+
+struct toy {
+	const struct toy_options *options;
+	struct skip_graph *graph;
+	struct skip_rng rng;
+	struct skip_err err;
+};
+
+/* A tensor of center + scale * normal in the graph; returns its index. cols 0: rank 1. */
+static inline int toy_tensor(struct toy *toy, const char *name, int rows, int cols, double center, double scale, bool trained)
+{
+	struct skip_err err;
+	struct skip_tensor *tensor = NULL;
+	int index = SKIP_NONE;
+	CHECK_OK(skip_tensor_create(name, toy->options->dtype, cols ? 2 : 1, (const int64_t[]){rows, cols}, &tensor, &err));
+	tensor->trained = trained;
+	for (int64_t i = 0; i < skip_tensor_count(tensor); i++) {
+		double x = center + scale * skip_rng_normal(&toy->rng);
+		if (toy->options->dtype == SKIP_F64) {
+			((double *)tensor->owned)[i] = x;
+		} else {
+			((float *)tensor->owned)[i] = (float)x;
+		}
+	}
+	CHECK_OK(skip_graph_add_tensor(toy->graph, tensor, &index, &err));
+	skip_tensor_unref(tensor);
+	return index;
+}
+
+/* Adds a node with one output and, where asked for, the perturbation behind it; returns the value to read. Inputs that are SKIP_NONE at the end are left out. */
+static inline int toy_node(struct toy *toy, const char *op, int layer, int a, int b, int c, int p0, int p1, int p2, union skip_attrs attrs,
+			   const char *name)
+{
+	struct skip_err err;
+	const int in[] = {a, b, c}, param[] = {p0, p1, p2};
+	struct skip_node node = {.op = skip_op_find(op), .layer = layer, .attrs = attrs, .n_out = 1};
+	cr_assert(node.op != NULL, "no op '%s'", op);
+	for (int i = 0; i < 3; i++) {
+		node.in[i] = in[i];
+		node.param[i] = param[i];
+		if (in[i] != SKIP_NONE) node.n_in = i + 1;
+		if (param[i] != SKIP_NONE) node.n_param = i + 1;
+	}
+	CHECK_OK(skip_graph_add_node(toy->graph, &node, &name, NULL, &err));
+	int out = node.out[0];
+	if (toy->options->perturb && !strcmp(toy->options->perturb, name)) {
+		const struct skip_value *value = &toy->graph->values[out];
+		const char *sum = "perturbed";
+		struct skip_node add = {.op = skip_op_find("add"), .layer = layer, .n_in = 2, .in = {out}, .n_out = 1};
+		CHECK_OK(skip_graph_add_value(toy->graph, "perturb", value->rows, value->fixed_rows, value->cols, &add.in[1], &err));
+		CHECK_OK(skip_graph_add_node(toy->graph, &add, &sum, NULL, &err));
+		out = add.out[0];
+	}
+	return out;
+}
+
+/* "encoder.layer.<l>.<what>" or, with layer SKIP_NONE, `what`. Valid until the call after the next. */
+static inline const char *toy_name(int layer, const char *what)
+{
+	static char text[2][SKIP_NAME * 2];
+	static int turn;
+	turn = !turn;
+	if (layer == SKIP_NONE) return what;
+	snprintf(text[turn], sizeof(text[turn]), "encoder.layer.%d.%s", layer, what);
+	return text[turn];
+}
+
+static inline const char *toy_value(int layer, const char *what)
+{
+	static char text[2][SKIP_NAME * 2];
+	static int turn;
+	turn = !turn;
+	snprintf(text[turn], sizeof(text[turn]), "layer%d.%s", layer, what);
+	return text[turn];
+}
+
+/* y = x W^T + b of `out` columns; `stem` names the tensors. */
+static inline int toy_linear(struct toy *toy, int layer, int x, int out, const char *stem, bool trained, const char *name)
+{
+	int in = toy->graph->values[x].cols;
+	char tensor[SKIP_NAME * 2];
+	snprintf(tensor, sizeof(tensor), "%s.weight", toy_name(layer, stem));
+	int w = toy_tensor(toy, tensor, out, in, 0, 1.5 / sqrt(in), trained);
+	snprintf(tensor, sizeof(tensor), "%s.bias", toy_name(layer, stem));
+	int b = toy_tensor(toy, tensor, out, 0, 0, 0.5, trained);
+	return toy_node(toy, "linear", layer, x, SKIP_NONE, SKIP_NONE, w, b, SKIP_NONE, (union skip_attrs){0}, name);
+}
+
+static inline int toy_layernorm(struct toy *toy, int layer, int x, const char *stem, const char *name)
+{
+	char tensor[SKIP_NAME * 2];
+	snprintf(tensor, sizeof(tensor), "%s.weight", toy_name(layer, stem));
+	int gamma = toy_tensor(toy, tensor, toy->options->width, 0, 1, 0.2, false);
+	snprintf(tensor, sizeof(tensor), "%s.bias", toy_name(layer, stem));
+	int beta = toy_tensor(toy, tensor, toy->options->width, 0, 0, 0.2, false);
+	union skip_attrs attrs = {.layernorm = {.eps = 1e-12f}};
+	return toy_node(toy, "layernorm", layer, x, SKIP_NONE, SKIP_NONE, gamma, beta, SKIP_NONE, attrs, name);
+}
+
+static inline int toy_attention(struct toy *toy, int l, int x)
+{
+	const struct toy_options *o = toy->options;
+	int q = toy_linear(toy, l, x, o->heads * o->qk, "attention.self.query", false, toy_value(l, "attention.q"));
+	int k = toy_linear(toy, l, x, o->heads * o->qk, "attention.self.key", false, toy_value(l, "attention.k"));
+	int v = toy_linear(toy, l, x, o->heads * o->v, "attention.self.value", false, toy_value(l, "attention.v"));
+	union skip_attrs attrs = {.attention = {.heads = o->heads, .qk = o->qk, .v = o->v, .scale = (float)(1 / sqrt(o->qk))}};
+	int pk = SKIP_NONE, pv = SKIP_NONE;
+	if (o->prefix > 0) {
+		char name[SKIP_NAME];
+		snprintf(name, sizeof(name), "prefix.%d.key", l);
+		pk = toy_tensor(toy, name, o->prefix, o->heads * o->qk, 0, 1, true);
+		snprintf(name, sizeof(name), "prefix.%d.value", l);
+		pv = toy_tensor(toy, name, o->prefix, o->heads * o->v, 0, 1, true);
+	}
+	int context = toy_node(toy, "attention", l, q, k, v, pk, pv, SKIP_NONE, attrs, toy_value(l, "attention.context"));
+	int out = toy_linear(toy, l, context, o->width, "attention.output.dense", false, toy_value(l, "attention.output"));
+	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "attention.sum"));
+	return toy_layernorm(toy, l, sum, "attention.output.LayerNorm", toy_value(l, "attention.norm"));
+}
+
+static inline int toy_ffn(struct toy *toy, int l, int x)
+{
+	const struct toy_options *o = toy->options;
+	int hidden = toy_linear(toy, l, x, o->ffn, "intermediate.dense", false, toy_value(l, "ffn.hidden"));
+	int act = toy_node(toy, "act", l, hidden, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){.act = {.kind = o->act}},
+			   toy_value(l, "ffn.act"));
+	int out = toy_linear(toy, l, act, o->width, "output.dense", false, toy_value(l, "ffn.output"));
+	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "ffn.sum"));
+	return toy_layernorm(toy, l, sum, "output.LayerNorm", l == o->layers - 1 ? "hidden" : toy_value(l, "ffn.norm"));
+}
+
+/* The graph; prefix, head and (with `pooler`) pooler.* are trained. The caller destroys it. */
+static inline struct skip_graph *toy_graph(const struct toy_options *options)
+{
+	struct toy toy = {.options = options};
+	struct skip_err err;
+	const struct toy_options *o = options;
+	const union skip_attrs none = {0};
+	skip_rng_init(&toy.rng, o->seed, "toy");
+	CHECK_OK(skip_graph_create(&toy.graph, &err));
+	struct skip_graph *g = toy.graph;
+	snprintf(g->architecture, sizeof(g->architecture), "toy");
+	g->model_width = o->width;
+	g->layers = o->layers;
+	g->heads = o->heads;
+	g->head_width = o->qk;
+	g->ffn_width = o->ffn;
+	g->prefix = o->prefix;
+	g->classes = o->classes;
+	g->max_positions = o->positions;
+	int word = toy_tensor(&toy, "embeddings.word_embeddings.weight", o->vocab, o->width, 0, 1, false);
+	int position = toy_tensor(&toy, "embeddings.position_embeddings.weight", o->positions, o->width, 0, 0.5, false);
+	int type = o->types ? toy_tensor(&toy, "embeddings.token_type_embeddings.weight", o->types, o->width, 0, 0.5, false) : SKIP_NONE;
+	int x = toy_node(&toy, "embed", SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, word, position, type, none, "embeddings.sum");
+	x = toy_layernorm(&toy, SKIP_NONE, x, "embeddings.LayerNorm", "embeddings.norm");
+	for (int l = 0; l < o->layers; l++) {
+		x = toy_attention(&toy, l, x);
+		x = toy_ffn(&toy, l, x);
+	}
+	if (!o->no_pool) {
+		x = toy_node(&toy, "pool", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){.pool = {.mode = o->pool}},
+			     o->pooler ? "pooled.rows" : "pooled");
+		if (o->pooler) {
+			x = toy_linear(&toy, SKIP_NONE, x, o->width, "pooler", true, "pooled.dense");
+			x = toy_node(&toy, "act", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+				     (union skip_attrs){.act = {.kind = SKIP_ACT_TANH}}, "pooled");
+		}
+	}
+	if (!o->no_pool && o->classes > 0) {
+		x = toy_node(&toy, "dropout", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, none, "pooled.dropout");
+		toy_linear(&toy, SKIP_NONE, x, o->classes, "head", true, "logits");
+	}
+	CHECK_OK(skip_graph_validate(g, &err));
+	g->dense_encoder_params = skip_graph_encoder_params(g);
+	g->dense_macs_per_token = skip_graph_macs(g, 64, true) / 64;
+	return g;
+}
+
+struct toy_batch {
+	struct skip_batch batch;
+	int32_t *ids, *types, *offset;
+};
+
+static inline struct toy_batch toy_batch_make(const struct toy_options *options, const int *length, int n_seqs, uint64_t seed)
+{
+	struct toy_batch toy;
+	struct skip_rng rng;
+	skip_rng_init(&rng, seed, "batch");
+	toy.offset = calloc((size_t)n_seqs + 1, sizeof(*toy.offset));
+	for (int b = 0; b < n_seqs; b++) toy.offset[b + 1] = toy.offset[b] + length[b];
+	int tokens = toy.offset[n_seqs];
+	toy.ids = calloc((size_t)tokens, sizeof(*toy.ids));
+	toy.types = calloc((size_t)tokens, sizeof(*toy.types));
+	for (int t = 0; t < tokens; t++) {
+		toy.ids[t] = (int32_t)skip_rng_below(&rng, (uint64_t)options->vocab);
+		toy.types[t] = options->types ? (int32_t)skip_rng_below(&rng, (uint64_t)options->types) : 0;
+	}
+	toy.batch = (struct skip_batch){tokens, n_seqs, toy.ids, toy.types, toy.offset};
+	return toy;
+}
+
+static inline void toy_batch_free(struct toy_batch *toy)
+{
+	free(toy->ids);
+	free(toy->types);
+	free(toy->offset);
+}
+
+/* Runs the float64 reference and returns a copy of value `name` ([*count] numbers) to free. */
+static inline double *toy_run_inputs(const struct skip_graph *graph, const struct skip_batch *batch, const struct skip_ref_input *inputs,
+				     size_t n_inputs, const char *name, size_t *count)
+{
+	struct skip_err err;
+	struct skip_ref_result result = {0};
+	int value = skip_graph_find_value(graph, name);
+	cr_assert(value != SKIP_NONE, "no value '%s'", name);
+	CHECK_OK(skip_reference_run(graph, batch, inputs, n_inputs, 0, &result, &err));
+	size_t n = (size_t)result.rows[value] * (size_t)graph->values[value].cols;
+	double *out = malloc((n ? n : 1) * sizeof(*out));
+	if (n) memcpy(out, result.data[value], n * sizeof(*out));
+	skip_reference_free(&result);
+	if (count) *count = n;
+	return out;
+}
+
+static inline double *toy_run(const struct skip_graph *graph, const struct skip_batch *batch, const char *name, size_t *count)
+{
+	return toy_run_inputs(graph, batch, NULL, 0, name, count);
+}
+
+/* Largest difference of one value between two graphs on one batch; both must have the same number of elements. */
+static inline double toy_difference(const struct skip_graph *a, const struct skip_graph *b, const struct skip_batch *batch, const char *name)
+{
+	size_t n_a, n_b;
+	double *in_a = toy_run(a, batch, name, &n_a), *in_b = toy_run(b, batch, name, &n_b);
+	cr_assert(n_a == n_b, "'%s' has %zu and %zu elements", name, n_a, n_b);
+	double worst = check_max_diff(in_a, in_b, n_a, NULL);
+	free(in_a);
+	free(in_b);
+	return worst;
+}
+
+#endif
