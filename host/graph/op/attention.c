@@ -1,0 +1,149 @@
+/*
+ * attention: per sequence b and head h, Z = scale Q Kt^T, A = softmax of each row, Ctx = A Vt; Kt = [Pk; K_b], Vt = [Pv; V_b], prefix rows first
+ * (docs/method.md 0). q has T rows, or B: then query b sees all rows of sequence b.
+ *
+ * q, k, v may be column ranges of one value [T][H*(2*qk+v)]: q_col, k_col, v_col are the first columns, head h starts h*width later.
+ *
+ * Prefix dropout (docs/method.md 2.1): element (b, slot, col) of the key prefix is multiplied by 0 or 1/(1-rate) after the rule of dropout.c, with
+ * stream 0x50000000 + 2*layer and index (b*P + slot)*(H*qk) + col; the value prefix has stream + 1 and its own width H*v. Arithmetic is modulo 2^32.
+ */
+#include "graph/attention.h"
+
+#include <string.h>
+
+const struct skip_attr_desc skip_desc_attention[8] = {
+	{ "heads", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, heads), NULL },
+	{ "qk", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, qk), NULL },
+	{ "v", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v), NULL },
+	{ "q_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, q_col), NULL },
+	{ "k_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, k_col), NULL },
+	{ "v_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v_col), NULL },
+	{ "scale", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, scale), NULL },
+	{ "prefix_dropout", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, prefix_dropout), NULL },
+};
+
+static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
+{
+	enum skip_status status = skip_attention_check(graph, node, err);
+	if (status != SKIP_OK) return status;
+	skip_rule_shape(out, skip_rule_in(graph, node, 0)->rows, 0, node->attrs.attention.heads * node->attrs.attention.v);
+	return SKIP_OK;
+}
+
+static enum skip_status reference(const struct skip_node *node, struct skip_ref_io *io, struct skip_err *err)
+{
+	const struct skip_attrs_attention *attrs = &node->attrs.attention;
+	struct skip_attention_head head;
+	enum skip_status status = skip_attention_alloc(node, io, &head, err);
+	if (status != SKIP_OK) return status;
+	for (int b = 0; b < io->batch->n_seqs; b++)
+		for (int h = 0; h < attrs->heads; h++) {
+			skip_attention_gather(node, io, b, h, &head);
+			for (int i = 0; i < head.queries.count; i++) {
+				int row = head.queries.first + i;
+				double *ctx = io->out[0] + (size_t)row * (size_t)io->out_cols[0] + h * attrs->v;
+				skip_attention_weights(node, io, row, &head);
+				for (int j = 0; j < head.keys; j++)
+					for (int e = 0; e < attrs->v; e++)
+						ctx[e] += head.weight[j] * head.value[(size_t)j * (size_t)attrs->v + (size_t)e];
+			}
+		}
+	skip_attention_free(&head);
+	return SKIP_OK;
+}
+
+static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_err *err)
+{
+	const struct skip_graph *graph = skip_grad_graph(grad);
+	const struct skip_node like = graph->nodes[node];
+	char names[5][SKIP_TENSOR_NAME];
+	const char *outs[5] = { NULL };
+	int n_out = 0;
+	struct skip_node bwd = { .n_in = 4, .n_param = like.n_param, .attrs = like.attrs };
+	for (int i = 0; i < 3; i++) {
+		bwd.in[i] = like.in[i];
+		strcpy(names[i], graph->values[like.in[i]].name);
+		if (skip_grad_needs_value(grad, like.in[i])) outs[i] = names[i], n_out = 3;
+	}
+	bwd.in[3] = skip_grad_get(grad, like.out[0]);
+	for (int i = 0; i < like.n_param; i++) {
+		bwd.param[i] = like.param[i];
+		if (like.param[i] == SKIP_NONE || !skip_grad_needs_tensor(grad, like.param[i])) continue;
+		strcpy(names[3 + i], graph->tensors[like.param[i]]->name);
+		outs[3 + i] = names[3 + i];
+		n_out = 5;
+	}
+	if (!n_out) return SKIP_OK;
+	enum skip_status status = skip_grad_add(grad, &like, "attention_bwd", &bwd, outs, n_out, err);
+	for (int i = 0; i < n_out && status == SKIP_OK; i++) {
+		if (!outs[i]) continue;
+		bool seen = false; /* column ranges of one value: one gradient */
+		for (int j = 0; j < i; j++) seen = seen || bwd.out[j] == bwd.out[i];
+		if (i >= 3)
+			skip_grad_set_tensor(grad, like.param[i - 3], bwd.out[i]);
+		else if (!seen)
+			status = skip_grad_accumulate(grad, like.in[i], bwd.out[i], err);
+	}
+	return status;
+}
+
+static void ties(const struct skip_graph *graph, const struct skip_node *node, struct skip_ties *sink)
+{
+	int q = node->in[0], k = node->in[1], v = node->in[2], ctx = node->out[0], heads = node->attrs.attention.heads;
+	if (q == k || k == v || q == v) { /* column ranges of a fused value: units are found before fusing */
+		for (int i = 0; i < 3; i++) skip_ties_fixed(sink, node->in[i]);
+		skip_ties_fixed(sink, ctx);
+		return;
+	}
+	skip_ties_same(sink, q, k);
+	skip_ties_same(sink, v, ctx);
+	if (skip_rule_param(graph, node, 0)) {
+		skip_ties_slice(sink, q, node->param[0], 1);
+		skip_ties_slice(sink, ctx, node->param[1], 1);
+	}
+	skip_ties_kind(sink, q, SKIP_UNIT_QK, heads);
+	skip_ties_kind(sink, ctx, SKIP_UNIT_V, heads);
+	skip_ties_post(sink, q);
+	skip_ties_post(sink, ctx);
+}
+
+static enum skip_status resize(struct skip_node *node, const struct skip_resize *to, struct skip_err *err)
+{
+	struct skip_attrs_attention *attrs = &node->attrs.attention;
+	if (attrs->q_col || attrs->k_col || attrs->v_col)
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "attention over a fused value cannot lose columns");
+	if (to->in_heads[0] < 1 || to->in_heads[0] != to->in_heads[1] || to->in_heads[0] != to->in_heads[2] ||
+	    to->in_per_head[0] != to->in_per_head[1])
+		return skip_err_set(err, SKIP_ERR_INPUT, "attention of layer %d keeps %d x %d of q, %d x %d of k, %d x %d of v: heads must agree",
+				    node->layer, to->in_heads[0], to->in_per_head[0], to->in_heads[1], to->in_per_head[1], to->in_heads[2],
+				    to->in_per_head[2]);
+	attrs->heads = to->in_heads[0];
+	attrs->qk = to->in_per_head[0];
+	attrs->v = to->in_per_head[2];
+	return SKIP_OK;
+}
+
+static double macs(const struct skip_graph *graph, const struct skip_node *node, double n)
+{
+	const struct skip_attrs_attention *attrs = &node->attrs.attention;
+	const struct skip_tensor *pk = skip_rule_param(graph, node, 0);
+	double keys = n + (pk ? (double)pk->dim[0] : 0);
+	return skip_rows_per_sequence(skip_rule_in(graph, node, 0), n) * keys * attrs->heads * (attrs->qk + attrs->v);
+}
+
+const struct skip_op skip_op_attention = {
+	.name = "attention",
+	.min_in = 3,
+	.max_in = 3,
+	.max_param = 2,
+	.n_out_min = 1,
+	.n_out_max = 1,
+	.attrs = skip_desc_attention,
+	.n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
+	.infer = infer,
+	.reference = reference,
+	.gradient = gradient,
+	.ties = ties,
+	.resize = resize,
+	.macs = macs,
+};
