@@ -1,0 +1,89 @@
+/*
+ * Graph + profile -> plan: every node is given to the family of its op, in the first variant of the profile that the family has; then the memory
+ * plan and the texts are made. Nothing here knows an op or a family by name.
+ */
+#include "device/lower/lowering.h"
+#include "device/emit/emit.h"
+#include "device/session.h"
+#include "base/alloc.h"
+#include "graph/op.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct skip_family *family_of(const char *op)
+{
+	for (size_t i = 0; skip_families[i]; i++) {
+		for (const char *const *name = skip_families[i]->ops; *name; name++) {
+			if (!strcmp(*name, op)) return skip_families[i];
+		}
+	}
+	return NULL;
+}
+
+static const char *variant_of(const struct skip_family *family, const struct skip_profile *profile)
+{
+	for (int v = 0; v < profile->n_variants; v++) {
+		for (const char *const *have = family->variants; *have; have++) {
+			if (!strcmp(*have, profile->variants[v])) return *have;
+		}
+	}
+	return NULL;
+}
+
+static enum skip_status lower_node(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	const char *op = node->op->name, *profile = lowering->profile->id;
+	const struct skip_family *family = family_of(op);
+	if (!family) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "node %d: no kernel family covers op '%s'", lowering->node, op);
+	const char *variant = variant_of(family, lowering->profile);
+	if (!variant) {
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "node %d: family '%s' has none of the variants of profile '%s'", lowering->node,
+				    family->name, profile);
+	}
+	return family->lower(lowering, node, variant, err);
+}
+
+static enum skip_status create_plan(const struct skip_graph *graph, const struct skip_profile *profile, struct skip_plan **out, struct skip_err *err)
+{
+	struct skip_plan *plan = skip_alloc_zeroed(1, sizeof(*plan));
+	if (!plan) return skip_err_set(err, SKIP_ERR_NOMEM, "plan");
+	plan->value_buffer = skip_alloc_array(graph->n_values, sizeof(*plan->value_buffer));
+	if (!plan->value_buffer) {
+		skip_plan_destroy(plan);
+		return skip_err_set(err, SKIP_ERR_NOMEM, "plan of %zu values", graph->n_values);
+	}
+	plan->n_values = graph->n_values;
+	for (size_t v = 0; v < plan->n_values; v++) plan->value_buffer[v] = SKIP_NONE;
+	snprintf(plan->profile, sizeof(plan->profile), "%s", profile->id);
+	snprintf(plan->options, sizeof(plan->options), "%s", profile->options);
+	plan->prefix = graph->prefix;
+	plan->query_block = profile->query_block > 0 ? profile->query_block : 1;
+	plan->key_align = profile->key_align > 0 ? profile->key_align : 1;
+	*out = plan;
+	return SKIP_OK;
+}
+
+enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted,
+			    struct skip_plan **out, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_lowering lowering = {.graph = graph, .profile = profile};
+	for (size_t w = 0; w < n_wanted; w++) {
+		if (wanted[w] < 0 || (size_t)wanted[w] >= graph->n_values) {
+			return skip_err_set(err, SKIP_ERR_USAGE, "wanted value %d does not exist (graph has %zu)", wanted[w], graph->n_values);
+		}
+	}
+	SKIP_TRY(create_plan(graph, profile, &lowering.plan, err));
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		lowering.node = (int)n;
+		SKIP_TRY(lower_node(&lowering, &graph->nodes[n], err));
+	}
+	SKIP_TRY(skip_lowering_plan_memory(&lowering, wanted, n_wanted, err));
+	SKIP_TRY(skip_emit_programs(lowering.specs, lowering.plan, err));
+	*out = lowering.plan;
+	lowering.plan = NULL;
+cleanup:
+	skip_plan_destroy(lowering.plan);
+	skip_free(lowering.specs);
+	return status;
+}

@@ -1,0 +1,24 @@
+/* State of lowering one graph; private to lower/. Families see it through device/family.h. */
+#ifndef SKIP_DEVICE_LOWER_LOWERING_H
+#define SKIP_DEVICE_LOWER_LOWERING_H
+
+#include "device/family.h"
+
+struct skip_lowering {
+	const struct skip_graph *graph;
+	const struct skip_profile *profile;
+	struct skip_plan *plan;
+	struct skip_kernel_spec *specs; /* one for each plan kernel */
+	size_t cap_specs, cap_kernels, cap_buffers, cap_launches;
+	int node; /* being lowered */
+	struct skip_plan_launch launch; /* between begin and end */
+	bool open;
+};
+
+/* memory.c: gives every value and scratch buffer that may share memory its pool slot. `wanted` values and graph inputs keep their own. */
+enum skip_status skip_lowering_plan_memory(struct skip_lowering *lowering, const int *wanted, size_t n_wanted, struct skip_err *err);
+
+/* spec.c: "<family>_<body kernel>_<first dims>_<hash>", always shorter than SKIP_NAME. */
+void skip_spec_name(const struct skip_kernel_spec *spec, char out[SKIP_NAME]);
+
+#endif
