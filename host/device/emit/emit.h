@@ -1,0 +1,18 @@
+/*
+ * Kernel specs -> complete program texts (form: kernels/NAMING.md).
+ *
+ * A text is provenance comment, common/base.cl, the shared files its families ask for, then per kernel its constants block, the body as it stands in
+ * kernels/ and the #undef lines. Same specs, same bytes. The hash leaves the provenance comment out.
+ */
+#ifndef SKIP_DEVICE_EMIT_EMIT_H
+#define SKIP_DEVICE_EMIT_EMIT_H
+
+#include "device/family.h"
+
+/*
+ * Fills plan->programs, one per family in order of first use, and kernel[i].program for all plan kernels; specs[i] belongs to plan->kernels[i].
+ * Errors: SKIP_ERR_INTERNAL when a body or shared file is missing.
+ */
+enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_err *err);
+
+#endif
