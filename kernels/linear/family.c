@@ -1,0 +1,103 @@
+/*
+ * Matrix products with everything that can hang on them: bias, activation, residual.
+ *
+ * generic: weights as they stand, one work-item per element. cpu: weights in panels of NR columns, row tiles of several heights that cover the rows.
+ */
+#include "device/family.h"
+#include <string.h>
+
+struct product {
+	int x, w, bias, residual, y; /* buffers; bias and residual may be SKIP_NONE */
+	int rows_value;              /* the value whose rows are walked */
+	int n, k;
+	int transpose;
+	const char *act;
+};
+
+static const char *act_word(enum skip_act act)
+{
+	static const char *const words[] = {
+		[SKIP_ACT_NONE] = "none", [SKIP_ACT_GELU] = "gelu", [SKIP_ACT_GELU_TANH] = "gelu_tanh", [SKIP_ACT_RELU] = "relu", [SKIP_ACT_TANH] = "tanh",
+	};
+	return words[act];
+}
+
+/* Buffers of the node. nr 0: weights as they stand; else panels of nr columns and a bias padded to whole panels. */
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, int nr, struct product *out, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	struct product p = {.bias = SKIP_NONE, .residual = SKIP_NONE, .rows_value = node->out[0]};
+	p.k = graph->values[node->in[0]].cols;
+	p.n = graph->values[node->out[0]].cols;
+	p.transpose = node->attrs.linear.transpose;
+	p.act = act_word(node->attrs.linear.act);
+	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &p.x, err));
+	SKIP_TRY(skip_lowering_weight(lowering, node->param[0], nr ? SKIP_LAYOUT_PANELS : SKIP_LAYOUT_ROWS, nr, p.transpose, &p.w, err));
+	if (node->n_param > 1 && node->param[1] != SKIP_NONE) {
+		SKIP_TRY(skip_lowering_weight(lowering, node->param[1], nr ? SKIP_LAYOUT_PADDED : SKIP_LAYOUT_ROWS, nr, 0, &p.bias, err));
+	}
+	if (node->n_in > 1 && node->in[1] != SKIP_NONE) SKIP_TRY(skip_lowering_value(lowering, node->in[1], &p.residual, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &p.y, err));
+	*out = p;
+cleanup:
+	return status;
+}
+
+static void common_constants(struct skip_kernel_spec *spec, const struct product *p)
+{
+	skip_spec_int(spec, "LINEAR_K", p->k);
+	skip_spec_int(spec, "LINEAR_N", p->n);
+}
+
+static void epilogue_constants(struct skip_kernel_spec *spec, const struct product *p)
+{
+	skip_spec_word(spec, "LINEAR_ACT", p->act);
+	skip_spec_int(spec, "LINEAR_BIAS", p->bias != SKIP_NONE);
+	skip_spec_int(spec, "LINEAR_RESIDUAL", p->residual != SKIP_NONE);
+}
+
+static void add_buffers(struct skip_plan_launch *launch, const struct product *p)
+{
+	skip_launch_buffer(launch, p->x);
+	skip_launch_buffer(launch, p->w);
+	if (p->bias != SKIP_NONE) skip_launch_buffer(launch, p->bias);
+	if (p->residual != SKIP_NONE) skip_launch_buffer(launch, p->residual);
+	skip_launch_buffer(launch, p->y);
+}
+
+static enum skip_status lower_generic(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	struct product p;
+	struct skip_kernel_spec spec;
+	int kernel, fixed;
+	SKIP_TRY(bind(lowering, node, 0, &p, err));
+	skip_spec_init(&spec, "linear", "generic", "MAIN");
+	common_constants(&spec, &p);
+	skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
+	epilogue_constants(&spec, &p);
+	spec.local[0] = 32;
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_buffers(launch, &p);
+	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, (p.n + 31) / 32 * 32, 0, 1);
+	skip_launch_global(launch, 1, rows, rows == SKIP_SIZE_ONE ? fixed : 1, 0, 1);
+	launch->macs_per_row = (double)p.n * p.k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
+{
+	(void)variant;
+	return lower_generic(lowering, node, err);
+}
+
+static const char *const ops[] = {"linear", NULL};
+static const char *const variants[] = {"generic", NULL};
+static const char *const common[] = {"maths", NULL};
+
+const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower};
