@@ -24,6 +24,7 @@ struct skip_profile {
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
 	char options[256];     /* compiler flags */
+	bool binary_cache;     /* keep program binaries on disk; false where the runtime keeps its own and asking for a binary is dear */
 };
 
 /* What a device says about itself, for matching. */
@@ -43,7 +44,11 @@ const struct skip_profile *skip_profiles_find(const struct skip_profiles *profil
 /* Best match (most conditions, then longest literal text; a tie is SKIP_ERR_INPUT); `generic` matches everything, last. */
 enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const struct skip_device_facts *facts,
 				     const struct skip_profile **out, struct skip_err *err);
+/* Whether one of the profile's own match entries holds (`generic`: always). */
+bool skip_profile_holds(const struct skip_profile *profile, const struct skip_device_facts *facts);
 /* Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16"); false for unknown names and other machines. */
 bool skip_cpu_has(const char *feature);
+/* Whether the name is one of those, on any machine: a board file may only use these. */
+bool skip_cpu_knows(const char *feature);
 
 #endif
