@@ -12,7 +12,7 @@ struct skip_device_info {
 	int platform_index, device_index;
 	struct skip_device_facts facts;
 	int compute_units;
-	bool fp16, fp64, int_dot; /* probed */
+	bool fp16, fp64, int_dot; /* the device claims them: cl_khr_fp16, cl_khr_fp64, cl_khr_integer_dot_product */
 	const char *profile_id;
 };
 
@@ -21,7 +21,8 @@ enum skip_status skip_device_list(const struct skip_profiles *profiles, struct s
 /*
  * Opens by `which`: NULL/"auto" (SKIP_DEVICE, else the best: a device whose profile is not `generic` or a checker, GPUs before CPUs), "P:D",
  * part of a platform or device name, or a profile id (which then overrides the match, provided its conditions hold or it is generic).
- * `profiles` must outlive the device. `threads` 0: the platform's choice. Errors: SKIP_ERR_NO_DEVICE listing what exists.
+ * `profiles` must outlive the device. `threads` 0: the platform's choice; another number reaches PoCL only, and only when it comes with the first call
+ * of the process that looks for devices, since platforms read it when they are loaded. Errors: SKIP_ERR_NO_DEVICE listing what exists.
  */
 enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
 				  struct skip_err *err);

@@ -1,0 +1,165 @@
+/*
+ * Devices: what exists, which one is meant, and opening it. The OpenCL side is opencl/, the choice of a profile profile/match.c.
+ */
+#include "device/device.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "device/opencl/cl.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct skip_device {
+	struct skip_cl *cl;
+	const struct skip_profile *profile;
+	struct skip_device_info info;
+};
+
+/* All devices with the profile each matches; *found is freed with skip_free. */
+static enum skip_status find_devices(const struct skip_profiles *profiles, int threads, struct skip_cl_found **found, size_t *n,
+				     struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_cl_found *list = NULL;
+	size_t count = 0;
+	SKIP_TRY(skip_cl_enumerate(threads, &list, &count, err));
+	for (size_t i = 0; i < count; i++) {
+		const struct skip_profile *profile = NULL;
+		SKIP_TRY(skip_profiles_match(profiles, &list[i].info.facts, &profile, err));
+		list[i].info.profile_id = profile->id;
+	}
+	*found = list;
+	*n = count;
+	list = NULL;
+cleanup:
+	skip_free(list);
+	return status;
+}
+
+enum skip_status skip_device_list(const struct skip_profiles *profiles, struct skip_device_info **out, size_t *n, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_cl_found *found = NULL;
+	struct skip_device_info *info = NULL;
+	size_t count = 0;
+	SKIP_TRY(find_devices(profiles, 0, &found, &count, err));
+	info = skip_alloc_zeroed(count, sizeof(*info));
+	if (!info) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a list of %zu devices", count);
+		goto cleanup;
+	}
+	for (size_t i = 0; i < count; i++) info[i] = found[i].info;
+	*out = info;
+	*n = count;
+cleanup:
+	skip_free(found);
+	return status;
+}
+
+/* How much a device is wanted when nobody says which. */
+static int rank_of(const struct skip_profiles *profiles, const struct skip_device_info *info)
+{
+	const struct skip_profile *profile = skip_profiles_find(profiles, info->profile_id);
+	if (profile->kind == SKIP_PROFILE_CHECKER) return 0;
+	if (strcmp(profile->id, "generic") == 0) return 1;
+	return profile->kind == SKIP_PROFILE_GPU ? 3 : 2;
+}
+
+static bool contains(const char *text, const char *part)
+{
+	size_t n = strlen(part);
+	for (; *text; text++) {
+		size_t i = 0;
+		while (i < n && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) i++;
+		if (i == n) return true;
+	}
+	return false;
+}
+
+static bool is_auto(const char *which) { return !which || !which[0] || strcmp(which, "auto") == 0; }
+
+/* Reads "P:D". */
+static bool parse_index(const char *which, int *platform, int *device)
+{
+	int length = 0;
+	return sscanf(which, "%d:%d%n", platform, device, &length) == 2 && which[length] == '\0';
+}
+
+/* The device meant by `which`, the best of those that fit; NULL when none does. `forced`: the profile when `which` names one, else NULL. */
+static const struct skip_cl_found *choose(const struct skip_profiles *profiles, const struct skip_cl_found *found, size_t n, const char *which,
+					  const struct skip_profile *forced)
+{
+	const struct skip_cl_found *best = NULL;
+	int platform = 0, device = 0;
+	bool by_index = !is_auto(which) && parse_index(which, &platform, &device);
+	for (size_t i = 0; i < n; i++) {
+		const struct skip_device_info *info = &found[i].info;
+		bool fits = true;
+		if (by_index) {
+			fits = info->platform_index == platform && info->device_index == device;
+		} else if (forced) {
+			fits = skip_profile_holds(forced, &info->facts);
+		} else if (!is_auto(which)) {
+			fits = contains(info->facts.platform, which) || contains(info->facts.name, which);
+		}
+		if (fits && (!best || rank_of(profiles, info) > rank_of(profiles, &best->info))) best = &found[i];
+	}
+	return best;
+}
+
+static enum skip_status no_device(const struct skip_cl_found *found, size_t n, const char *which, struct skip_err *err)
+{
+	if (n == 0) return skip_err_set(err, SKIP_ERR_NO_DEVICE, "no OpenCL device found; a CPU becomes one by installing PoCL");
+	struct skip_buf list;
+	skip_buf_init(&list);
+	for (size_t i = 0; i < n; i++) {
+		const struct skip_device_info *info = &found[i].info;
+		skip_buf_printf(&list, "%s%d:%d %s, %s (%s)", i ? "; " : "", info->platform_index, info->device_index, info->facts.platform,
+				info->facts.name, info->profile_id);
+	}
+	skip_err_set(err, SKIP_ERR_NO_DEVICE, "no device fits \"%.100s\"; there are: %s", which, skip_buf_text(&list));
+	skip_buf_deinit(&list);
+	return SKIP_ERR_NO_DEVICE;
+}
+
+enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
+				  struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_cl_found *found = NULL;
+	size_t n = 0;
+	struct skip_device *device = skip_alloc_zeroed(1, sizeof(*device));
+	if (!device) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a device");
+	if (is_auto(which)) which = getenv("SKIP_DEVICE");
+	const struct skip_profile *forced = is_auto(which) ? NULL : skip_profiles_find(profiles, which);
+	SKIP_TRY(find_devices(profiles, threads, &found, &n, err));
+	const struct skip_cl_found *chosen = choose(profiles, found, n, which, forced);
+	if (!chosen) {
+		status = no_device(found, n, is_auto(which) ? "auto" : which, err);
+		goto cleanup;
+	}
+	device->profile = forced ? forced : skip_profiles_find(profiles, chosen->info.profile_id);
+	device->info = chosen->info;
+	device->info.profile_id = device->profile->id;
+	SKIP_TRY(skip_cl_open(chosen, &device->cl, err));
+	*out = device;
+	device = NULL;
+cleanup:
+	skip_device_close(device);
+	skip_free(found);
+	return status;
+}
+
+void skip_device_close(struct skip_device *device)
+{
+	if (!device) return;
+	skip_cl_close(device->cl);
+	skip_free(device);
+}
+
+const struct skip_device_info *skip_device_get_info(const struct skip_device *device) { return &device->info; }
+
+const struct skip_profile *skip_device_profile(const struct skip_device *device) { return device->profile; }
+
+struct skip_cl *skip_device_cl(struct skip_device *device) { return device->cl; }

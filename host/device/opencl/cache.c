@@ -1,0 +1,112 @@
+/*
+ * Program binaries on disk, one file per key.
+ *
+ * File: magic (8 bytes), key (64), length of the binary (8, little endian), SHA-256 of the binary (64), binary. A file that is short, long, or
+ * wrong in any field counts as absent, because the source is always at hand. It is written beside its place and renamed.
+ * SKIP_KERNEL_CACHE_DIR names the folder, `0` or `off` switches the cache off; else $XDG_CACHE_HOME/skip or ~/.cache/skip.
+ */
+#include "base/file.h"
+#include "device/opencl/internal.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAGIC "SKIPCLB1"
+#define HEADER (8 + 64 + 8 + 64)
+
+void skip_cl_cache_folder(char *out, size_t size)
+{
+	const char *set = getenv("SKIP_KERNEL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	bool fits = true;
+	out[0] = '\0';
+	if (set && set[0]) {
+		if (strcmp(set, "0") != 0 && strcmp(set, "off") != 0) fits = (size_t)snprintf(out, size, "%s", set) < size;
+	} else if (xdg && xdg[0] == '/') {
+		fits = skip_path_join(out, size, xdg, "skip");
+	} else if (home && home[0]) {
+		fits = skip_path_join(out, size, home, ".cache/skip");
+	}
+	if (!fits) out[0] = '\0';
+}
+
+static bool file_path(char *out, size_t size, const char *folder, const char *key)
+{
+	char name[SKIP_SHA256_HEX + 8];
+	snprintf(name, sizeof(name), "%s.clb", key);
+	return skip_path_join(out, size, folder, name);
+}
+
+static void put_length(unsigned char out[8], uint64_t length)
+{
+	for (int i = 0; i < 8; i++) out[i] = (unsigned char)(length >> (8 * i));
+}
+
+bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out)
+{
+	char path[1200], sum[SKIP_SHA256_HEX];
+	unsigned char length[8];
+	struct skip_buf file;
+	bool good = false;
+	skip_buf_init(&file);
+	if (!file_path(path, sizeof(path), folder, key) || skip_file_read(path, &file, NULL) != SKIP_OK || file.length <= HEADER) goto cleanup;
+	put_length(length, file.length - HEADER);
+	if (memcmp(file.data, MAGIC, 8) != 0 || memcmp(file.data + 8, key, 64) != 0 || memcmp(file.data + 72, length, 8) != 0) goto cleanup;
+	skip_sha256_hex(file.data + HEADER, file.length - HEADER, sum);
+	if (memcmp(file.data + 80, sum, 64) != 0) goto cleanup;
+	skip_buf_append(out, file.data + HEADER, file.length - HEADER);
+	good = skip_buf_ok(out);
+cleanup:
+	skip_buf_deinit(&file);
+	return good;
+}
+
+/* mkdir -p. */
+static enum skip_status make_folders(const char *folder, struct skip_err *err)
+{
+	char path[1200];
+	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path)) {
+		return skip_err_at(err, SKIP_ERR_OUTPUT, folder, 0, -1, "path is too long");
+	}
+	for (char *at = path + 1;; at++) {
+		if (*at != '/' && *at != '\0') continue;
+		char end = *at;
+		*at = '\0';
+		if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+			return skip_err_at(err, SKIP_ERR_OUTPUT, path, 0, -1, "cannot make folder: %s", strerror(errno));
+		}
+		if (!end) return SKIP_OK;
+		*at = end;
+	}
+}
+
+enum skip_status skip_cl_cache_store(const char *folder, const char *key, const void *data, size_t size, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	char path[1200], sum[SKIP_SHA256_HEX];
+	unsigned char length[8];
+	struct skip_output *output = NULL;
+	struct skip_buf file;
+	skip_buf_init(&file);
+	if (!file_path(path, sizeof(path), folder, key)) return skip_err_at(err, SKIP_ERR_OUTPUT, folder, 0, -1, "path is too long");
+	SKIP_TRY(make_folders(folder, err));
+	put_length(length, size);
+	skip_sha256_hex(data, size, sum);
+	skip_buf_append(&file, MAGIC, 8);
+	skip_buf_append(&file, key, 64);
+	skip_buf_append(&file, (const char *)length, 8);
+	skip_buf_append(&file, sum, 64);
+	skip_buf_append(&file, data, size);
+	if (!skip_buf_ok(&file)) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a cache file");
+		goto cleanup;
+	}
+	SKIP_TRY(skip_output_create_file(path, &output, err));
+	SKIP_TRY(skip_output_write(output, NULL, file.data, file.length, err));
+	SKIP_TRY(skip_output_commit(output, err));
+cleanup:
+	skip_output_destroy(output);
+	skip_buf_deinit(&file);
+	return status;
+}

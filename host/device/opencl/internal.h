@@ -1,0 +1,40 @@
+/* What the files of opencl/ share; the one place that includes CL/cl.h. */
+#ifndef SKIP_DEVICE_OPENCL_INTERNAL_H
+#define SKIP_DEVICE_OPENCL_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/sha256.h"
+#include "device/opencl/cl.h"
+#include <CL/cl.h>
+
+struct skip_cl {
+	cl_device_id device;
+	cl_context context;
+	cl_command_queue queue;
+	cl_command_queue timed; /* made when something is timed first: events with times cost a little on every enqueue */
+	bool host_memory;
+	struct skip_buf identity; /* platform, device and driver, as they enter cache keys */
+	char cache_folder[1024];  /* "" when the cache is off */
+};
+
+struct skip_cl_buffer {
+	cl_mem mem;
+	size_t bytes;
+};
+
+struct skip_cl_program {
+	cl_program program;
+	char name[SKIP_NAME];
+	char key[SKIP_SHA256_HEX]; /* "" when it is not to be stored */
+	bool was_cached;
+};
+
+/* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be NULL. */
+enum skip_status skip_cl_fail(struct skip_err *err, cl_int code, const char *call, const char *what);
+
+/* cache.c: `folder` from the environment ("" when off or nowhere to be found), look-up and store. */
+void skip_cl_cache_folder(char *out, size_t size);
+bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out);
+enum skip_status skip_cl_cache_store(const char *folder, const char *key, const void *data, size_t size, struct skip_err *err);
+
+#endif

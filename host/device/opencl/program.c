@@ -1,0 +1,214 @@
+/* Programs and kernels: build through the cache, arguments, launches. */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "device/opencl/internal.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+struct skip_cl_kernel {
+	cl_kernel kernel;
+	unsigned n_args;
+	char name[SKIP_NAME];
+};
+
+/* Raised whenever the key or the file changes meaning, so that old files are never read as new ones. */
+#define CACHE_VERSION 1
+
+static enum skip_status make_key(const struct skip_cl *cl, const char *text, const char *options, char out[SKIP_SHA256_HEX],
+				 struct skip_err *err)
+{
+	struct skip_buf buf;
+	skip_buf_init(&buf);
+	skip_buf_printf(&buf, "%d\n%zu %s\n%zu\n", CACHE_VERSION, strlen(options), options, strlen(text));
+	skip_buf_puts(&buf, text);
+	skip_buf_puts(&buf, skip_buf_text(&cl->identity));
+	bool ok = skip_buf_ok(&buf);
+	if (ok) skip_sha256_hex(buf.data, buf.length, out);
+	skip_buf_deinit(&buf);
+	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a cache key");
+}
+
+/* Fills `err` with the first lines of the build log. */
+static enum skip_status build_failure(const struct skip_cl *cl, cl_program program, const char *name, cl_int code, struct skip_err *err)
+{
+	size_t size = 0;
+	char *log = NULL;
+	if (clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS && size > 0) {
+		log = skip_alloc_zeroed(size + 1, 1);
+		if (log && clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS) log[0] = '\0';
+	}
+	const char *text = log && log[strspn(log, " \n\r\t")] ? log + strspn(log, " \n\r\t") : "(empty build log)";
+	int length = 0;
+	for (int lines = 0; text[length] && length < 800; length++) {
+		if (text[length] == '\n' && ++lines == 8) break;
+	}
+	skip_err_set(err, SKIP_ERR_DEVICE, "program %s does not build: %s (%d)\n%.*s", name, skip_cl_code_name(code), code, length, text);
+	if (err) err->cl_code = code;
+	skip_free(log);
+	return SKIP_ERR_DEVICE;
+}
+
+/* A program from a stored binary, or NULL: whatever is wrong with a binary, the source still builds. */
+static cl_program from_cache(const struct skip_cl *cl, const char *key, const char *options)
+{
+	struct skip_buf binary;
+	cl_program program = NULL;
+	skip_buf_init(&binary);
+	if (skip_cl_cache_load(cl->cache_folder, key, &binary)) {
+		const unsigned char *data = (const unsigned char *)binary.data;
+		cl_int code = CL_SUCCESS, status = CL_SUCCESS;
+		program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &binary.length, &data, &status, &code);
+		if (code == CL_SUCCESS && status == CL_SUCCESS) code = clBuildProgram(program, 1, &cl->device, options, NULL, NULL);
+		if (program && (code != CL_SUCCESS || status != CL_SUCCESS)) {
+			clReleaseProgram(program);
+			program = NULL;
+		}
+	}
+	skip_buf_deinit(&binary);
+	return program;
+}
+
+enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options, bool cache,
+				       struct skip_cl_program **out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	cl_int code = CL_SUCCESS;
+	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
+	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
+	snprintf(made->name, sizeof(made->name), "%s", name);
+	if (cache && cl->cache_folder[0]) {
+		SKIP_TRY(make_key(cl, text, options, made->key, err));
+		made->program = from_cache(cl, made->key, options);
+		made->was_cached = made->program != NULL;
+		skip_log(SKIP_LOG_DEBUG, "kernel cache: %s %s (%s)", made->was_cached ? "hit" : "miss", name, made->key);
+	}
+	if (!made->program) {
+		made->program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &code);
+		if (code != CL_SUCCESS) {
+			status = skip_cl_fail(err, code, "clCreateProgramWithSource", name);
+			goto cleanup;
+		}
+		code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
+		if (code != CL_SUCCESS) {
+			status = build_failure(cl, made->program, name, code, err);
+			goto cleanup;
+		}
+	}
+	*out = made;
+	made = NULL;
+cleanup:
+	skip_cl_program_destroy(made);
+	return status;
+}
+
+void skip_cl_program_destroy(struct skip_cl_program *program)
+{
+	if (!program) return;
+	if (program->program) clReleaseProgram(program->program);
+	skip_free(program);
+}
+
+void skip_cl_program_store(struct skip_cl *cl, struct skip_cl_program *program)
+{
+	if (program->was_cached || !program->key[0]) return;
+	size_t size = 0;
+	struct skip_err err;
+	skip_err_init(&err);
+	cl_int code = clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL);
+	if (code != CL_SUCCESS || size == 0) {
+		skip_log(SKIP_LOG_DEBUG, "kernel cache: no binary of %s (%d)", program->name, code);
+		return;
+	}
+	unsigned char *data = skip_alloc_array(size, 1);
+	if (!data) return;
+	code = clGetProgramInfo(program->program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL);
+	if (code != CL_SUCCESS) {
+		skip_log(SKIP_LOG_DEBUG, "kernel cache: no binary of %s (%d)", program->name, code);
+	} else if (skip_cl_cache_store(cl->cache_folder, program->key, data, size, &err) != SKIP_OK) {
+		skip_log(SKIP_LOG_WARN, "kernel cache: %s is not stored: %s", program->name, err.message);
+	} else {
+		skip_log(SKIP_LOG_DEBUG, "kernel cache: store %s (%s)", program->name, program->key);
+	}
+	skip_free(data);
+}
+
+bool skip_cl_program_was_cached(const struct skip_cl_program *program) { return program->was_cached; }
+
+enum skip_status skip_cl_kernel_create(struct skip_cl_program *program, const char *name, struct skip_cl_kernel **out, struct skip_err *err)
+{
+	cl_int code = CL_SUCCESS;
+	cl_uint n_args = 0;
+	struct skip_cl_kernel *kernel = skip_alloc_zeroed(1, sizeof(*kernel));
+	if (!kernel) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for kernel %s", name);
+	kernel->kernel = clCreateKernel(program->program, name, &code);
+	if (code != CL_SUCCESS) {
+		skip_free(kernel);
+		return skip_cl_fail(err, code, "clCreateKernel", name);
+	}
+	code = clGetKernelInfo(kernel->kernel, CL_KERNEL_NUM_ARGS, sizeof(n_args), &n_args, NULL);
+	if (code != CL_SUCCESS) {
+		skip_cl_kernel_destroy(kernel);
+		return skip_cl_fail(err, code, "clGetKernelInfo", name);
+	}
+	kernel->n_args = n_args;
+	snprintf(kernel->name, sizeof(kernel->name), "%s", name);
+	*out = kernel;
+	return SKIP_OK;
+}
+
+void skip_cl_kernel_destroy(struct skip_cl_kernel *kernel)
+{
+	if (!kernel) return;
+	clReleaseKernel(kernel->kernel);
+	skip_free(kernel);
+}
+
+unsigned skip_cl_kernel_args(const struct skip_cl_kernel *kernel) { return kernel->n_args; }
+
+enum skip_status skip_cl_set_buffer(struct skip_cl_kernel *kernel, unsigned index, const struct skip_cl_buffer *buffer, struct skip_err *err)
+{
+	cl_int code = clSetKernelArg(kernel->kernel, index, sizeof(buffer->mem), &buffer->mem);
+	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clSetKernelArg", kernel->name);
+}
+
+enum skip_status skip_cl_set_word(struct skip_cl_kernel *kernel, unsigned index, const void *word, struct skip_err *err)
+{
+	cl_int code = clSetKernelArg(kernel->kernel, index, 4, word);
+	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clSetKernelArg", kernel->name);
+}
+
+enum skip_status skip_cl_enqueue(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
+				 struct skip_err *err)
+{
+	cl_int code = clEnqueueNDRangeKernel(cl->queue, kernel->kernel, 3, NULL, global, local, 0, NULL, NULL);
+	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clEnqueueNDRangeKernel", kernel->name);
+}
+
+enum skip_status skip_cl_enqueue_timed(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
+				       double *seconds, struct skip_err *err)
+{
+	cl_int code = CL_SUCCESS;
+	cl_event event = NULL;
+	cl_ulong start = 0, end = 0;
+	const char *call = "clCreateCommandQueue";
+	if (!cl->timed) cl->timed = clCreateCommandQueue(cl->context, cl->device, CL_QUEUE_PROFILING_ENABLE, &code);
+	if (code != CL_SUCCESS) goto cleanup;
+	/* Two queues know no order between them. */
+	call = "clFinish";
+	code = clFinish(cl->queue);
+	if (code != CL_SUCCESS) goto cleanup;
+	call = "clEnqueueNDRangeKernel";
+	code = clEnqueueNDRangeKernel(cl->timed, kernel->kernel, 3, NULL, global, local, 0, NULL, &event);
+	if (code != CL_SUCCESS) goto cleanup;
+	call = "clWaitForEvents";
+	code = clWaitForEvents(1, &event);
+	if (code != CL_SUCCESS) goto cleanup;
+	call = "clGetEventProfilingInfo";
+	code = clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start, NULL);
+	if (code == CL_SUCCESS) code = clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL);
+	if (code == CL_SUCCESS) *seconds = end > start ? (double)(end - start) * 1e-9 : 0.0;
+cleanup:
+	if (event) clReleaseEvent(event);
+	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, call, kernel->name);
+}
