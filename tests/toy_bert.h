@@ -31,15 +31,15 @@ struct toy_bert {
 	const char *prefix; /* of tensor names: "", "bert." */
 	const char *config; /* further members of config.json, each with a comma in front, or ""; a repeated key is the caller's mistake */
 	const char *hidden_act, *model_type, *position_type;
-	float scale;        /* standard deviation of the weights */
+	float scale; /* standard deviation of the weights */
 	uint64_t seed;
 };
 
-#define TOY_BERT                                                                                                               \
-	{                                                                                                                      \
-		.width = 12, .heads = 3, .layers = 2, .ffn = 7, .vocab = 61, .positions = 16, .types = 2, .pooling = -1, .pooler = true,  \
-		.prefix = "", .config = "", .hidden_act = "gelu", .model_type = "bert", .position_type = "absolute", .scale = 0.3f,      \
-		.seed = 1                                                                                                          \
+#define TOY_BERT                                                                                                                           \
+	{                                                                                                                                  \
+		.width = 12, .heads = 3, .layers = 2, .ffn = 7, .vocab = 61, .positions = 16, .types = 2, .pooling = -1, .pooler = true,   \
+		.prefix = "", .config = "", .hidden_act = "gelu", .model_type = "bert", .position_type = "absolute", .scale = 0.3f,        \
+		.seed = 1                                                                                                                  \
 	}
 
 /* A fresh folder below the build folder; `out` has 512 bytes. */
@@ -58,7 +58,10 @@ static inline int toy_remove_entry(const char *path, const struct stat *info, in
 	return remove(path);
 }
 
-static inline void toy_folder_remove(const char *folder) { nftw(folder, toy_remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
+static inline void toy_folder_remove(const char *folder)
+{
+	nftw(folder, toy_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
 
 /* folder/name in one of a few static buffers. */
 static inline const char *toy_path(const char *folder, const char *name)
@@ -85,7 +88,10 @@ static inline void toy_write_file(const char *folder, const char *name, const vo
 	cr_assert(fclose(file) == 0);
 }
 
-static inline void toy_write_text(const char *folder, const char *name, const char *text) { toy_write_file(folder, name, text, strlen(text)); }
+static inline void toy_write_text(const char *folder, const char *name, const char *text)
+{
+	toy_write_file(folder, name, text, strlen(text));
+}
 
 struct toy_tensors {
 	struct skip_st_entry *entry;
@@ -94,7 +100,8 @@ struct toy_tensors {
 };
 
 /* Appends a tensor of normal numbers around `mean`; cols 0 gives rank 1. */
-static inline void toy_tensor(struct toy_tensors *tensors, const char *prefix, const char *name, int rows, int cols, float mean, float scale)
+static inline void toy_tensor(struct toy_tensors *tensors, const char *prefix, const char *name, int rows, int cols, float mean,
+                              float scale)
 {
 	cr_assert(skip_grow((void **)&tensors->entry, &tensors->capacity, tensors->count + 1, sizeof(*tensors->entry)));
 	struct skip_st_entry *entry = &tensors->entry[tensors->count++];
@@ -135,7 +142,8 @@ static inline void toy_bert_tensors(const struct toy_bert *toy, struct toy_tenso
 	toy_tensor(out, toy->prefix, "embeddings.token_type_embeddings.weight", toy->types, toy->width, 0, toy->scale);
 	toy_layernorm(out, toy, "embeddings.LayerNorm");
 	for (int l = 0; l < toy->layers; l++) {
-		static const char *const square[] = {"attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"};
+		static const char *const square[] = {"attention.self.query", "attention.self.key", "attention.self.value",
+		                                     "attention.output.dense"};
 		for (int i = 0; i < 4; i++) {
 			snprintf(name, sizeof(name), "encoder.layer.%d.%s", l, square[i]);
 			toy_linear(out, toy, name, toy->width, toy->width);
@@ -187,7 +195,8 @@ static inline void toy_write_weights(const char *folder, const struct toy_bert *
 		size_t first = (size_t)s * per_shard, last = first + per_shard < tensors->count ? first + per_shard : tensors->count;
 		snprintf(name, sizeof(name), "model-%05d-of-%05d.safetensors", s + 1, toy->shards);
 		toy_write_tensors(toy_path(folder, name), tensors->entry + first, last - first);
-		for (size_t i = first; i < last; i++) skip_buf_printf(&index, "%s\n\"%s\": \"%s\"", i ? "," : "", tensors->entry[i].name, name);
+		for (size_t i = first; i < last; i++)
+			skip_buf_printf(&index, "%s\n\"%s\": \"%s\"", i ? "," : "", tensors->entry[i].name, name);
 	}
 	skip_buf_puts(&index, "}}\n");
 	toy_write_text(folder, "model.safetensors.index.json", skip_buf_text(&index));
@@ -217,7 +226,8 @@ static inline void toy_write_vocab(const char *folder, int vocab)
 	}
 	for (; n < vocab; n++) skip_buf_printf(&text, "filler%d\n", n);
 	toy_write_text(folder, "vocab.txt", skip_buf_text(&text));
-	toy_write_text(folder, "tokenizer_config.json", "{\"do_lower_case\": true, \"tokenizer_class\": \"BertTokenizer\", \"model_max_length\": 512}\n");
+	toy_write_text(folder, "tokenizer_config.json",
+	               "{\"do_lower_case\": true, \"tokenizer_class\": \"BertTokenizer\", \"model_max_length\": 512}\n");
 	skip_buf_deinit(&text);
 }
 
@@ -228,10 +238,10 @@ static inline void toy_write_config(const char *folder, const struct toy_bert *t
 	skip_buf_printf(&text, "{\n  \"architectures\": [\"%s\"],\n", toy->classes ? "BertForSequenceClassification" : "BertModel");
 	skip_buf_printf(&text, "  \"model_type\": \"%s\",\n  \"hidden_act\": \"%s\",\n", toy->model_type, toy->hidden_act);
 	skip_buf_printf(&text, "  \"position_embedding_type\": \"%s\",\n  \"layer_norm_eps\": 1e-12,\n", toy->position_type);
-	skip_buf_printf(&text, "  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n  \"num_hidden_layers\": %d,\n", toy->width, toy->heads,
-			toy->layers);
-	skip_buf_printf(&text, "  \"intermediate_size\": %d,\n  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n", toy->ffn, toy->vocab,
-			toy->positions);
+	skip_buf_printf(&text, "  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n  \"num_hidden_layers\": %d,\n", toy->width,
+	                toy->heads, toy->layers);
+	skip_buf_printf(&text, "  \"intermediate_size\": %d,\n  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n", toy->ffn,
+	                toy->vocab, toy->positions);
 	skip_buf_printf(&text, "  \"type_vocab_size\": %d", toy->types);
 	if (toy->classes) {
 		skip_buf_puts(&text, ",\n  \"id2label\": {");
@@ -255,8 +265,8 @@ static inline void toy_bert_write(const char *folder, const struct toy_bert *toy
 	if (toy->pooling < 0) return;
 	struct skip_buf pooling;
 	skip_buf_init(&pooling);
-	skip_buf_printf(&pooling, "{\"word_embedding_dimension\": %d, \"pooling_mode_cls_token\": %s, \"pooling_mode_mean_tokens\": %s}\n", toy->width,
-			toy->pooling ? "true" : "false", toy->pooling ? "false" : "true");
+	skip_buf_printf(&pooling, "{\"word_embedding_dimension\": %d, \"pooling_mode_cls_token\": %s, \"pooling_mode_mean_tokens\": %s}\n",
+	                toy->width, toy->pooling ? "true" : "false", toy->pooling ? "false" : "true");
 	toy_write_text(folder, "1_Pooling/config.json", skip_buf_text(&pooling));
 	skip_buf_deinit(&pooling);
 }

@@ -89,4 +89,7 @@ char *skip_strdup(const char *text)
 	return copy;
 }
 
-void skip_free(void *block) { free(block); }
+void skip_free(void *block)
+{
+	free(block);
+}

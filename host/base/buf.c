@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-void skip_buf_init(struct skip_buf *buf) { memset(buf, 0, sizeof(*buf)); }
+void skip_buf_init(struct skip_buf *buf)
+{
+	memset(buf, 0, sizeof(*buf));
+}
 
 void skip_buf_deinit(struct skip_buf *buf)
 {
@@ -43,7 +46,10 @@ void skip_buf_append(struct skip_buf *buf, const char *text, size_t length)
 	buf->data[buf->length] = '\0';
 }
 
-void skip_buf_puts(struct skip_buf *buf, const char *text) { skip_buf_append(buf, text, strlen(text)); }
+void skip_buf_puts(struct skip_buf *buf, const char *text)
+{
+	skip_buf_append(buf, text, strlen(text));
+}
 
 void skip_buf_printf(struct skip_buf *buf, const char *format, ...)
 {
@@ -62,4 +68,7 @@ void skip_buf_printf(struct skip_buf *buf, const char *format, ...)
 	buf->length += (size_t)length;
 }
 
-const char *skip_buf_text(const struct skip_buf *buf) { return buf->data ? buf->data : ""; }
+const char *skip_buf_text(const struct skip_buf *buf)
+{
+	return buf->data ? buf->data : "";
+}

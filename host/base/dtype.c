@@ -7,13 +7,19 @@ static const struct {
 	const char *name;
 	size_t size;
 } dtypes[SKIP_DTYPE_COUNT] = {
-	[SKIP_F64] = {"F64", 8}, [SKIP_F32] = {"F32", 4}, [SKIP_F16] = {"F16", 2}, [SKIP_BF16] = {"BF16", 2},
-	[SKIP_I64] = {"I64", 8}, [SKIP_I32] = {"I32", 4}, [SKIP_I8] = {"I8", 1},   [SKIP_U8] = {"U8", 1},
+    [SKIP_F64] = {"F64", 8}, [SKIP_F32] = {"F32", 4}, [SKIP_F16] = {"F16", 2}, [SKIP_BF16] = {"BF16", 2},
+    [SKIP_I64] = {"I64", 8}, [SKIP_I32] = {"I32", 4}, [SKIP_I8] = {"I8", 1},   [SKIP_U8] = {"U8", 1},
 };
 
-size_t skip_dtype_size(enum skip_dtype dtype) { return dtypes[dtype].size; }
+size_t skip_dtype_size(enum skip_dtype dtype)
+{
+	return dtypes[dtype].size;
+}
 
-const char *skip_dtype_name(enum skip_dtype dtype) { return dtypes[dtype].name; }
+const char *skip_dtype_name(enum skip_dtype dtype)
+{
+	return dtypes[dtype].name;
+}
 
 static float float_of_bits(uint32_t bits)
 {

@@ -23,10 +23,10 @@ void skip_err_init(struct skip_err *err)
 
 /* Arguments may point into `err` itself (a message wrapped in a longer one), so everything is formatted before `err` changes. */
 static enum skip_status set_error(struct skip_err *err, enum skip_status status, const char *file, int64_t line, int64_t offset,
-				  const char *format, va_list args) __attribute__((format(printf, 6, 0)));
+                                  const char *format, va_list args) __attribute__((format(printf, 6, 0)));
 
 static enum skip_status set_error(struct skip_err *err, enum skip_status status, const char *file, int64_t line, int64_t offset,
-				  const char *format, va_list args)
+                                  const char *format, va_list args)
 {
 	if (!err) return status;
 	struct skip_err filled;
@@ -50,7 +50,7 @@ enum skip_status skip_err_set(struct skip_err *err, enum skip_status status, con
 }
 
 enum skip_status skip_err_at(struct skip_err *err, enum skip_status status, const char *file, int64_t line, int64_t offset,
-			     const char *format, ...)
+                             const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -69,8 +69,7 @@ void skip_err_format(const struct skip_err *err, char *out, uint64_t size)
 {
 	if (size == 0) return;
 	size_t room = (size_t)size;
-	if (!err->file[0])
-		snprintf(out, room, "%s", err->message);
+	if (!err->file[0]) snprintf(out, room, "%s", err->message);
 	else if (err->line > 0)
 		snprintf(out, room, "%s:%lld: %s", err->file, (long long)err->line, err->message);
 	else if (err->offset >= 0)

@@ -18,7 +18,8 @@ bool skip_path_join(char *out, size_t size, const char *folder, const char *name
  * Atomic output: everything is written beside the target under a temporary name, synced and renamed by commit; destroy without
  * commit removes it, so an interrupted run leaves the old output or the new one, never a part.
  * `kind_marker`: file name that proves an existing target folder is of our kind ("manifest.json"); a non-empty folder without it is
- * refused (SKIP_ERR_USAGE), as is a file where a folder stands or the reverse. Write failures (disk full) are SKIP_ERR_OUTPUT.
+ * refused (SKIP_ERR_USAGE), as is a file where a folder stands or the reverse. Write failures (disk full) are SKIP_ERR_OUTPUT. Links are
+ * followed. A device or pipe in place of a file is written directly.
  */
 struct skip_output;
 enum skip_status skip_output_create_file(const char *target, struct skip_output **out, struct skip_err *err);

@@ -14,9 +14,11 @@ enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, st
 		*out = value;
 		return SKIP_OK;
 	}
-	if (json_error_code(&error) == json_error_out_of_memory) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to read JSON");
-	return skip_err_at(err, SKIP_ERR_INPUT, NULL, error.line, -1, "not JSON at line %d, column %d (byte %d): %s", error.line, error.column,
-			   error.position, error.text);
+	/* Where memory runs out jansson fills in nothing. */
+	if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to read JSON");
+	return skip_err_at(err, SKIP_ERR_INPUT, NULL, error.line, -1, "not JSON at line %d, column %d (byte %d): %s", error.line,
+	                   error.column, error.position, error.text);
 }
 
 enum skip_status skip_json_load(const char *path, json_t **out, struct skip_err *err)
@@ -60,7 +62,8 @@ static enum skip_status wrong_type(const char *key, const char *expected, const 
 {
 	if (!found) return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\" is missing; expected %s", key, expected);
 	if (json_is_string(found))
-		return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": expected %s, found the string \"%.100s\"", key, expected, json_string_value(found));
+		return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": expected %s, found the string \"%.100s\"", key, expected,
+		                    json_string_value(found));
 	return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": expected %s, found %s", key, expected, type_name(found));
 }
 
@@ -77,14 +80,14 @@ enum skip_status skip_json_int(const json_t *object, const char *key, int64_t mi
 	if (!json_is_integer(value)) return wrong_type(key, "an integer", value, err);
 	int64_t number = json_integer_value(value);
 	if (number < min || number > max)
-		return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": expected an integer from %lld to %lld, found %lld", key, (long long)min, (long long)max,
-				    (long long)number);
+		return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": expected an integer from %lld to %lld, found %lld", key, (long long)min,
+		                    (long long)max, (long long)number);
 	*out = number;
 	return SKIP_OK;
 }
 
 enum skip_status skip_json_int_or(const json_t *object, const char *key, int64_t fallback, int64_t min, int64_t max, int64_t *out,
-				  struct skip_err *err)
+                                  struct skip_err *err)
 {
 	if (present(object, key)) return skip_json_int(object, key, min, max, out, err);
 	*out = fallback;
@@ -143,8 +146,7 @@ static void write_string(const char *text, size_t length, struct skip_buf *out)
 	skip_buf_puts(out, "\"");
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)text[i];
-		if (c == '"' || c == '\\')
-			skip_buf_printf(out, "\\%c", c);
+		if (c == '"' || c == '\\') skip_buf_printf(out, "\\%c", c);
 		else if (c == '\n')
 			skip_buf_puts(out, "\\n");
 		else if (c == '\t')
@@ -179,7 +181,10 @@ static void write_real(double value, struct skip_buf *out)
 	if (!is_real) skip_buf_puts(out, ".0");
 }
 
-static int compare_keys(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void write_indent(int depth, struct skip_buf *out)
 {

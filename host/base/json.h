@@ -11,7 +11,8 @@
 enum skip_status skip_json_load(const char *path, json_t **out, struct skip_err *err);
 enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, struct skip_err *err);
 
-/* Typed reads of an object's member; the message names `key`, the expected type and what was found. `*_or` use a default when absent. */
+/* Typed reads of an object's member; the message names `key`, the expected type and what was found. `*_or` use a default when the member is
+ * absent or null. */
 enum skip_status skip_json_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out, struct skip_err *err);
 enum skip_status skip_json_int_or(const json_t *object, const char *key, int64_t fallback, int64_t min, int64_t max, int64_t *out,
 				  struct skip_err *err);
@@ -22,7 +23,8 @@ enum skip_status skip_json_string(const json_t *object, const char *key, const c
 enum skip_status skip_json_array(const json_t *object, const char *key, json_t **out, struct skip_err *err);      /* borrowed */
 enum skip_status skip_json_object(const json_t *object, const char *key, json_t **out, struct skip_err *err);     /* borrowed */
 
-/* Canonical text: sorted keys, two-space indent, reals in the shortest form that reads back the same, newline at the end. */
+/* Canonical text, appended: sorted keys, two-space indent (arrays of numbers on one line), reals in the shortest form that reads back the
+ * same, newline at the end. Same value, same bytes. */
 enum skip_status skip_json_write(const json_t *value, struct skip_buf *out, struct skip_err *err);
 
 #endif

@@ -28,7 +28,8 @@ enum skip_status skip_mapfile_open(const char *path, struct skip_mapfile **out, 
 		goto cleanup;
 	}
 	if (!S_ISREG(info.st_mode)) {
-		status = skip_err_at(err, SKIP_ERR_IO, path, 0, -1, "is %s, a file is needed", S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
+		status = skip_err_at(err, SKIP_ERR_IO, path, 0, -1, "is %s, a file is needed",
+		                     S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
 		goto cleanup;
 	}
 	map = skip_alloc_zeroed(1, sizeof(*map));
@@ -77,9 +78,15 @@ const unsigned char *skip_mapfile_data(const struct skip_mapfile *map)
 	return map->data ? map->data : nothing;
 }
 
-size_t skip_mapfile_size(const struct skip_mapfile *map) { return map->size; }
+size_t skip_mapfile_size(const struct skip_mapfile *map)
+{
+	return map->size;
+}
 
-const char *skip_mapfile_path(const struct skip_mapfile *map) { return map->path; }
+const char *skip_mapfile_path(const struct skip_mapfile *map)
+{
+	return map->path;
+}
 
 void skip_mapfile_drop(const struct skip_mapfile *map, const void *data, size_t size)
 {

@@ -2,8 +2,8 @@
  * Atomic output: a file or folder is made under a temporary name beside its target, synced, and takes the target's place in one rename.
  *
  * A target that is a device or a pipe is written directly: nothing can take its place. Temporary names are TARGET.tmp-PID; an old folder is
- * exchanged with the new one in one step where the system can, else it stands under TARGET.old-PID for the moment between two renames, so that a
- * crash at any point leaves the old or the new one complete.
+ * exchanged with the new one in one step where the system can, else it stands under TARGET.old-PID for the moment between two renames, so
+ * that a crash at any point leaves the old or the new one complete.
  */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -75,7 +75,8 @@ static bool folder_is_empty(const char *path)
 	return empty;
 }
 
-/* What stands at the target may be replaced. Asked when the output is made and again right before it takes the place; `direct`: it is a device or pipe. */
+/* What stands at the target may be replaced. Asked when the output is made and again right before it takes the place; `direct`: it is a
+ * device or pipe. */
 static enum skip_status check_target(const struct skip_output *output, bool *direct, struct skip_err *err)
 {
 	struct stat info;
@@ -91,11 +92,12 @@ static enum skip_status check_target(const struct skip_output *output, bool *dir
 		*direct = !S_ISREG(info.st_mode);
 		return SKIP_OK;
 	}
-	if (!S_ISDIR(info.st_mode)) return skip_err_at(err, SKIP_ERR_USAGE, output->target, 0, -1, "is a file and is not replaced by a folder");
+	if (!S_ISDIR(info.st_mode))
+		return skip_err_at(err, SKIP_ERR_USAGE, output->target, 0, -1, "is a file and is not replaced by a folder");
 	bool ours = skip_path_join(marker, sizeof(marker), output->target, output->marker) && skip_file_exists(marker);
 	if (!ours && !folder_is_empty(output->target))
 		return skip_err_at(err, SKIP_ERR_USAGE, output->target, 0, -1,
-				   "is a folder with other content (no %s in it) and is not replaced", output->marker);
+		                   "is a folder with other content (no %s in it) and is not replaced", output->marker);
 	return SKIP_OK;
 }
 
@@ -163,7 +165,10 @@ enum skip_status skip_output_create_folder(const char *target, const char *kind_
 	return output_create(target, kind_marker, out, err);
 }
 
-const char *skip_output_path(const struct skip_output *output) { return output->temporary; }
+const char *skip_output_path(const struct skip_output *output)
+{
+	return output->temporary;
+}
 
 /* `name` stays inside the folder: relative, and no part of it is "..". */
 static bool name_is_inside(const char *name)
@@ -199,8 +204,7 @@ enum skip_status skip_output_open(struct skip_output *output, const char *name, 
 	skip_buf_init(&path);
 	skip_buf_puts(&path, output->temporary);
 	if (name) skip_buf_printf(&path, "/%s", name);
-	if (!skip_buf_ok(&path))
-		status = no_memory(err, output->target);
+	if (!skip_buf_ok(&path)) status = no_memory(err, output->target);
 	else if (name && !make_parents(path.data, strlen(output->temporary) + 1))
 		status = skip_err_at(err, SKIP_ERR_OUTPUT, output->target, 0, -1, "cannot create the folder of %s: %m", name);
 	else if (!(file = fopen(path.data, "wbe")))
@@ -276,8 +280,7 @@ static void sync_parent(const char *path)
 	char parent[4096];
 	const char *slash = strrchr(path, '/');
 	int length = slash ? (int)(slash - path) : 0;
-	if (!slash)
-		snprintf(parent, sizeof(parent), ".");
+	if (!slash) snprintf(parent, sizeof(parent), ".");
 	else
 		snprintf(parent, sizeof(parent), "%.*s", length ? length : 1, path);
 	sync_path(parent);

@@ -13,7 +13,10 @@ static uint32_t mix(uint32_t x)
 	return x;
 }
 
-uint32_t skip_rng_hash(uint32_t key, uint32_t a, uint32_t b) { return mix(mix(mix(key) ^ a) ^ b); }
+uint32_t skip_rng_hash(uint32_t key, uint32_t a, uint32_t b)
+{
+	return mix(mix(mix(key) ^ a) ^ b);
+}
 
 /* Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014. */
 uint64_t skip_rng_next(struct skip_rng *rng)
@@ -34,7 +37,10 @@ void skip_rng_init(struct skip_rng *rng, uint64_t seed, const char *stream)
 	rng->state = skip_rng_next(rng);
 }
 
-double skip_rng_uniform(struct skip_rng *rng) { return (double)(skip_rng_next(rng) >> 11) * 0x1p-53; }
+double skip_rng_uniform(struct skip_rng *rng)
+{
+	return (double)(skip_rng_next(rng) >> 11) * 0x1p-53;
+}
 
 double skip_rng_normal(struct skip_rng *rng)
 {

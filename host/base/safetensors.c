@@ -38,15 +38,15 @@ static enum skip_status parse_header(const struct skip_mapfile *map, struct head
 	struct skip_err inner;
 	uint64_t length = 0;
 	if (size < LENGTH_BYTES)
-		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, 0, "the file is %zu bytes; expected %d bytes of header length first", size,
-				   LENGTH_BYTES);
+		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, 0,
+		                   "the file is %zu bytes; expected %d bytes of header length first", size, LENGTH_BYTES);
 	for (int i = LENGTH_BYTES; i-- > 0;) length = length << 8 | bytes[i];
 	if (length > MAX_HEADER_BYTES)
-		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, 0, "header length is %llu bytes; expected at most %d", (unsigned long long)length,
-				   MAX_HEADER_BYTES);
+		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, 0, "header length is %llu bytes; expected at most %d",
+		                   (unsigned long long)length, MAX_HEADER_BYTES);
 	if (length > size - LENGTH_BYTES)
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, 0, "header length is %llu bytes, the file has %zu after it",
-				   (unsigned long long)length, size - LENGTH_BYTES);
+		                   (unsigned long long)length, size - LENGTH_BYTES);
 	if (length == 0 || bytes[LENGTH_BYTES] != '{')
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "the header does not begin with '{'");
 	skip_err_init(&inner);
@@ -68,7 +68,7 @@ static enum skip_status check_metadata(const struct header *header, json_t *meta
 }
 
 static enum skip_status read_dtype(const struct header *header, const char *name, const json_t *fields, enum skip_dtype *out,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	struct skip_err inner;
 	const char *text;
@@ -82,12 +82,12 @@ static enum skip_status read_dtype(const struct header *header, const char *name
 		}
 	}
 	return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES,
-			   "tensor '%s': dtype '%.32s' is not known; expected F64, F32, F16, BF16, I64, I32, I8 or U8", name, text);
+	                   "tensor '%s': dtype '%.32s' is not known; expected F64, F32, F16, BF16, I64, I32, I8 or U8", name, text);
 }
 
 /* Fills rank and dims; `*bytes` = product of the dims * element size. */
 static enum skip_status read_shape(const struct header *header, const json_t *fields, struct skip_st_entry *entry, size_t *bytes,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	json_t *shape = json_object_get(fields, "shape");
 	size_t product = skip_dtype_size(entry->dtype);
@@ -95,32 +95,33 @@ static enum skip_status read_shape(const struct header *header, const json_t *fi
 	if (!json_is_array(shape))
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': \"shape\" is no array", entry->name);
 	if (json_array_size(shape) > SKIP_TENSOR_MAX_RANK)
-		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': %zu dims; expected at most %d", entry->name,
-				   json_array_size(shape), SKIP_TENSOR_MAX_RANK);
+		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': %zu dims; expected at most %d",
+		                   entry->name, json_array_size(shape), SKIP_TENSOR_MAX_RANK);
 	entry->rank = (int)json_array_size(shape);
 	for (int i = 0; i < entry->rank; i++) {
 		const json_t *dim = json_array_get(shape, (size_t)i);
 		if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': dim %d of the shape is no size >= 0",
-					   entry->name, i);
+			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES,
+			                   "tensor '%s': dim %d of the shape is no size >= 0", entry->name, i);
 		entry->dim[i] = json_integer_value(dim);
 		empty = empty || entry->dim[i] == 0;
 		if (entry->dim[i] && !skip_size_mul(product, (size_t)entry->dim[i], &product))
-			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': the product of its shape is too large",
-					   entry->name);
+			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES,
+			                   "tensor '%s': the product of its shape is too large", entry->name);
 	}
 	*bytes = empty ? 0 : product;
 	return SKIP_OK;
 }
 
 static enum skip_status read_entry(const struct header *header, const char *name, const json_t *fields, struct skip_st_entry *entry,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	enum skip_status status;
 	size_t bytes = 0;
 	if (!name[0] || strlen(name) >= SKIP_TENSOR_NAME)
-		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor name '%.40s%s' has %zu bytes; expected 1 to %d", name,
-				   strlen(name) > 40 ? "..." : "", strlen(name), SKIP_TENSOR_NAME - 1);
+		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES,
+		                   "tensor name '%.40s%s' has %zu bytes; expected 1 to %d", name, strlen(name) > 40 ? "..." : "",
+		                   strlen(name), SKIP_TENSOR_NAME - 1);
 	if (!json_is_object(fields))
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': its description is no object", name);
 	memset(entry, 0, sizeof(*entry));
@@ -133,16 +134,17 @@ static enum skip_status read_entry(const struct header *header, const char *name
 	const json_t *range = json_object_get(fields, "data_offsets");
 	const json_t *first = json_array_get(range, 0), *last = json_array_get(range, 1);
 	if (json_array_size(range) != 2 || !json_is_integer(first) || !json_is_integer(last))
-		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "tensor '%s': \"data_offsets\" is no pair of integers", name);
+		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES,
+		                   "tensor '%s': \"data_offsets\" is no pair of integers", name);
 	int64_t begin = json_integer_value(first), end = json_integer_value(last);
 	if (begin < 0 || begin > end || (uint64_t)end > header->data_size)
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, header->data_offset,
-				   "tensor '%s': data offsets %lld to %lld do not lie in the %zu bytes of data", name, (long long)begin, (long long)end,
-				   header->data_size);
+		                   "tensor '%s': data offsets %lld to %lld do not lie in the %zu bytes of data", name, (long long)begin,
+		                   (long long)end, header->data_size);
 	if ((uint64_t)(end - begin) != bytes)
 		return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, header->data_offset + begin,
-				   "tensor '%s': its shape in %s takes %zu bytes, its data offsets hold %lld", name, skip_dtype_name(entry->dtype), bytes,
-				   (long long)(end - begin));
+		                   "tensor '%s': its shape in %s takes %zu bytes, its data offsets hold %lld", name,
+		                   skip_dtype_name(entry->dtype), bytes, (long long)(end - begin));
 	entry->bytes = bytes;
 	entry->offset = header->data_offset + begin;
 	return SKIP_OK;
@@ -155,17 +157,18 @@ static enum skip_status check_coverage(const struct header *header, struct skip_
 	qsort(entries, count, sizeof(*entries), compare_offsets);
 	for (size_t i = 0; i < count; i++) {
 		if (entries[i].offset < expected)
-			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, entries[i].offset, "tensor '%s' overlaps tensor '%s'", entries[i].name,
-					   entries[i - 1].name);
+			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, entries[i].offset, "tensor '%s' overlaps tensor '%s'",
+			                   entries[i].name, entries[i - 1].name);
 		if (entries[i].offset > expected)
-			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, expected, "%lld bytes before tensor '%s' belong to no tensor",
-					   (long long)(entries[i].offset - expected), entries[i].name);
+			return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, expected,
+			                   "%lld bytes before tensor '%s' belong to no tensor", (long long)(entries[i].offset - expected),
+			                   entries[i].name);
 		expected += (int64_t)entries[i].bytes;
 	}
 	int64_t end = header->data_offset + (int64_t)header->data_size;
 	if (expected == end) return SKIP_OK;
 	return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, expected, "the file has %lld bytes after the last tensor",
-			   (long long)(end - expected));
+	                   (long long)(end - expected));
 }
 
 enum skip_status skip_st_open(const char *path, struct skip_st_file **out, struct skip_err *err)
@@ -218,8 +221,7 @@ const struct skip_st_entry *skip_st_find(const struct skip_st_file *file, const 
 		size_t middle = low + (high - low) / 2;
 		int order = strcmp(name, file->entries[middle].name);
 		if (order == 0) return &file->entries[middle];
-		if (order < 0)
-			high = middle;
+		if (order < 0) high = middle;
 		else
 			low = middle + 1;
 	}
@@ -251,7 +253,7 @@ static json_t *describe(const struct skip_st_entry *entry, size_t begin, size_t 
 		}
 	}
 	return json_pack("{s:s, s:o, s:[I,I]}", "dtype", skip_dtype_name(entry->dtype), "shape", shape, "data_offsets", (json_int_t)begin,
-			 (json_int_t)end);
+	                 (json_int_t)end);
 }
 
 /* The JSON header of sorted entries, padded so that the data begins at a multiple of DATA_ALIGN. */
@@ -280,7 +282,7 @@ static int compare_entry_pointers(const void *a, const void *b)
 }
 
 enum skip_status skip_st_write(struct skip_output *output, const char *name, const struct skip_st_entry *entries, size_t count,
-			       struct skip_err *err)
+                               struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_buf header;
@@ -303,7 +305,8 @@ enum skip_status skip_st_write(struct skip_output *output, const char *name, con
 	SKIP_TRY(build_header(sorted, count, &header, err));
 	for (int i = 0; i < LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)header.length >> (8 * i));
 	SKIP_TRY(skip_output_open(output, name, &file, err));
-	bool written = fwrite(length, 1, sizeof(length), file) == sizeof(length) && fwrite(header.data, 1, header.length, file) == header.length;
+	bool written =
+	    fwrite(length, 1, sizeof(length), file) == sizeof(length) && fwrite(header.data, 1, header.length, file) == header.length;
 	for (size_t i = 0; written && i < count; i++) {
 		size_t bytes = entry_bytes(sorted[i]);
 		written = !bytes || fwrite(sorted[i]->data, 1, bytes, file) == bytes;

@@ -19,7 +19,7 @@ struct skip_st_entry {
 	enum skip_dtype dtype;
 	int rank;
 	int64_t dim[SKIP_TENSOR_MAX_RANK];
-	const void *data; /* view into the map */
+	const void *data; /* view into the map, at any alignment */
 	size_t bytes;
 	int64_t offset; /* of the data in the file, for error messages */
 };
@@ -34,8 +34,8 @@ enum skip_status skip_st_open(const char *path, struct skip_st_file **out, struc
 void skip_st_close(struct skip_st_file *file); /* NULL is fine; views that hold a map reference stay valid */
 const struct skip_st_entry *skip_st_find(const struct skip_st_file *file, const char *name); /* NULL when absent */
 
-/* Writes `entries` (name, dtype, rank, dim, data are read) in order of name, data 64-byte aligned as far as the format allows (header padded
- * with spaces), to `name` inside `output`. Same entries, same bytes. */
+/* Writes `entries` (name, dtype, rank, dim, data are read) in order of name, data 64-byte aligned as far as the format allows (header
+ * padded with spaces), to `name` inside `output`. Same entries, same bytes. */
 enum skip_status skip_st_write(struct skip_output *output, const char *name, const struct skip_st_entry *entries, size_t count,
 			       struct skip_err *err);
 
