@@ -27,6 +27,9 @@ enum skip_compensate { SKIP_COMPENSATE_NONE, SKIP_COMPENSATE_BIAS, SKIP_COMPENSA
 enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores, unsigned kinds,
 				  double rate, struct skip_keep *out, double *removed, struct skip_err *err);
 
+/* The largest share of encoder parameters that skip_select_rate can remove with these kinds. */
+double skip_select_largest(const struct skip_graph *graph, const struct skip_units *units, unsigned kinds);
+
 struct skip_compensate_options {
 	enum skip_compensate mode;
 	double damping;   /* 1e-2 of the mean diagonal */
@@ -76,11 +79,12 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err);
 void skip_prune_result_deinit(struct skip_prune_result *result);
 
-/* A search asks for probes until it knows; `probe` runs one rate and fills the point. */
+/* A search asks for probes until it knows. `probe` runs one rate; the point belongs to the caller of the search and stays valid until the next probe, and
+ * the search writes its verdict into `accepted`. */
 struct skip_search_state {
 	void *context;
-	enum skip_status (*probe)(void *context, double rate, struct skip_probe_point *out, struct skip_err *err);
-	double margin, speedup;
+	enum skip_status (*probe)(void *context, double rate, struct skip_probe_point **out, struct skip_err *err);
+	double margin; /* points */
 };
 struct skip_search {
 	const char *name, *summary;

@@ -33,21 +33,22 @@ struct skip_scores {
 void skip_scores_deinit(struct skip_scores *scores);
 enum skip_status skip_scores_alloc(const struct skip_units *units, struct skip_scores *out, struct skip_err *err);
 
-/* What a criterion gets per batch of a backward pass: per sample and unit, h*dh of log p reduced over the sample's rows. */
+/* What a criterion gets per batch of a backward pass: per sample and unit, h*dh of log p (or of the logit margin) reduced over the sample's rows. */
 struct skip_criterion_batch {
 	const struct skip_unit_group *group;
 	int n_samples;
 	const float *sum_post;  /* [B][width]: mask gradient g_j(s) at the post site (G, Ctx, Q), sum over rows */
 	const float *reduce_pre[2]; /* [B][width]: token-reduced activation x gradient at the pre sites, NULL unless asked for */
-	const double *p;        /* [B] probability of the label attributed */
-	const double *weight;   /* [B] 1 (several seeds per sample for kl) */
+	const double *weight;   /* [B] >= 0, what makes the target's gradient of it: p of the label for `prob`, else 1 */
 };
 struct skip_criterion {
 	const char *name;
 	const char *summary;
 	int default_samples, default_target;
+	int draws;     /* class-balanced draws of that many samples, averaged; 0: one draw of any rows */
+	bool label_free; /* may be used with SKIP_TARGET_KL: squares the gradient */
 	bool needs_backward, needs_pre;
-	/* Adds a batch into unit (and head) scores; called once per group and batch. NULL when needs_backward is false. */
+	/* Adds a batch into unit (and head, NULL where the group has none) scores; called once per group and batch. NULL when needs_backward is false. */
 	void (*accumulate)(const struct skip_criterion_batch *batch, double *unit, double *head);
 	/* For criteria of weights alone. */
 	enum skip_status (*compute)(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit, double *head,
@@ -61,7 +62,7 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 				const struct skip_dataset *data, const struct skip_skill_options *options, const struct skip_progress *progress,
 				struct skip_scores *out, struct skip_err *err);
 
-/* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units`. */
+/* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units` and calls the criterion "file". */
 enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err);
 enum skip_status skip_scores_load(const char *path, const struct skip_units *units, struct skip_scores *out, struct skip_err *err);
 

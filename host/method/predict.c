@@ -1,0 +1,73 @@
+/* Runs a dataset through a session, batch by batch, and puts the rows back in the order of the dataset. */
+#include "method/predict.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "graph/pass.h"
+#include <limits.h>
+#include <string.h>
+
+#define DEFAULT_TOKENS 2048
+
+enum skip_status skip_predict(struct skip_session *session, int value, const struct skip_dataset *data, int max_tokens, float *out,
+			      struct skip_predict_time *time, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const size_t cols = (size_t)skip_session_graph(session)->values[value].cols;
+	struct skip_predict_time spent = { 0 };
+	double start = skip_clock_seconds();
+	struct skip_batches batches = { 0 };
+	struct skip_packer packer;
+	float *rows = NULL;
+	skip_packer_init(&packer);
+
+	SKIP_TRY(skip_batches_sorted(data, max_tokens > 0 ? max_tokens : DEFAULT_TOKENS, INT_MAX, &batches, err));
+	size_t most = 0;
+	for (size_t i = 0; i < batches.n_batches; i++) {
+		size_t n = batches.start[i + 1] - batches.start[i];
+		if (n > most) most = n;
+	}
+	rows = skip_alloc_array(most * cols, sizeof(*rows));
+	if (!rows) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "results of %zu rows of %zu", most, cols);
+		goto cleanup;
+	}
+	for (size_t i = 0; i < batches.n_batches; i++) {
+		const int *row = batches.rows + batches.start[i];
+		size_t n = batches.start[i + 1] - batches.start[i];
+		SKIP_TRY(skip_packer_pack(&packer, data, row, n, err));
+		double before = skip_clock_seconds();
+		SKIP_TRY(skip_session_run(session, &packer.batch, value, rows, err));
+		spent.device_seconds += skip_clock_seconds() - before;
+		spent.tokens += packer.batch.n_tokens;
+		for (size_t r = 0; r < n; r++) memcpy(out + (size_t)row[r] * cols, rows + r * cols, cols * sizeof(*out));
+	}
+	spent.seconds = skip_clock_seconds() - start;
+	if (time) *time = spent;
+cleanup:
+	skip_free(rows);
+	skip_packer_deinit(&packer);
+	skip_batches_deinit(&batches);
+	return status;
+}
+
+enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
+				     struct skip_session **out, int *value, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_graph *pooled = NULL, *live = NULL, *fused = NULL;
+	SKIP_TRY(skip_pass_pooled_only(graph, &pooled, err));
+	int wanted = skip_graph_find_value(pooled, value_name);
+	if (wanted == SKIP_NONE) {
+		status = skip_err_set(err, SKIP_ERR_INPUT, "the graph has no value '%s'", value_name);
+		goto cleanup;
+	}
+	SKIP_TRY(skip_pass_dead(pooled, &wanted, 1, &live, err));
+	SKIP_TRY(skip_pass_fuse(live, false, &wanted, 1, &fused, err));
+	SKIP_TRY(skip_session_open(device, fused, &wanted, 1, warm, out, err));
+	*value = wanted;
+cleanup:
+	skip_graph_destroy(fused);
+	skip_graph_destroy(live);
+	skip_graph_destroy(pooled);
+	return status;
+}

@@ -1,0 +1,53 @@
+/*
+ * Fewer probes than the binary search: the next rate is where a straight line through the ends of the bracket crosses the margin, kept inside the
+ * bracket, and a drop is accepted up to max(margin, its standard error) (docs/method.md 5.3, mode `adaptive`).
+ */
+#include "method/search/search.h"
+#include <math.h>
+
+#define HIGHEST 0.95
+#define FIRST 0.5
+#define MAX_PROBES 5
+#define NARROW 0.03 /* bracket that ends the search */
+#define INSIDE 0.2  /* share of the bracket kept away from its ends */
+
+struct bracket {
+	double low, high;
+	double above_low, above_high; /* drop minus what is allowed, at the ends; NAN at an end not probed */
+};
+
+static double next_rate(const struct bracket *b)
+{
+	double width = b->high - b->low;
+	if (isnan(b->above_high)) return b->low + width / 2;
+	double share = -b->above_low / (b->above_high - b->above_low);
+	return b->low + width * fmin(1 - INSIDE, fmax(INSIDE, share));
+}
+
+static enum skip_status run(struct skip_search_state *state, double *rate, struct skip_err *err)
+{
+	struct bracket b = { .low = 0, .high = HIGHEST, .above_low = -state->margin, .above_high = NAN };
+	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW; probe++) {
+		double asked = probe == 0 ? FIRST : next_rate(&b);
+		struct skip_probe_point *point = NULL;
+		enum skip_status status = state->probe(state->context, asked, &point, err);
+		if (status != SKIP_OK) return status;
+		double above = point->paired.drop - fmax(state->margin, point->paired.drop_se);
+		point->accepted = above <= 0;
+		if (point->accepted) {
+			b.low = asked;
+			b.above_low = above;
+		} else {
+			b.high = asked;
+			b.above_high = above;
+		}
+	}
+	*rate = b.low;
+	return SKIP_OK;
+}
+
+const struct skip_search skip_search_adaptive = {
+	.name = "adaptive",
+	.summary = "interpolates between probes, accepts a drop up to the margin or its standard error",
+	.run = run,
+};

@@ -1,0 +1,109 @@
+/* Interleaved timing: every round runs each model once over all batches, so that drifts of the machine hit all of them alike. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "method/search/search.h"
+#include <stdlib.h>
+
+struct packed {
+	struct skip_packer *packer; /* [n_batches] */
+	size_t n_batches, most_rows;
+};
+
+static void packed_deinit(struct packed *packed)
+{
+	for (size_t i = 0; i < packed->n_batches; i++) skip_packer_deinit(&packed->packer[i]);
+	skip_free(packed->packer);
+}
+
+/* All batches are packed before the clock starts. */
+static enum skip_status packed_init(struct packed *packed, const struct skip_dataset *data, int batch, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_batches batches = { 0 };
+	SKIP_TRY(skip_batches_plain(data, batch, &batches, err));
+	packed->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*packed->packer));
+	if (!packed->packer) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu packed batches", batches.n_batches);
+		goto cleanup;
+	}
+	for (size_t i = 0; i < batches.n_batches; i++) {
+		size_t n = batches.start[i + 1] - batches.start[i];
+		skip_packer_init(&packed->packer[i]);
+		packed->n_batches = i + 1;
+		if (n > packed->most_rows) packed->most_rows = n;
+		SKIP_TRY(skip_packer_pack(&packed->packer[i], data, batches.rows + batches.start[i], n, err));
+	}
+cleanup:
+	skip_batches_deinit(&batches);
+	return status;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+/* Median and 95th percentile (nearest rank) of n samples, which are sorted in place. */
+static void summarise(double *sample, size_t n, double ms[2])
+{
+	qsort(sample, n, sizeof(*sample), by_size);
+	ms[0] = n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
+	size_t rank = (95 * n + 99) / 100;
+	ms[1] = sample[rank ? rank - 1 : 0];
+}
+
+static enum skip_status one_pass(struct skip_session *session, int value, const struct packed *packed, float *out, double *ms,
+				 struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double start = skip_clock_seconds();
+	for (size_t i = 0; i < packed->n_batches; i++) SKIP_TRY(skip_session_run(session, &packed->packer[i].batch, value, out, err));
+	*ms = 1000 * (skip_clock_seconds() - start);
+cleanup:
+	return status;
+}
+
+enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
+					  int repeats, double seconds, double (*ms)[2], struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct packed packed = { 0 };
+	double **sample = NULL;
+	float *out = NULL;
+	size_t rounds = 0, *capacity = NULL, most_cols = 0;
+	if (n == 0 || data->n_rows == 0 || batch < 1 || repeats < 1) return skip_err_set(err, SKIP_ERR_USAGE, "nothing to measure");
+	SKIP_TRY(packed_init(&packed, data, batch, err));
+	for (size_t i = 0; i < n; i++) {
+		size_t cols = (size_t)skip_session_graph(sessions[i])->values[values[i]].cols;
+		if (cols > most_cols) most_cols = cols;
+	}
+	sample = skip_alloc_zeroed(n, sizeof(*sample));
+	capacity = skip_alloc_zeroed(n, sizeof(*capacity));
+	out = skip_alloc_array(packed.most_rows * most_cols, sizeof(*out));
+	if (!sample || !capacity || !out) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n);
+		goto cleanup;
+	}
+	double ignored, start = 0;
+	for (size_t i = 0; i < n; i++) SKIP_TRY(one_pass(sessions[i], values[i], &packed, out, &ignored, err));
+	start = skip_clock_seconds();
+	/* `seconds` for each model: the rounds go on for n times that */
+	for (; rounds < (size_t)repeats || skip_clock_seconds() - start < seconds * (double)n; rounds++) {
+		for (size_t i = 0; i < n; i++) {
+			if (!skip_grow((void **)&sample[i], &capacity[i], rounds + 1, sizeof(**sample))) {
+				status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", rounds + 1);
+				goto cleanup;
+			}
+			SKIP_TRY(one_pass(sessions[i], values[i], &packed, out, &sample[i][rounds], err));
+		}
+	}
+	for (size_t i = 0; i < n; i++) summarise(sample[i], rounds, ms[i]);
+cleanup:
+	for (size_t i = 0; sample && i < n; i++) skip_free(sample[i]);
+	skip_free(capacity);
+	skip_free(sample);
+	skip_free(out);
+	packed_deinit(&packed);
+	return status;
+}

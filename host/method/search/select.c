@@ -1,0 +1,325 @@
+/*
+ * Which units stay at a rate: one share for every prunable group, rounded so that the total comes out right.
+ *
+ * Each kind asked for is a stage that keeps the same share of what reaches it: attention passes the stages sub-layer, head, dim; ffn passes sub-layer,
+ * neuron. With m stages on a road each keeps the m-th root of the share kept, so that any mix removes evenly. Widths are whole numbers, a head's dims
+ * coarse ones: what one group removes too much or too little is carried to the next, and ffn neurons, the finest, take up most of it.
+ */
+#include "base/alloc.h"
+#include "method/search/search.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTENTION_DIMS (SKIP_UNITS_V | SKIP_UNITS_QK)
+#define ALL_KINDS (SKIP_UNITS_FFN | SKIP_UNITS_HEAD | ATTENTION_DIMS | SKIP_UNITS_LAYER)
+
+struct layer {
+	const struct skip_unit_group *qk, *v, *ffn; /* NULL: vanished earlier, or leaves in this choice */
+	double qk_unit, v_unit, ffn_unit;           /* parameters of one unit */
+};
+
+struct selection {
+	const struct skip_units *units;
+	const struct skip_scores *scores;
+	struct skip_keep *keep;
+	struct layer *layer;
+	int n_layers;
+	unsigned kinds;
+	double ideal, actual; /* parameters removed so far: wanted and done */
+};
+
+static double size_of(const struct skip_unit_group *group, double unit) { return group ? group->width * unit : 0; }
+static double attention_size(const struct layer *l) { return size_of(l->qk, l->qk_unit) + size_of(l->v, l->v_unit); }
+static double ffn_size(const struct layer *l) { return size_of(l->ffn, l->ffn_unit); }
+static size_t index_of(const struct selection *s, const struct skip_unit_group *group) { return (size_t)(group - s->units->group); }
+
+static enum skip_status find_layers(const struct skip_graph *graph, const struct skip_units *units, struct layer **out, int *n_out,
+				    struct skip_err *err)
+{
+	int n = 0;
+	for (size_t g = 0; g < units->n_groups; g++) {
+		if (units->group[g].layer >= n) n = units->group[g].layer + 1;
+	}
+	struct layer *layer = skip_alloc_zeroed((size_t)n, sizeof(*layer));
+	if (!layer) return skip_err_set(err, SKIP_ERR_NOMEM, "%d layers", n);
+	for (int l = 0; l < n; l++) {
+		struct layer *at = &layer[l];
+		at->qk = skip_units_get(units, l, SKIP_UNIT_QK);
+		at->v = skip_units_get(units, l, SKIP_UNIT_V);
+		at->ffn = skip_units_get(units, l, SKIP_UNIT_FFN);
+		if (at->qk) at->qk_unit = (double)skip_unit_params(graph, at->qk);
+		if (at->v) at->v_unit = (double)skip_unit_params(graph, at->v);
+		if (at->ffn) at->ffn_unit = (double)skip_unit_params(graph, at->ffn);
+	}
+	*out = layer;
+	*n_out = n;
+	return SKIP_OK;
+}
+
+/* ---- shares kept by the stages when share `kept` of everything prunable stays */
+
+static double attention_share(unsigned kinds, double kept)
+{
+	int stages = !!(kinds & SKIP_UNITS_LAYER) + !!(kinds & SKIP_UNITS_HEAD) + !!(kinds & ATTENTION_DIMS);
+	return stages ? pow(kept, 1.0 / stages) : 1;
+}
+static double ffn_share(unsigned kinds, double kept)
+{
+	int stages = !!(kinds & SKIP_UNITS_LAYER) + !!(kinds & SKIP_UNITS_FFN);
+	return stages ? pow(kept, 1.0 / stages) : 1;
+}
+static double stage(unsigned kinds, unsigned kind, double share) { return kinds & kind ? share : 1; }
+
+/* Parameters removed by fractional widths. */
+static double removed_at(const struct selection *s, double kept)
+{
+	double a = attention_share(s->kinds, kept), f = ffn_share(s->kinds, kept), sum = 0;
+	double reach = stage(s->kinds, SKIP_UNITS_LAYER, a) * stage(s->kinds, SKIP_UNITS_HEAD, a);
+	for (int l = 0; l < s->n_layers; l++) {
+		const struct layer *at = &s->layer[l];
+		sum += size_of(at->qk, at->qk_unit) * (1 - reach * stage(s->kinds, SKIP_UNITS_QK, a));
+		sum += size_of(at->v, at->v_unit) * (1 - reach * stage(s->kinds, SKIP_UNITS_V, a));
+		sum += ffn_size(at) * (1 - stage(s->kinds, SKIP_UNITS_LAYER, f) * stage(s->kinds, SKIP_UNITS_FFN, f));
+	}
+	return sum;
+}
+
+/* The kept share at which `target` parameters go. */
+static double solve_share(const struct selection *s, double target)
+{
+	double low = 0, high = 1; /* removed_at falls from low to high */
+	for (int i = 0; i < 60; i++) {
+		double middle = (low + high) / 2;
+		if (removed_at(s, middle) > target) low = middle;
+		else high = middle;
+	}
+	return (low + high) / 2;
+}
+
+/* ---- ranking */
+
+struct ranked {
+	double score;
+	int index;
+};
+
+static int lowest_first(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+	if (x->score != y->score) return x->score < y->score ? -1 : 1;
+	return (x->index < y->index) - (x->index > y->index); /* of equals the first stays */
+}
+
+/* Clears the `n_gone` lowest of score[0..n-1] in keep. */
+static enum skip_status drop_lowest(const double *score, int n, int n_gone, unsigned char *keep, struct skip_err *err)
+{
+	struct ranked *order = skip_alloc_array((size_t)n, sizeof(*order));
+	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "ranking of %d units", n);
+	for (int i = 0; i < n; i++) order[i] = (struct ranked){ score[i], i };
+	qsort(order, (size_t)n, sizeof(*order), lowest_first);
+	for (int i = 0; i < n_gone; i++) keep[order[i].index] = 0;
+	skip_free(order);
+	return SKIP_OK;
+}
+
+/* How many of `most` things of `size` parameters bring the sum removed nearest to the sum wanted. */
+static int nearest(const struct selection *s, double size, int most)
+{
+	double n = floor((s->ideal - s->actual) / size + 0.5);
+	return n <= 0 ? 0 : n >= most ? most : (int)n;
+}
+
+/* ---- stages */
+
+static double sum_scores(const struct selection *s, const struct skip_unit_group *group)
+{
+	const double *score = s->scores->unit[index_of(s, group)];
+	double sum = 0;
+	for (int j = 0; j < group->width; j++) sum += score[j];
+	return sum;
+}
+
+static void drop_group(struct selection *s, const struct skip_unit_group **group, double unit)
+{
+	if (!*group) return;
+	memset(s->keep->keep[index_of(s, *group)], 0, (size_t)(*group)->width);
+	s->actual += size_of(*group, unit);
+	*group = NULL;
+}
+
+/* Whole sub-layers of one kind: those with the smallest sum of scores. Rounds down when a finer kind can take the rest. */
+static enum skip_status drop_sublayers(struct selection *s, bool attention, double share, bool finer, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double *score = skip_alloc_array((size_t)s->n_layers, sizeof(*score)), all = 0;
+	unsigned char *stay = skip_alloc_array((size_t)s->n_layers, 1);
+	if (!score || !stay) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%d sub-layers", s->n_layers);
+		goto cleanup;
+	}
+	int n = 0;
+	for (int l = 0; l < s->n_layers; l++) {
+		const struct skip_unit_group *group = attention ? s->layer[l].v : s->layer[l].ffn;
+		stay[l] = 1;
+		score[l] = group ? sum_scores(s, group) : INFINITY;
+		all += attention ? attention_size(&s->layer[l]) : ffn_size(&s->layer[l]);
+		n += group != NULL;
+	}
+	if (n == 0) goto cleanup;
+	s->ideal += all * (1 - share);
+	double mean = all / n;
+	int gone = finer ? (int)floor((s->ideal - s->actual) / mean + 1e-9) : nearest(s, mean, n);
+	SKIP_TRY(drop_lowest(score, s->n_layers, gone < 0 ? 0 : gone > n ? n : gone, stay, err));
+	for (int l = 0; l < s->n_layers; l++) {
+		if (stay[l]) continue;
+		if (!attention) {
+			drop_group(s, &s->layer[l].ffn, s->layer[l].ffn_unit);
+			continue;
+		}
+		drop_group(s, &s->layer[l].v, s->layer[l].v_unit);
+		drop_group(s, &s->layer[l].qk, s->layer[l].qk_unit);
+	}
+cleanup:
+	skip_free(stay);
+	skip_free(score);
+	return status;
+}
+
+/* An equal count of dims out of every head that stays. */
+static enum skip_status drop_dims(struct selection *s, const struct skip_unit_group *group, double unit, const unsigned char *head_stays,
+				  int n_heads, double wanted, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const size_t g = index_of(s, group);
+	s->ideal += wanted;
+	int gone = nearest(s, n_heads * unit, group->per_head - 1);
+	for (int h = 0; h < group->heads; h++) {
+		size_t first = (size_t)h * (size_t)group->per_head;
+		if (head_stays[h]) SKIP_TRY(drop_lowest(s->scores->unit[g] + first, group->per_head, gone, s->keep->keep[g] + first, err));
+	}
+	s->actual += (double)gone * n_heads * unit;
+cleanup:
+	return status;
+}
+
+/* Heads, then dims of the heads that stay. `share` is what each stage keeps. */
+static enum skip_status cut_attention(struct selection *s, const struct layer *at, double share, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	unsigned char *stays = NULL;
+	if (!at->v || !at->qk) return SKIP_OK;
+	const int heads = at->v->heads;
+	stays = skip_alloc_array((size_t)heads, 1);
+	if (!stays) return skip_err_set(err, SKIP_ERR_NOMEM, "%d heads", heads);
+	memset(stays, 1, (size_t)heads);
+	int left = heads;
+	double head_share = stage(s->kinds, SKIP_UNITS_HEAD, share);
+	if (s->kinds & SKIP_UNITS_HEAD) {
+		s->ideal += (1 - share) * attention_size(at);
+		int gone = nearest(s, attention_size(at) / heads, heads - 1);
+		SKIP_TRY(drop_lowest(s->scores->head[index_of(s, at->v)], heads, gone, stays, err));
+		s->actual += gone * attention_size(at) / heads;
+		left -= gone;
+		for (int h = 0; h < heads; h++) {
+			if (stays[h]) continue;
+			memset(s->keep->keep[index_of(s, at->v)] + (size_t)h * (size_t)at->v->per_head, 0, (size_t)at->v->per_head);
+			memset(s->keep->keep[index_of(s, at->qk)] + (size_t)h * (size_t)at->qk->per_head, 0, (size_t)at->qk->per_head);
+		}
+	}
+	if (s->kinds & SKIP_UNITS_QK)
+		SKIP_TRY(drop_dims(s, at->qk, at->qk_unit, stays, left, head_share * (1 - share) * size_of(at->qk, at->qk_unit), err));
+	if (s->kinds & SKIP_UNITS_V)
+		SKIP_TRY(drop_dims(s, at->v, at->v_unit, stays, left, head_share * (1 - share) * size_of(at->v, at->v_unit), err));
+cleanup:
+	skip_free(stays);
+	return status;
+}
+
+static enum skip_status cut_ffn(struct selection *s, const struct layer *at, double share, struct skip_err *err)
+{
+	if (!at->ffn || !(s->kinds & SKIP_UNITS_FFN)) return SKIP_OK;
+	const size_t g = index_of(s, at->ffn);
+	s->ideal += (1 - share) * ffn_size(at);
+	int gone = nearest(s, at->ffn_unit, at->ffn->width - 1);
+	s->actual += gone * at->ffn_unit;
+	return drop_lowest(s->scores->unit[g], at->ffn->width, gone, s->keep->keep[g], err);
+}
+
+static enum skip_status select_units(struct selection *s, double target, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double kept = solve_share(s, target);
+	if (s->kinds & SKIP_UNITS_LAYER) {
+		bool finer = (s->kinds & ~SKIP_UNITS_LAYER) != 0;
+		SKIP_TRY(drop_sublayers(s, true, attention_share(s->kinds, kept), finer, err));
+		SKIP_TRY(drop_sublayers(s, false, ffn_share(s->kinds, kept), finer, err));
+		s->kinds &= ~SKIP_UNITS_LAYER;
+		/* the finer kinds share what is still missing */
+		kept = solve_share(s, target - s->actual);
+		s->ideal = s->actual;
+	}
+	for (int l = 0; l < s->n_layers; l++) {
+		SKIP_TRY(cut_attention(s, &s->layer[l], attention_share(s->kinds, kept), err));
+		SKIP_TRY(cut_ffn(s, &s->layer[l], ffn_share(s->kinds, kept), err));
+	}
+cleanup:
+	return status;
+}
+
+/* Everything goes but one unit of each group (one head, one dim per head, one neuron); with sub-layers among the kinds, everything. */
+static double largest_removal(const struct layer *layer, int n_layers, unsigned kinds)
+{
+	double sum = 0;
+	for (int l = 0; l < n_layers; l++) {
+		const struct layer *at = &layer[l];
+		if (kinds & SKIP_UNITS_LAYER) {
+			sum += attention_size(at) + ffn_size(at);
+			continue;
+		}
+		if (kinds & SKIP_UNITS_FFN && at->ffn) sum += (at->ffn->width - 1) * at->ffn_unit;
+		if (!at->v || !at->qk) continue;
+		double heads = kinds & SKIP_UNITS_HEAD ? 1 : at->v->heads;
+		double v = kinds & SKIP_UNITS_V ? 1 : at->v->per_head, qk = kinds & SKIP_UNITS_QK ? 1 : at->qk->per_head;
+		sum += attention_size(at) - heads * (v * at->v_unit + qk * at->qk_unit);
+	}
+	return sum;
+}
+
+double skip_select_largest(const struct skip_graph *graph, const struct skip_units *units, unsigned kinds)
+{
+	struct layer *layer = NULL;
+	int n_layers = 0;
+	if (find_layers(graph, units, &layer, &n_layers, NULL) != SKIP_OK) return 0;
+	double share = largest_removal(layer, n_layers, kinds) / (double)skip_graph_encoder_params(graph);
+	skip_free(layer);
+	return share;
+}
+
+enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores, unsigned kinds,
+				  double rate, struct skip_keep *out, double *removed, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_keep keep = { 0 };
+	struct selection s = { .units = units, .scores = scores, .keep = &keep, .kinds = kinds };
+	if (!(rate >= 0 && rate < 1)) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", rate);
+	if (kinds == 0 || (kinds & ~ALL_KINDS)) return skip_err_set(err, SKIP_ERR_USAGE, "no kinds of units to remove");
+	if (scores->n_groups != units->n_groups)
+		return skip_err_set(err, SKIP_ERR_USAGE, "scores of %zu groups for a model of %zu", scores->n_groups, units->n_groups);
+	SKIP_TRY(find_layers(graph, units, &s.layer, &s.n_layers, err));
+	SKIP_TRY(skip_keep_create(units, &keep, err));
+	double all = (double)skip_graph_encoder_params(graph), largest = largest_removal(s.layer, s.n_layers, kinds);
+	if (rate * all > largest + 0.5) {
+		status = skip_err_set(err, SKIP_ERR_USAGE, "rate %.4f cannot be reached with these units, the largest possible is %.4f", rate,
+				      largest / all);
+		goto cleanup;
+	}
+	SKIP_TRY(select_units(&s, rate * all, err));
+	*out = keep;
+	keep = (struct skip_keep){ 0 };
+	*removed = all > 0 ? s.actual / all : 0;
+cleanup:
+	skip_keep_deinit(&keep);
+	skip_free(s.layer);
+	return status;
+}
