@@ -1,0 +1,116 @@
+/* The searches against probes with known answers. */
+#include "check.h"
+#include "method/search/search.h"
+#include <string.h>
+
+static struct skip_err err;
+
+#define MAX_TRACE 32
+
+struct world {
+	double (*drop)(double rate);
+	double se;
+	int fail_at; /* probe that fails, from 1; 0: none */
+	struct skip_probe_point trace[MAX_TRACE];
+	int n;
+};
+
+static enum skip_status probe(void *context, double rate, struct skip_probe_point **out, struct skip_err *e)
+{
+	struct world *world = context;
+	cr_assert_lt(world->n, MAX_TRACE);
+	if (world->fail_at == world->n + 1) return skip_err_set(e, SKIP_ERR_DEVICE, "probe failed");
+	struct skip_probe_point *point = &world->trace[world->n++];
+	*point = (struct skip_probe_point){ .rate = rate, .paired = { .drop = world->drop(rate), .drop_se = world->se } };
+	*out = point;
+	return SKIP_OK;
+}
+
+static double steep(double rate) { return rate < 0.37 ? 0 : 40 * (rate - 0.37); }
+static double exponential(double rate) { return exp(8 * rate) / 200; }
+static double free_lunch(double rate) { return -rate; }
+static double hopeless(double rate) { return 10 + rate; }
+
+static double run(const char *name, struct world *world, double margin)
+{
+	const struct skip_search *search = skip_search_find(name);
+	cr_assert_not_null(search);
+	struct skip_search_state state = { .context = world, .probe = probe, .margin = margin };
+	double rate = -1;
+	CHECK_OK(search->run(&state, &rate, &err));
+	return rate;
+}
+
+Test(find, binary_walks_the_seven_halvings_of_the_paper)
+{
+	struct world world = { .drop = steep };
+	double rate = run("binary", &world, 1);
+	cr_assert_eq(world.n, 7);
+	double low = 0, high = 0.95; /* the crossing is at 0.395 */
+	for (int i = 0; i < 7; i++) {
+		double middle = (low + high) / 2;
+		cr_assert_eq(world.trace[i].rate, middle);
+		cr_assert_eq(world.trace[i].accepted, middle <= 0.395);
+		if (middle <= 0.395) low = middle;
+		else high = middle;
+	}
+	cr_assert_eq(rate, low);
+	cr_assert_leq(0.395 - rate, 0.95 / 128 + 1e-12);
+}
+
+struct answer {
+	const char *search;
+	double (*drop)(double);
+	double margin, se, low, high;
+	int most_probes;
+};
+
+ParameterizedTestParameters(find, answers)
+{
+	static struct answer cases[] = {
+		{ "binary", free_lunch, 1, 0, 0.94, 0.95, 7 },
+		{ "binary", hopeless, 1, 0, 0, 0, 7 },
+		{ "binary", exponential, 1, 5, 0.6549, 0.6624, 7 },    /* crossing 0.6623; the SE does not count */
+		{ "adaptive", steep, 1, 0, 0.355, 0.395, 5 },
+		{ "adaptive", exponential, 1, 0, 0.60, 0.6624, 5 },
+		{ "adaptive", exponential, 1, 2, 0.70, 0.749, 5 },    /* SE 2: crossing 0.7489 */
+		{ "adaptive", free_lunch, 1, 0, 0.90, 0.95, 5 },
+		{ "adaptive", hopeless, 1, 0, 0, 0, 5 },
+	};
+	return cr_make_param_array(struct answer, cases, sizeof(cases) / sizeof(*cases));
+}
+
+ParameterizedTest(struct answer *c, find, answers)
+{
+	struct world world = { .drop = c->drop, .se = c->se };
+	double rate = run(c->search, &world, c->margin);
+	cr_assert(rate >= c->low && rate <= c->high, "%s: %g, wanted %g..%g", c->search, rate, c->low, c->high);
+	cr_assert_leq(world.n, c->most_probes);
+	/* the answer was probed and accepted, and nothing above it was */
+	bool probed = rate == 0;
+	for (int i = 0; i < world.n; i++) {
+		probed |= world.trace[i].rate == rate && world.trace[i].accepted;
+		cr_assert(world.trace[i].rate <= rate || !world.trace[i].accepted);
+	}
+	cr_assert(probed);
+}
+
+Test(find, a_failing_probe_ends_every_search)
+{
+	for (const struct skip_search *const *search = skip_searches; *search; search++) {
+		struct world world = { .drop = steep, .fail_at = 2 };
+		struct skip_search_state state = { .context = &world, .probe = probe, .margin = 1 };
+		double rate = -1;
+		CHECK_FAILS((*search)->run(&state, &rate, &err), SKIP_ERR_DEVICE);
+		cr_assert_eq(rate, -1);
+	}
+}
+
+Test(find, names_are_unique_and_unknown_ones_are_not_found)
+{
+	for (const struct skip_search *const *a = skip_searches; *a; a++) {
+		cr_assert_eq(skip_search_find((*a)->name), *a);
+		cr_assert_not_null((*a)->summary);
+	}
+	cr_assert_null(skip_search_find("oracle"));
+}
