@@ -1,6 +1,7 @@
 /*
- * Fewer probes than the binary search: the next rate is where a straight line through the ends of the bracket crosses the margin, kept inside the
- * bracket, and a drop is accepted up to max(margin, its standard error) (docs/method.md 5.3, mode `adaptive`).
+ * Fewer probes than the binary search: the next rate is where a line through the ends of the bracket crosses what is allowed, kept inside the bracket.
+ * Drops grow about exponentially with the rate, so the line is drawn through their logarithm. A drop is accepted up to max(margin, its standard
+ * error) (docs/method.md 5.3, mode `adaptive`).
  */
 #include "method/search/search.h"
 #include <math.h>
@@ -13,8 +14,15 @@
 
 struct bracket {
 	double low, high;
-	double above_low, above_high; /* drop minus what is allowed, at the ends; NAN at an end not probed */
+	double above_low, above_high; /* excess() at the ends; NAN at an end not probed */
 };
+
+/* log of drop over what is allowed, both raised by half the margin so that a gain or no drop at all stays finite. 0 where the drop is just allowed. */
+static double excess(double margin, double drop, double se)
+{
+	double raise = fmax(margin, 0.5) / 2;
+	return log((fmax(drop, 0) + raise) / (fmax(margin, se) + raise));
+}
 
 static double next_rate(const struct bracket *b)
 {
@@ -26,14 +34,14 @@ static double next_rate(const struct bracket *b)
 
 static enum skip_status run(struct skip_search_state *state, double *rate, struct skip_err *err)
 {
-	struct bracket b = { .low = 0, .high = HIGHEST, .above_low = -state->margin, .above_high = NAN };
+	struct bracket b = { .low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0, 0), .above_high = NAN };
 	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW; probe++) {
 		double asked = probe == 0 ? FIRST : next_rate(&b);
 		struct skip_probe_point *point = NULL;
 		enum skip_status status = state->probe(state->context, asked, &point, err);
 		if (status != SKIP_OK) return status;
-		double above = point->paired.drop - fmax(state->margin, point->paired.drop_se);
-		point->accepted = above <= 0;
+		double above = excess(state->margin, point->paired.drop, point->paired.drop_se);
+		point->accepted = point->paired.drop <= fmax(state->margin, point->paired.drop_se);
 		if (point->accepted) {
 			b.low = asked;
 			b.above_low = above;
