@@ -1,0 +1,34 @@
+/*
+ * Code points as the Hugging Face fast BERT tokenizer sees them.
+ *
+ * Its categories are those of Unicode 8, its decompositions of Unicode 9, its lower case of Unicode 17 (unicode_tables.inc, read off that library by
+ * tools/make-unicode-tables). utf8proc supplies what no later Unicode version can change: decompositions, combining classes, simple lower case.
+ */
+#ifndef SKIP_TEXT_UNICODE_H
+#define SKIP_TEXT_UNICODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SKIP_CHAR_MAX_DECOMPOSED 4
+#define SKIP_CHAR_MAX_LOWER 2
+#define SKIP_CHAR_MAX_BYTES 4
+
+/* False when `text` holds a NUL byte or is not UTF-8 (surrogates, overlong forms and code points past U+10FFFF are not); `*bad` is the offset. */
+bool skip_utf8_check(const char *text, size_t size, size_t *bad);
+/* The code point at `*text` of checked UTF-8; moves `*text` behind it. */
+uint32_t skip_utf8_next(const char **text);
+/* Writes 1..4 bytes, returns how many. */
+size_t skip_utf8_put(uint32_t c, char out[SKIP_CHAR_MAX_BYTES]);
+
+bool skip_char_removed(uint32_t c);     /* control, format, private use, U+FFFD: dropped by text cleaning */
+bool skip_char_space(uint32_t c);       /* White_Space */
+bool skip_char_cjk(uint32_t c);         /* an ideograph that is a word of its own */
+bool skip_char_punctuation(uint32_t c); /* ASCII punctuation or P* */
+bool skip_char_mark(uint32_t c);        /* Mn */
+int skip_char_class(uint32_t c);        /* canonical combining class */
+int skip_char_decompose(uint32_t c, uint32_t out[SKIP_CHAR_MAX_DECOMPOSED]); /* full canonical decomposition, not yet reordered; count */
+int skip_char_lower(uint32_t c, uint32_t out[SKIP_CHAR_MAX_LOWER]);          /* full lower case without context; count */
+
+#endif
