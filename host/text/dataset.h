@@ -1,5 +1,10 @@
 /*
  * Labelled data: readers (TSV with header, JSON Lines, plain lines), labels, tokenized rows, packed batches.
+ *
+ * TSV: a header of `sentence`, or `sentence1` and `sentence2`, and perhaps `label`, in any order; no quoting. JSON Lines: objects with `text`, perhaps
+ * `text_pair` and `label` (a string or an integer); blank lines are passed over. Plain lines: every line is a row. Lines end with LF or CR LF; a byte
+ * order mark at the start of the file is dropped. SKIP_INPUT_AUTO: .tsv, .jsonl / .json, .txt by the suffix; for other names and standard input the
+ * first line decides: a header as above is TSV, a brace at its start JSON Lines, anything else plain lines.
  */
 #ifndef SKIP_TEXT_DATASET_H
 #define SKIP_TEXT_DATASET_H
@@ -19,6 +24,8 @@ struct skip_labels {
 };
 void skip_labels_deinit(struct skip_labels *labels);
 enum skip_status skip_labels_copy(const struct skip_labels *labels, struct skip_labels *out, struct skip_err *err);
+/* Class index of a label as it stands in data, -1 when unknown. A number "0".."C-1" also finds a class of labels that have names and no numbers. */
+int skip_labels_find(const struct skip_labels *labels, const char *name);
 
 struct skip_dataset {
 	size_t n_rows;
@@ -26,7 +33,7 @@ struct skip_dataset {
 	int64_t *offset;      /* [n_rows+1] */
 	int32_t *label;       /* [n_rows], -1 where absent */
 	char **text, **pair;  /* as read; pair[i] NULL for singles. NULL arrays unless asked for */
-	bool labelled;
+	bool labelled;        /* there are rows and all have a label */
 };
 
 struct skip_read_options {
@@ -37,7 +44,8 @@ struct skip_read_options {
 	const struct skip_labels *known; /* labels must be among these (dev, test, packages); NULL: learn them */
 };
 
-/* Reads `path` ("-": standard input). With `labels_out` non-NULL and options->known NULL the labels found are returned there. Errors with file and line:
+/* Reads `path` ("-": standard input). With `labels_out` non-NULL and options->known NULL the labels found are returned there; with both NULL
+ * labels are not looked at. Errors with file and line:
  * no header, unknown column set, ragged rows, empty file where rows are needed (need_labels), NUL, bad UTF-8, unknown label, one class only when learning. */
 enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer *tokenizer, const struct skip_read_options *options,
 				   struct skip_labels *labels_out, struct skip_dataset *out, struct skip_err *err);
