@@ -6,6 +6,9 @@
 #include "device/family.h"
 #include <string.h>
 
+#define SUMS_MAX 24    /* vectors a row tile may keep in registers: more spill, at half the speed */
+#define GENERIC_GROUP 32
+
 struct product {
 	int x, w, bias, residual, y; /* buffers; bias and residual may be SKIP_NONE */
 	int rows_value;              /* the value whose rows are walked */
@@ -77,13 +80,73 @@ static enum skip_status lower_generic(struct skip_lowering *lowering, const stru
 	common_constants(&spec, &p);
 	skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
 	epilogue_constants(&spec, &p);
-	spec.local[0] = 32;
+	spec.local[0] = GENERIC_GROUP;
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_buffers(launch, &p);
 	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
-	skip_launch_global(launch, 0, SKIP_SIZE_ONE, (p.n + 31) / 32 * 32, 0, 1);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, (p.n + GENERIC_GROUP - 1) / GENERIC_GROUP * GENERIC_GROUP, 0, 1);
 	skip_launch_global(launch, 1, rows, rows == SKIP_SIZE_ONE ? fixed : 1, 0, 1);
+	launch->macs_per_row = (double)p.n * p.k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* The row tile that wastes the fewest rows; the larger of equals. `mr` is descending. */
+static int best_tile(const struct skip_profile *profile, int nv, int rows)
+{
+	int best = 0, waste = 0;
+	for (int i = 0; i < profile->n_mr; i++) {
+		int tile = profile->mr[i], lost = (tile - rows % tile) % tile;
+		if (tile * nv > SUMS_MAX || (best && lost >= waste)) continue;
+		best = tile;
+		waste = lost;
+	}
+	return best ? best : 1;
+}
+
+static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int nv, int vec, int tile, int *kernel,
+				   struct skip_err *err)
+{
+	struct skip_kernel_spec spec;
+	skip_spec_init(&spec, "linear", "cpu", "MAIN");
+	common_constants(&spec, p);
+	skip_spec_int(&spec, "LINEAR_MR", tile);
+	skip_spec_int(&spec, "LINEAR_NV", nv);
+	skip_spec_int(&spec, "LINEAR_VEC", vec);
+	epilogue_constants(&spec, p);
+	return skip_lowering_kernel(lowering, &spec, kernel, err);
+}
+
+static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const int vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1, nr = vec * nv;
+	struct product p;
+	int fixed, tile[SKIP_LAUNCH_MAX_COVER], tile_kernel[SKIP_LAUNCH_MAX_COVER], n_tiles = 0;
+	SKIP_TRY(bind(lowering, node, nr, &p, err));
+	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
+	if (rows == SKIP_SIZE_ONE) {
+		tile[n_tiles++] = best_tile(profile, nv, fixed);
+	} else {
+		for (int i = 0; i < profile->n_mr && n_tiles < SKIP_LAUNCH_MAX_COVER; i++) {
+			if (profile->mr[i] * nv <= SUMS_MAX) tile[n_tiles++] = profile->mr[i];
+		}
+		if (n_tiles == 0) tile[n_tiles++] = 1;
+	}
+	for (int i = 0; i < n_tiles; i++) SKIP_TRY(cpu_kernel(lowering, &p, nv, vec, tile[i], &tile_kernel[i], err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, tile_kernel[0]);
+	add_buffers(launch, &p);
+	if (rows == SKIP_SIZE_ONE) {
+		skip_launch_int(launch, 0);
+		skip_launch_global(launch, 0, rows, fixed, 0, tile[0]);
+	} else {
+		skip_launch_row0(launch);
+		for (int i = 0; i < n_tiles; i++) skip_launch_cover(launch, rows, tile_kernel[i], tile[i]);
+	}
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, p.n, 0, nr);
 	launch->macs_per_row = (double)p.n * p.k;
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
@@ -92,12 +155,11 @@ cleanup:
 
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
 {
-	(void)variant;
-	return lower_generic(lowering, node, err);
+	return strcmp(variant, "cpu") ? lower_generic(lowering, node, err) : lower_cpu(lowering, node, err);
 }
 
 static const char *const ops[] = {"linear", NULL};
-static const char *const variants[] = {"generic", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
 static const char *const common[] = {"maths", NULL};
 
 const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -1,0 +1,125 @@
+/*
+ * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], one work-item per tile of MR rows and NR = NV * VEC columns: dimension 0 walks row
+ * tiles (so neighbours share a weight panel), dimension 1 panels.
+ *
+ * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
+ * K N: sizes; MR NV VEC: tile; ACT: none gelu gelu_tanh relu tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
+ * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
+ */
+#ifndef SKIP_LINEAR_K
+#error "SKIP_LINEAR_K: depth of the product"
+#endif
+#ifndef SKIP_LINEAR_N
+#error "SKIP_LINEAR_N: columns of the product"
+#endif
+#ifndef SKIP_LINEAR_MR
+#error "SKIP_LINEAR_MR: rows of a tile"
+#endif
+#ifndef SKIP_LINEAR_NV
+#error "SKIP_LINEAR_NV: vectors in a row of a tile"
+#endif
+#ifndef SKIP_LINEAR_VEC
+#error "SKIP_LINEAR_VEC: lanes of a vector, 4, 8 or 16"
+#endif
+#ifndef SKIP_LINEAR_ACT
+#error "SKIP_LINEAR_ACT: name of the activation"
+#endif
+#ifndef SKIP_LINEAR_BIAS
+#error "SKIP_LINEAR_BIAS: 0 or 1"
+#endif
+#ifndef SKIP_LINEAR_RESIDUAL
+#error "SKIP_LINEAR_RESIDUAL: 0 or 1"
+#endif
+
+#define SKIP_LINEAR_V SKIP_PASTE(float, SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_LOAD SKIP_PASTE(vload, SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_JOIN(skip, SKIP_LINEAR_ACT), SKIP_PASTE(_f, SKIP_LINEAR_VEC))
+#define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
+
+__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+	__global const float *restrict x, /* [M][K] */
+	__global const SKIP_LINEAR_V *restrict w, /* [ceil(N / NR)][K][NV] vectors */
+#if SKIP_LINEAR_BIAS
+	__global const SKIP_LINEAR_V *restrict bias, /* [ceil(N / NR)][NV] vectors */
+#endif
+#if SKIP_LINEAR_RESIDUAL
+	__global const float *restrict residual, /* [M][N] */
+#endif
+	__global float *restrict y, /* [M][N] */
+	uint row0)
+{
+	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0);
+	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
+	const size_t m = row0 + get_global_id(0) * SKIP_LINEAR_MR;
+	const uint panel = (uint)get_global_id(1);
+	x += m * SKIP_LINEAR_K;
+	w += (size_t)panel * SKIP_LINEAR_K * SKIP_LINEAR_NV;
+	SKIP_LINEAR_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_BIAS
+			sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
+#else
+			sum[i][v] = (SKIP_LINEAR_V)(0.0f);
+#endif
+		}
+	}
+	for (uint k = 0; k < SKIP_LINEAR_K; k++) {
+		SKIP_LINEAR_V wk[SKIP_LINEAR_NV];
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) wk[v] = w[k * SKIP_LINEAR_NV + v];
+		SKIP_UNROLL(SKIP_LINEAR_MR)
+		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+			const SKIP_LINEAR_V xk = (SKIP_LINEAR_V)(x[i * SKIP_LINEAR_K + k]);
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = fma(xk, wk[v], sum[i][v]);
+		}
+	}
+	y += m * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+#if SKIP_LINEAR_RESIDUAL
+	residual += m * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+#endif
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+			sum[i][v] = SKIP_LINEAR_ACT_V(sum[i][v]);
+#if SKIP_LINEAR_RESIDUAL
+			sum[i][v] += SKIP_LINEAR_LOAD(v, residual + i * SKIP_LINEAR_N);
+#endif
+		}
+	}
+#if SKIP_LINEAR_TAIL
+	if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
+		SKIP_UNROLL(SKIP_LINEAR_MR)
+		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
+#if SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC
+			float lane[SKIP_LINEAR_VEC];
+			SKIP_LINEAR_STORE(sum[i][SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC], 0, lane);
+			for (uint j = 0; j < SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC; j++) {
+				y[i * SKIP_LINEAR_N + SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC * SKIP_LINEAR_VEC + j] = lane[j];
+			}
+#endif
+		}
+		return;
+	}
+#endif
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
+	}
+}
+
+#undef SKIP_LINEAR_V
+#undef SKIP_LINEAR_LOAD
+#undef SKIP_LINEAR_STORE
+#undef SKIP_LINEAR_ACT_V
+#undef SKIP_LINEAR_NR
+#undef SKIP_LINEAR_TAIL
