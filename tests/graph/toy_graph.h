@@ -260,6 +260,79 @@ static inline double *toy_run(const struct skip_graph *graph, const struct skip_
 	return toy_run_inputs(graph, batch, NULL, 0, name, count);
 }
 
+/* What toy_keep removes; bits add up. */
+enum toy_removal {
+	TOY_FFN = 1,          /* about half of the neurons of every layer, at least one stays */
+	TOY_V = 2,            /* the same number of v dims of every head, at least one stays */
+	TOY_QK = 4,           /* likewise qk dims */
+	TOY_HEADS = 8,        /* one whole head of every layer */
+	TOY_NO_FFN = 16,      /* the ffn of the first layer */
+	TOY_NO_ATTENTION = 32,/* the attention of the last layer */
+	TOY_NOTHING_LEFT = 64 /* every unit */
+};
+
+/* Zeroes `gone` random bytes of keep[0..n). */
+static inline void toy_remove(unsigned char *keep, int n, int gone, struct skip_rng *rng)
+{
+	int order[4096];
+	cr_assert(n <= 4096);
+	skip_rng_permute(rng, order, (size_t)n);
+	for (int i = 0; i < gone; i++) keep[order[i]] = 0;
+}
+
+static inline bool toy_whole_gone(const struct skip_unit_group *group, int last_layer, unsigned removal)
+{
+	if (removal & TOY_NOTHING_LEFT) return true;
+	if (group->kind == SKIP_UNIT_FFN) return (removal & TOY_NO_FFN) && group->layer == 0;
+	return (removal & TOY_NO_ATTENTION) && group->layer == last_layer;
+}
+
+/* A random choice of units, in the form skip_keep_normalise wants. The caller deinitialises it. */
+static inline struct skip_keep toy_keep(const struct skip_units *units, unsigned removal, uint64_t seed)
+{
+	static const unsigned bit[SKIP_UNIT_KIND_COUNT] = {[SKIP_UNIT_FFN] = TOY_FFN, [SKIP_UNIT_V] = TOY_V, [SKIP_UNIT_QK] = TOY_QK};
+	struct skip_keep keep;
+	struct skip_rng rng;
+	struct skip_err err;
+	skip_rng_init(&rng, seed, "keep");
+	CHECK_OK(skip_keep_create(units, &keep, &err));
+	for (size_t g = 0; g < units->n_groups; g++) {
+		const struct skip_unit_group *group = &units->group[g];
+		if (removal & bit[group->kind]) {
+			int gone = group->per_head / 2 + (group->kind == SKIP_UNIT_QK && group->per_head > 3);
+			for (int h = 0; h < group->heads; h++) toy_remove(keep.keep[g] + h * group->per_head, group->per_head, gone, &rng);
+		}
+		if ((removal & TOY_HEADS) && group->kind == SKIP_UNIT_V) {
+			int head = (int)skip_rng_below(&rng, (uint64_t)group->heads);
+			memset(keep.keep[g] + head * group->per_head, 0, (size_t)group->per_head);
+		}
+		if (toy_whole_gone(group, units->group[units->n_groups - 1].layer, removal)) memset(keep.keep[g], 0, (size_t)group->width);
+	}
+	CHECK_OK(skip_keep_normalise(units, &keep, &err));
+	return keep;
+}
+
+/* The pruned form of `graph`; see toy_keep. */
+static inline struct skip_graph *toy_prune(const struct skip_graph *graph, unsigned removal, uint64_t seed)
+{
+	struct skip_units units;
+	struct skip_graph *pruned = NULL;
+	struct skip_err err;
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	struct skip_keep keep = toy_keep(&units, removal, seed);
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &pruned, &err));
+	skip_keep_deinit(&keep);
+	skip_units_deinit(&units);
+	return pruned;
+}
+
+static inline int toy_count_nodes(const struct skip_graph *graph, const char *op)
+{
+	int count = 0;
+	for (size_t n = 0; n < graph->n_nodes; n++) count += !strcmp(graph->nodes[n].op->name, op);
+	return count;
+}
+
 /* Largest difference of one value between two graphs on one batch; both must have the same number of elements. */
 static inline double toy_difference(const struct skip_graph *a, const struct skip_graph *b, const struct skip_batch *batch, const char *name)
 {

@@ -1,0 +1,253 @@
+/*
+ * Finds the removable units: a union-find over values, fed by the tie rules of the ops, then one group per class that nothing fixes.
+ *
+ * Neighbours: op/ (ties), pass/prune.c and pass/mask.c (users), units_keep.c (choices of units). It knows ops by their rules only and never looks
+ * at a name. Classes outside the layers (a pooler's width) are not groups: a unit belongs to a layer.
+ */
+#include "graph/units.h"
+#include "base/alloc.h"
+#include "graph/op.h"
+#include <assert.h>
+#include <string.h>
+
+struct tie_value {
+	int parent;  /* union-find */
+	bool fixed, pre, post;
+	int kind, heads; /* kind SKIP_NONE: none given */
+	int consumer;
+};
+
+struct tie_slice {
+	int value;
+	struct skip_unit_slice slice;
+};
+
+struct skip_ties {
+	const struct skip_graph *graph;
+	struct tie_value *value; /* [n_values] */
+	struct tie_slice *slice;
+	size_t n_slices, cap_slices;
+	bool failed; /* out of memory: rules are void functions, the end asks */
+};
+
+const char *skip_unit_kind_name(enum skip_unit_kind kind)
+{
+	static const char *const name[SKIP_UNIT_KIND_COUNT] = {[SKIP_UNIT_FFN] = "ffn", [SKIP_UNIT_V] = "v", [SKIP_UNIT_QK] = "qk"};
+	return name[kind];
+}
+
+static int ties_root(struct skip_ties *ties, int value)
+{
+	while (ties->value[value].parent != value) {
+		ties->value[value].parent = ties->value[ties->value[value].parent].parent;
+		value = ties->value[value].parent;
+	}
+	return value;
+}
+
+void skip_ties_same(struct skip_ties *ties, int value_a, int value_b)
+{
+	if (value_a == SKIP_NONE || value_b == SKIP_NONE) return;
+	assert(ties->graph->values[value_a].cols == ties->graph->values[value_b].cols);
+	ties->value[ties_root(ties, value_a)].parent = ties_root(ties, value_b);
+}
+
+void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis)
+{
+	if (value == SKIP_NONE || tensor == SKIP_NONE) return;
+	if (!skip_grow((void **)&ties->slice, &ties->cap_slices, ties->n_slices + 1, sizeof(*ties->slice))) {
+		ties->failed = true;
+		return;
+	}
+	ties->slice[ties->n_slices++] = (struct tie_slice){value, {tensor, axis}};
+}
+
+void skip_ties_fixed(struct skip_ties *ties, int value)
+{
+	if (value != SKIP_NONE) ties->value[value].fixed = true;
+}
+
+void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind, int heads)
+{
+	ties->value[value].kind = (int)kind;
+	ties->value[value].heads = heads;
+}
+
+void skip_ties_post(struct skip_ties *ties, int value) { ties->value[value].post = true; }
+
+void skip_ties_pre(struct skip_ties *ties, int value) { ties->value[value].pre = true; }
+
+void skip_ties_consumer(struct skip_ties *ties, int value, int node)
+{
+	if (ties->value[value].consumer == SKIP_NONE) ties->value[value].consumer = node;
+}
+
+static enum skip_status ties_collect(struct skip_ties *ties, struct skip_err *err)
+{
+	const struct skip_graph *graph = ties->graph;
+	for (size_t v = 0; v < graph->n_values; v++) {
+		/* What a caller feeds in has the width the caller knows. */
+		ties->value[v] = (struct tie_value){.parent = (int)v, .fixed = graph->values[v].producer == SKIP_NONE, .kind = SKIP_NONE, .consumer = SKIP_NONE};
+	}
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		if (node->op->ties) {
+			node->op->ties(graph, node, ties);
+			continue;
+		}
+		for (int i = 0; i < node->n_in; i++) skip_ties_fixed(ties, node->in[i]);
+		for (int i = 0; i < node->n_out; i++) skip_ties_fixed(ties, node->out[i]);
+	}
+	if (ties->failed) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the tie rules of %zu nodes", graph->n_nodes);
+	return SKIP_OK;
+}
+
+static enum skip_status group_too_large(const struct skip_graph *graph, int value, const char *what, int limit, struct skip_err *err)
+{
+	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "units of value '%s' tie more than %d %s", graph->values[value].name, limit, what);
+}
+
+static enum skip_status group_add_slices(struct skip_ties *ties, int root, struct skip_unit_group *group, struct skip_err *err)
+{
+	for (size_t i = 0; i < ties->n_slices; i++) {
+		const struct skip_unit_slice slice = ties->slice[i].slice;
+		if (ties_root(ties, ties->slice[i].value) != root) continue;
+		bool known = false;
+		for (int k = 0; k < group->n_slices; k++) {
+			known = known || (group->slices[k].tensor == slice.tensor && group->slices[k].axis == slice.axis);
+		}
+		if (known) continue;
+		if (group->n_slices == SKIP_UNIT_MAX_SLICES) return group_too_large(ties->graph, root, "tensor slices", SKIP_UNIT_MAX_SLICES, err);
+		group->slices[group->n_slices++] = slice;
+	}
+	return SKIP_OK;
+}
+
+/* What the class of `root` is; `*is_group` false when something fixes it, nothing names its kind, or it lies outside the layers. */
+static enum skip_status group_build(struct skip_ties *ties, int root, struct skip_unit_group *group, bool *is_group, struct skip_err *err)
+{
+	const struct skip_graph *graph = ties->graph;
+	*group = (struct skip_unit_group){.layer = SKIP_NONE, .width = graph->values[root].cols, .post = SKIP_NONE, .consumer = SKIP_NONE};
+	*is_group = false;
+	int kind = SKIP_NONE;
+	bool fixed = false, overflow = false;
+	for (int v = 0; v < (int)graph->n_values; v++) {
+		const struct tie_value *value = &ties->value[v];
+		if (ties_root(ties, v) != root) continue;
+		fixed = fixed || value->fixed;
+		if (value->kind != SKIP_NONE && kind == SKIP_NONE) {
+			kind = value->kind;
+			group->heads = value->heads;
+		}
+		if (value->post && group->post == SKIP_NONE) group->post = v;
+		if (value->consumer != SKIP_NONE && group->consumer == SKIP_NONE) group->consumer = value->consumer;
+		if (value->pre && group->n_pre < 2) group->pre[group->n_pre++] = v;
+		overflow = overflow || group->n_values == SKIP_UNIT_MAX_VALUES;
+		if (!overflow) group->values[group->n_values++] = v;
+	}
+	if (fixed || kind == SKIP_NONE) return SKIP_OK;
+	if (overflow) return group_too_large(graph, root, "values", SKIP_UNIT_MAX_VALUES, err);
+	if (group->post == SKIP_NONE) {
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "units of value '%s' have a kind but no mask site", graph->values[root].name);
+	}
+	group->layer = graph->nodes[graph->values[group->post].producer].layer;
+	if (group->layer == SKIP_NONE) return SKIP_OK;
+	group->kind = (enum skip_unit_kind)kind;
+	group->per_head = group->width / group->heads;
+	*is_group = true;
+	return group_add_slices(ties, root, group, err);
+}
+
+/* Groups come in order of appearance; a stable insertion brings layers into order. */
+static enum skip_status units_insert(struct skip_units *units, size_t *capacity, const struct skip_unit_group *group, struct skip_err *err)
+{
+	if (!skip_grow((void **)&units->group, capacity, units->n_groups + 1, sizeof(*units->group))) {
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu unit groups", units->n_groups + 1);
+	}
+	size_t at = units->n_groups;
+	for (; at > 0 && units->group[at - 1].layer > group->layer; at--) units->group[at] = units->group[at - 1];
+	units->group[at] = *group;
+	units->n_groups++;
+	units->total += (size_t)group->width;
+	return SKIP_OK;
+}
+
+static enum skip_status units_build(struct skip_ties *ties, bool *seen, struct skip_units *units, struct skip_err *err)
+{
+	const struct skip_graph *graph = ties->graph;
+	enum skip_status status = SKIP_OK;
+	size_t capacity = 0;
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		for (int i = 0; i < node->n_out; i++) {
+			if (node->out[i] == SKIP_NONE) continue;
+			int root = ties_root(ties, node->out[i]);
+			struct skip_unit_group group;
+			bool is_group;
+			if (seen[root]) continue;
+			seen[root] = true;
+			SKIP_TRY(group_build(ties, root, &group, &is_group, err));
+			if (is_group) SKIP_TRY(units_insert(units, &capacity, &group, err));
+		}
+	}
+cleanup:
+	return status;
+}
+
+enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_units *out, struct skip_err *err)
+{
+	struct skip_ties ties = {.graph = graph};
+	struct skip_units units = {0};
+	enum skip_status status = SKIP_OK;
+	bool *seen = skip_alloc_zeroed(graph->n_values, sizeof(*seen));
+	ties.value = skip_alloc_zeroed(graph->n_values, sizeof(*ties.value));
+	if (!seen || !ties.value) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the ties of %zu values", graph->n_values));
+	SKIP_TRY(ties_collect(&ties, err));
+	SKIP_TRY(units_build(&ties, seen, &units, err));
+	*out = units;
+	units = (struct skip_units){0};
+cleanup:
+	skip_units_deinit(&units);
+	skip_free(ties.slice);
+	skip_free(ties.value);
+	skip_free(seen);
+	return status;
+}
+
+void skip_units_deinit(struct skip_units *units)
+{
+	if (!units) return;
+	skip_free(units->group);
+	*units = (struct skip_units){0};
+}
+
+const struct skip_unit_group *skip_units_get(const struct skip_units *units, int layer, enum skip_unit_kind kind)
+{
+	for (size_t g = 0; g < units->n_groups; g++) {
+		if (units->group[g].layer == layer && units->group[g].kind == kind) return &units->group[g];
+	}
+	return NULL;
+}
+
+/* A tensor an attention node reads is a prefix. */
+static bool is_prefix(const struct skip_graph *graph, int tensor)
+{
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		if (strcmp(node->op->name, "attention") != 0) continue;
+		for (int i = 0; i < node->n_param; i++) {
+			if (node->param[i] == tensor) return true;
+		}
+	}
+	return false;
+}
+
+int64_t skip_unit_params(const struct skip_graph *graph, const struct skip_unit_group *group)
+{
+	int64_t count = 0;
+	for (int i = 0; i < group->n_slices; i++) {
+		const struct skip_tensor *tensor = graph->tensors[group->slices[i].tensor];
+		if (!is_prefix(graph, group->slices[i].tensor)) count += skip_tensor_count(tensor) / group->width;
+	}
+	return count;
+}
