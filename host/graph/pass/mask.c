@@ -1,0 +1,56 @@
+/*
+ * The masked network: every weight in place, units switched off by a 0 where the mask acts linearly. Same answers as the small network
+ * (docs/method.md 4, parity property), none of its speed.
+ */
+#include "graph/pass.h"
+#include "graph/pass/rewrite.h"
+#include <assert.h>
+#include <stdio.h>
+
+static bool removes_any(const struct skip_unit_group *group, const unsigned char *keep)
+{
+	for (int j = 0; j < group->width; j++) {
+		if (!keep[j]) return true;
+	}
+	return false;
+}
+
+/* A mask behind the value of the group in the new graph; everything that comes later reads the masked value. */
+static enum skip_status add_mask(struct skip_rewrite *rewrite, const struct skip_unit_group *group, const unsigned char *keep,
+				 struct skip_err *err)
+{
+	struct skip_node node = {.op = skip_op_find("mask"), .layer = group->layer, .n_in = 1, .in = {rewrite->value[group->post]}, .n_param = 1};
+	struct skip_tensor *mask = NULL;
+	char stem[SKIP_NAME], name[SKIP_NAME];
+	enum skip_status status = SKIP_OK;
+	snprintf(stem, sizeof(stem), "layer%d.%s.mask", group->layer, skip_unit_kind_name(group->kind));
+	skip_rewrite_name(rewrite, stem, name);
+	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, (const int64_t[]){group->width}, &mask, err));
+	for (int j = 0; j < group->width; j++) skip_tensor_f32(mask)[j] = keep[j] ? 1.0f : 0.0f;
+	SKIP_TRY(skip_graph_add_tensor(rewrite->to, mask, &node.param[0], err));
+	SKIP_TRY(skip_rewrite_insert(rewrite, &node, name, &rewrite->value[group->post], err));
+cleanup:
+	skip_tensor_unref(mask);
+	return status;
+}
+
+enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
+				struct skip_graph **out, struct skip_err *err)
+{
+	struct skip_rewrite rewrite = {0};
+	enum skip_status status = SKIP_OK;
+	assert(keep->n_groups == units->n_groups);
+	SKIP_TRY(skip_rewrite_begin(&rewrite, graph, err));
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		SKIP_TRY(skip_rewrite_copy(&rewrite, n, err));
+		for (size_t g = 0; g < units->n_groups; g++) {
+			const struct skip_unit_group *group = &units->group[g];
+			if (graph->values[group->post].producer != (int)n || !removes_any(group, keep->keep[g])) continue;
+			SKIP_TRY(add_mask(&rewrite, group, keep->keep[g], err));
+		}
+	}
+	*out = skip_rewrite_end(&rewrite);
+cleanup:
+	skip_rewrite_deinit(&rewrite);
+	return status;
+}
