@@ -1,0 +1,304 @@
+/*
+ * Attribution: one backward pass of a packed batch with a seed per sample. Sequences do not interact, so the pass holds every per-sample gradient;
+ * `score` nodes reduce activation x gradient over each sample's rows on the device and criteria add up what comes back (docs/method.md 3).
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "graph/op.h"
+#include "graph/pass.h"
+#include "method/metrics.h"
+#include "method/skill/sample.h"
+#include "method/skill/skill.h"
+#include <stdio.h>
+#include <string.h>
+
+#define BATCH_TOKENS 2048
+#define KL_TEMPERATURE 2.0
+
+void skip_skill_defaults(struct skip_skill_options *options)
+{
+	*options = (struct skip_skill_options){ .criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD, .reduce = SKIP_REDUCE_MAX };
+}
+
+/* The values of one group on the device: per sample [B][width]. */
+struct sites {
+	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for */
+};
+
+struct attribution {
+	const struct skip_units *units;
+	const struct skip_criterion *criterion;
+	const struct skip_skill_options *options;
+	int target, classes;
+	struct skip_session *session;
+	int logits, seed;
+	size_t n_forward, n_nodes;
+	struct sites *sites; /* [n_groups] */
+	struct skip_rng draws;
+	/* per batch */
+	float *batch_logits, *batch_seed; /* [B][C] */
+	double *weight, *p;               /* [B], [C] */
+	float *read[3];                   /* [B][widest group] */
+};
+
+/* Appends score(value, gradient of value); returns its output through *out. */
+static enum skip_status add_score(struct skip_graph *graph, int value, int gradient, enum skip_reduce reduce, const char *site, int layer,
+				  int *out, struct skip_err *err)
+{
+	char name[SKIP_NAME];
+	if (gradient == SKIP_NONE)
+		return skip_err_set(err, SKIP_ERR_INPUT, "no gradient reaches '%s'; it cannot be scored", graph->values[value].name);
+	snprintf(name, sizeof(name), "score.%d.%s", value, site);
+	const char *names[1] = { name };
+	struct skip_node node = { .op = skip_op_find("score"), .layer = layer, .n_in = 2, .in = { value, gradient } };
+	node.attrs.score.reduce = reduce;
+	enum skip_status status = skip_graph_add_node(graph, &node, names, NULL, err);
+	if (status == SKIP_OK) *out = node.out[0];
+	return status;
+}
+
+/* Values whose gradients are needed: the post site of every group, and the pre sites when the criterion reads them; each once. */
+static size_t list_wanted(const struct attribution *a, int *want)
+{
+	size_t n = 0;
+	for (size_t g = 0; g < a->units->n_groups; g++) {
+		const struct skip_unit_group *group = &a->units->group[g];
+		int site[3] = { group->post, group->pre[0], group->pre[1] };
+		int n_sites = a->criterion->needs_pre ? 1 + group->n_pre : 1;
+		for (int i = 0; i < n_sites; i++) {
+			bool seen = false;
+			for (size_t k = 0; k < n; k++) seen |= want[k] == site[i];
+			if (!seen) want[n++] = site[i];
+		}
+	}
+	return n;
+}
+
+static int gradient_of(const struct skip_backward *backward, const int *want, size_t n, int value)
+{
+	for (size_t k = 0; k < n; k++) {
+		if (want[k] == value) return backward->grad_of_want[k];
+	}
+	return SKIP_NONE;
+}
+
+static enum skip_status open_session(struct attribution *a, struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_backward backward = { 0 };
+	const size_t most = 3 * a->units->n_groups;
+	int *want = skip_alloc_array(most, sizeof(*want)), *wanted = skip_alloc_array(most + 1, sizeof(*wanted));
+	if (!want || !wanted) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu scored values", most);
+		goto cleanup;
+	}
+	size_t n_want = list_wanted(a, want), n_wanted = 0;
+	a->logits = wanted[n_wanted++] = skip_graph_find_value(graph, "logits");
+	SKIP_TRY(skip_pass_backward(graph, a->logits, want, n_want, &backward, err));
+	for (size_t g = 0; g < a->units->n_groups; g++) {
+		const struct skip_unit_group *group = &a->units->group[g];
+		struct sites *sites = &a->sites[g];
+		*sites = (struct sites){ SKIP_NONE, { SKIP_NONE, SKIP_NONE } };
+		SKIP_TRY(add_score(backward.graph, group->post, gradient_of(&backward, want, n_want, group->post), SKIP_REDUCE_SUM, "post",
+				   group->layer, &sites->post, err));
+		wanted[n_wanted++] = sites->post;
+		for (int i = 0; a->criterion->needs_pre && i < group->n_pre; i++) {
+			SKIP_TRY(add_score(backward.graph, group->pre[i], gradient_of(&backward, want, n_want, group->pre[i]),
+					   a->options->reduce, "pre", group->layer, &sites->pre[i], err));
+			wanted[n_wanted++] = sites->pre[i];
+		}
+	}
+	a->seed = backward.seed;
+	a->n_forward = backward.n_forward;
+	a->n_nodes = backward.graph->n_nodes;
+	SKIP_TRY(skip_session_open(device, backward.graph, wanted, n_wanted, false, &a->session, err));
+cleanup:
+	skip_backward_deinit(&backward);
+	skip_free(wanted);
+	skip_free(want);
+	return status;
+}
+
+/* Space for the longest batch of the plan. */
+static enum skip_status alloc_batch(struct attribution *a, const struct skip_batches *batches, struct skip_err *err)
+{
+	size_t rows = 0, width = 0, classes = (size_t)a->classes;
+	for (size_t i = 0; i < batches->n_batches; i++) {
+		size_t n = batches->start[i + 1] - batches->start[i];
+		if (n > rows) rows = n;
+	}
+	for (size_t g = 0; g < a->units->n_groups; g++) {
+		if ((size_t)a->units->group[g].width > width) width = (size_t)a->units->group[g].width;
+	}
+	a->batch_logits = skip_alloc_array(rows * classes, sizeof(float));
+	a->batch_seed = skip_alloc_array(rows * classes, sizeof(float));
+	a->weight = skip_alloc_array(rows, sizeof(double));
+	a->p = skip_alloc_array(classes, sizeof(double));
+	bool ok = a->batch_logits && a->batch_seed && a->weight && a->p;
+	for (int i = 0; i < 3; i++) {
+		a->read[i] = skip_alloc_array(rows * width, sizeof(float));
+		ok = ok && a->read[i];
+	}
+	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "scores of %zu samples of %zu units", rows, width);
+}
+
+static void attribution_deinit(struct attribution *a)
+{
+	skip_session_destroy(a->session);
+	skip_free(a->sites);
+	skip_free(a->batch_logits);
+	skip_free(a->batch_seed);
+	skip_free(a->weight);
+	skip_free(a->p);
+	for (int i = 0; i < 3; i++) skip_free(a->read[i]);
+}
+
+static int draw_class(struct skip_rng *rng, const double *p, int classes)
+{
+	double u = skip_rng_uniform(rng), sum = 0;
+	for (int c = 0; c < classes; c++) {
+		sum += p[c];
+		if (u < sum) return c;
+	}
+	return classes - 1;
+}
+
+/* Seed dlogits and weight of one sample (docs/method.md 3.1). `gold` is read for SKIP_LABELS_GOLD only. */
+static void seed_sample(struct attribution *a, const float *logits, int gold, float *seed, double *weight)
+{
+	const int classes = a->classes;
+	skip_softmax(logits, classes, a->target == SKIP_TARGET_KL ? KL_TEMPERATURE : 1, a->p);
+	int label = a->options->labels == SKIP_LABELS_GOLD ? gold : skip_argmax(logits, classes);
+	if (a->target == SKIP_TARGET_KL) label = draw_class(&a->draws, a->p, classes);
+	*weight = a->target == SKIP_TARGET_PROB ? a->p[label] : 1;
+	if (a->target == SKIP_TARGET_LOGIT) {
+		int other = label == 0 ? 1 : 0;
+		for (int c = 0; c < classes; c++) {
+			if (c != label && logits[c] > logits[other]) other = c;
+		}
+		for (int c = 0; c < classes; c++) seed[c] = (float)((c == label) - (c == other));
+		return;
+	}
+	for (int c = 0; c < classes; c++) seed[c] = (float)((c == label) - a->p[c]);
+}
+
+static enum skip_status score_batch(struct attribution *a, const struct skip_batch *batch, const int32_t *label, const int *rows,
+				    struct skip_scores *scores, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(skip_session_set_batch(a->session, batch, err));
+	SKIP_TRY(skip_session_enqueue(a->session, 0, a->n_forward, 0, err));
+	SKIP_TRY(skip_session_read(a->session, a->logits, a->batch_logits, err));
+	for (int b = 0; b < batch->n_seqs; b++) {
+		size_t at = (size_t)b * (size_t)a->classes;
+		seed_sample(a, a->batch_logits + at, label[rows[b]], a->batch_seed + at, &a->weight[b]);
+	}
+	SKIP_TRY(skip_session_write(a->session, a->seed, a->batch_seed, err));
+	SKIP_TRY(skip_session_enqueue(a->session, a->n_forward, a->n_nodes, 0, err));
+	for (size_t g = 0; g < a->units->n_groups; g++) {
+		const struct sites *sites = &a->sites[g];
+		struct skip_criterion_batch seen = { .group = &a->units->group[g], .n_samples = batch->n_seqs, .sum_post = a->read[0],
+						     .weight = a->weight };
+		SKIP_TRY(skip_session_read(a->session, sites->post, a->read[0], err));
+		for (int i = 0; i < 2; i++) {
+			if (sites->pre[i] == SKIP_NONE) continue;
+			SKIP_TRY(skip_session_read(a->session, sites->pre[i], a->read[1 + i], err));
+			seen.reduce_pre[i] = a->read[1 + i];
+		}
+		a->criterion->accumulate(&seen, scores->unit[g], scores->head[g]);
+	}
+cleanup:
+	return status;
+}
+
+static void divide(struct skip_scores *scores, const struct skip_units *units, double n)
+{
+	for (size_t g = 0; g < units->n_groups; g++) {
+		for (int j = 0; j < units->group[g].width; j++) scores->unit[g][j] /= n;
+		for (int h = 0; scores->head[g] && h < units->group[g].heads; h++) scores->head[g][h] /= n;
+	}
+}
+
+static enum skip_status score_samples(struct attribution *a, struct skip_device *device, const struct skip_graph *graph,
+				      const struct skip_dataset *data, const struct skip_progress *progress, struct skip_scores *scores,
+				      struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_dataset sample = { 0 };
+	struct skip_batches batches = { 0 };
+	struct skip_packer packer;
+	skip_packer_init(&packer);
+	SKIP_TRY(skip_skill_sample(data, a->criterion, a->options, a->classes, &sample, err));
+	SKIP_TRY(skip_batches_sorted(&sample, BATCH_TOKENS, (int)sample.n_rows, &batches, err));
+	a->sites = skip_alloc_array(a->units->n_groups, sizeof(*a->sites));
+	if (!a->sites) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", a->units->n_groups);
+		goto cleanup;
+	}
+	SKIP_TRY(open_session(a, device, graph, err));
+	SKIP_TRY(alloc_batch(a, &batches, err));
+	skip_rng_init(&a->draws, a->options->seed, "label sampling");
+	for (size_t i = 0; i < batches.n_batches; i++) {
+		const int *rows = batches.rows + batches.start[i];
+		if (!skip_progress_report(progress, "score", (int64_t)batches.start[i], (int64_t)sample.n_rows, a->criterion->name)) {
+			status = skip_err_set(err, SKIP_ERR_INTERRUPTED, "scoring stopped after %zu of %zu samples", batches.start[i], sample.n_rows);
+			goto cleanup;
+		}
+		SKIP_TRY(skip_packer_pack(&packer, &sample, rows, batches.start[i + 1] - batches.start[i], err));
+		SKIP_TRY(score_batch(a, &packer.batch, sample.label, rows, scores, err));
+	}
+	skip_progress_report(progress, "score", (int64_t)sample.n_rows, (int64_t)sample.n_rows, a->criterion->name);
+	divide(scores, a->units, (double)sample.n_rows);
+	scores->samples = (int)sample.n_rows;
+cleanup:
+	skip_packer_deinit(&packer);
+	skip_batches_deinit(&batches);
+	skip_dataset_deinit(&sample);
+	return status;
+}
+
+static enum skip_status choose_target(struct attribution *a, struct skip_err *err)
+{
+	const struct skip_criterion *criterion = a->criterion;
+	bool unlabelled = a->options->labels == SKIP_LABELS_NONE;
+	a->target = a->options->target >= 0 ? a->options->target : unlabelled && criterion->label_free ? SKIP_TARGET_KL : criterion->default_target;
+	if (a->target == SKIP_TARGET_KL && !criterion->label_free)
+		return skip_err_set(err, SKIP_ERR_USAGE, "target kl has no first-order gradient at the model itself; criterion '%s' needs one",
+				    criterion->name);
+	if (a->target != SKIP_TARGET_KL && unlabelled)
+		return skip_err_set(err, SKIP_ERR_USAGE, "criterion '%s' needs labels: gold or pred", criterion->name);
+	return SKIP_OK;
+}
+
+enum skip_status skip_attribute(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,
+				const struct skip_dataset *data, const struct skip_skill_options *options, const struct skip_progress *progress,
+				struct skip_scores *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double start = skip_clock_seconds();
+	struct skip_scores scores = { 0 };
+	struct attribution a = { .units = units, .options = options, .criterion = skip_criterion_find(options->criterion) };
+	if (!a.criterion) return skip_err_set(err, SKIP_ERR_USAGE, "no criterion '%s'", options->criterion);
+	SKIP_TRY(skip_scores_alloc(units, &scores, err));
+	if (a.criterion->needs_backward) {
+		int logits = skip_graph_find_value(graph, "logits");
+		if (logits == SKIP_NONE) {
+			status = skip_err_set(err, SKIP_ERR_INPUT, "the graph has no logits to attribute");
+			goto cleanup;
+		}
+		a.classes = graph->values[logits].cols;
+		SKIP_TRY(choose_target(&a, err));
+		SKIP_TRY(score_samples(&a, device, graph, data, progress, &scores, err));
+	} else {
+		for (size_t g = 0; g < units->n_groups; g++)
+			SKIP_TRY(a.criterion->compute(graph, &units->group[g], options->seed, scores.unit[g], scores.head[g], err));
+	}
+	snprintf(scores.criterion, sizeof(scores.criterion), "%s", a.criterion->name);
+	scores.seconds = skip_clock_seconds() - start;
+	*out = scores;
+	scores = (struct skip_scores){ 0 };
+cleanup:
+	attribution_deinit(&a);
+	skip_scores_deinit(&scores);
+	return status;
+}
