@@ -8,7 +8,7 @@
 #include "base/safetensors.h"
 #include "graph/pass.h"
 
-/* The tensors of a checkpoint: one safetensors file or shards with an index. */
+/* The tensors of a checkpoint: model.safetensors, or shards named by model.safetensors.index.json (SKIP_ERR_IO when the folder has neither). */
 struct skip_checkpoint;
 enum skip_status skip_checkpoint_open(const char *folder, struct skip_checkpoint **out, struct skip_err *err);
 void skip_checkpoint_close(struct skip_checkpoint *checkpoint);
@@ -21,7 +21,10 @@ enum skip_status skip_checkpoint_tensor(struct skip_checkpoint *checkpoint, cons
 bool skip_checkpoint_has(const struct skip_checkpoint *checkpoint, const char *const *prefixes, const char *name);
 
 struct skip_arch {
-	const char *model_type; /* config.json "model_type" */
+	const char *model_type;       /* config.json "model_type" */
+	const char *const *prefixes;  /* of tensor names, tried in order, NULL-terminated: "", "bert." */
+	const char *pooler;           /* stem of the pooler's weight and bias: "pooler.dense"; NULL: the architecture has none */
+	const char *classifier;       /* stem of the classification head behind pooler and dropout: "classifier" (no prefix) */
 	/* Builds the encoder: graph input none, value "hidden" [T][D]. Canonical unfused form: embed, layernorm, per layer linear q, k, v, attention, linear o +
 	 * residual as add, layernorm, linear up, act, linear down, add, layernorm. */
 	enum skip_status (*build)(const json_t *config, struct skip_checkpoint *checkpoint, const char *config_path, struct skip_graph **out,
@@ -34,13 +37,13 @@ struct skip_model {
 	enum skip_pool pool;      /* of 1_Pooling/config.json, else CLS */
 	bool pool_known;          /* the folder says it */
 	struct skip_tensor *pooler_w, *pooler_b; /* trained pooler of the checkpoint, or NULL */
-	bool has_head;            /* BertForSequenceClassification and its like */
-	char **label;             /* id2label of such a head, else NULL */
+	bool has_head;            /* BertForSequenceClassification and its like: the graph ends at "logits" and pools CLS */
+	char **label;             /* id2label of such a head ("LABEL_0" ... without), else NULL */
 	int n_labels;
-	int max_positions;
+	int max_positions;        /* longest sequence */
 };
 
-/* Opens a Hugging Face style folder. Errors name file and field: unsupported model_type, activation, position scheme (SKIP_ERR_UNSUPPORTED); missing
+/* Opens a Hugging Face style folder; `out` need not be initialised. Errors name file and field: unsupported model_type, activation, position scheme (SKIP_ERR_UNSUPPORTED); missing
  * file (SKIP_ERR_IO); config and weights that disagree (SKIP_ERR_INPUT). */
 enum skip_status skip_model_open(const char *folder, struct skip_model *out, struct skip_err *err);
 void skip_model_deinit(struct skip_model *model);
