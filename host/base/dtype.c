@@ -69,7 +69,7 @@ void skip_dtype_to_f32(enum skip_dtype dtype, const void *in, size_t n, float *o
 		for (size_t i = 0; i < n; i++) out[i] = float_of_bits((uint32_t)read_u16(bytes + 2 * i) << 16);
 		return;
 	default:
-		assert(!"a floating dtype");
+		assert(0 && "a floating dtype");
 	}
 }
 

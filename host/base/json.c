@@ -200,7 +200,7 @@ static enum skip_status write_object(const json_t *object, int depth, struct ski
 	size_t n = 0;
 	const char *key;
 	json_t *member;
-	json_t *walked = (json_t *)(uintptr_t)object; /* jansson's iteration takes no const */
+	json_t *walked = (json_t *)object; /* jansson's iteration takes no const */
 	const char **keys = skip_alloc_array(json_object_size(object), sizeof(*keys));
 	if (!keys) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to write JSON");
 	json_object_foreach(walked, key, member) keys[n++] = key;

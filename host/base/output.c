@@ -235,7 +235,7 @@ enum skip_status skip_output_close(struct skip_output *output, FILE *file, struc
 
 enum skip_status skip_output_write(struct skip_output *output, const char *name, const void *data, size_t size, struct skip_err *err)
 {
-	FILE *file;
+	FILE *file = NULL;
 	enum skip_status status = skip_output_open(output, name, &file, err);
 	if (status != SKIP_OK) return status;
 	if (size) fwrite(data, 1, size, file);

@@ -232,7 +232,7 @@ static size_t entry_bytes(const struct skip_st_entry *entry)
 {
 	size_t bytes = skip_dtype_size(entry->dtype);
 	for (int i = 0; i < entry->rank; i++)
-		if (!skip_size_mul(bytes, (size_t)entry->dim[i], &bytes)) assert(!"data of this size exists");
+		if (!skip_size_mul(bytes, (size_t)entry->dim[i], &bytes)) assert(0 && "data of this size exists");
 	return bytes;
 }
 
