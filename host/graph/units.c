@@ -1,8 +1,8 @@
 /*
  * Finds the removable units: a union-find over values, fed by the tie rules of the ops, then one group per class that nothing fixes.
  *
- * Neighbours: op/ (ties), pass/prune.c and pass/mask.c (users), units_keep.c (choices of units). It knows ops by their rules only and never looks
- * at a name. Classes outside the layers (a pooler's width) are not groups: a unit belongs to a layer.
+ * Neighbours: op/ (ties), pass/prune.c and pass/mask.c (users), units_keep.c (choices of units). It knows ops by their rules only and never
+ * looks at a name. Classes outside the layers (a pooler's width) are not groups: a unit belongs to a layer.
  */
 #include "graph/units.h"
 #include "base/alloc.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct tie_value {
-	int parent;  /* union-find */
+	int parent; /* union-find */
 	bool fixed, pre, post;
 	int kind, heads; /* kind SKIP_NONE: none given */
 	int consumer;
@@ -73,9 +73,15 @@ void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind,
 	ties->value[value].heads = heads;
 }
 
-void skip_ties_post(struct skip_ties *ties, int value) { ties->value[value].post = true; }
+void skip_ties_post(struct skip_ties *ties, int value)
+{
+	ties->value[value].post = true;
+}
 
-void skip_ties_pre(struct skip_ties *ties, int value) { ties->value[value].pre = true; }
+void skip_ties_pre(struct skip_ties *ties, int value)
+{
+	ties->value[value].pre = true;
+}
 
 void skip_ties_consumer(struct skip_ties *ties, int value, int node)
 {
@@ -87,7 +93,8 @@ static enum skip_status ties_collect(struct skip_ties *ties, struct skip_err *er
 	const struct skip_graph *graph = ties->graph;
 	for (size_t v = 0; v < graph->n_values; v++) {
 		/* What a caller feeds in has the width the caller knows. */
-		ties->value[v] = (struct tie_value){.parent = (int)v, .fixed = graph->values[v].producer == SKIP_NONE, .kind = SKIP_NONE, .consumer = SKIP_NONE};
+		ties->value[v] = (struct tie_value){
+		    .parent = (int)v, .fixed = graph->values[v].producer == SKIP_NONE, .kind = SKIP_NONE, .consumer = SKIP_NONE};
 	}
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
@@ -117,7 +124,8 @@ static enum skip_status group_add_slices(struct skip_ties *ties, int root, struc
 			known = known || (group->slices[k].tensor == slice.tensor && group->slices[k].axis == slice.axis);
 		}
 		if (known) continue;
-		if (group->n_slices == SKIP_UNIT_MAX_SLICES) return group_too_large(ties->graph, root, "tensor slices", SKIP_UNIT_MAX_SLICES, err);
+		if (group->n_slices == SKIP_UNIT_MAX_SLICES)
+			return group_too_large(ties->graph, root, "tensor slices", SKIP_UNIT_MAX_SLICES, err);
 		group->slices[group->n_slices++] = slice;
 	}
 	return SKIP_OK;

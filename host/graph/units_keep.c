@@ -1,7 +1,8 @@
 /*
  * Choices of units: one byte per unit of every group, and the rule that keeps attention dense (docs/method.md 4, "Dense attention").
  *
- * Neighbours: units.c finds the groups, pass/prune.c and pass/mask.c carry a choice out, method/search makes one. It chooses nothing itself.
+ * Neighbours: units.c finds the groups, pass/prune.c and pass/mask.c carry a choice out, method/search makes one. It chooses nothing
+ * itself.
  */
 #include "base/alloc.h"
 #include "graph/units.h"
@@ -67,8 +68,9 @@ static enum skip_status check_equal(const struct head_choice *choice, int which,
 			wanted = count;
 		}
 		if (count != wanted) {
-			return skip_err_set(err, SKIP_ERR_INPUT, "layer %d: head %d keeps %d %s dims, head %d keeps %d; every kept head needs the same number",
-					    group->layer, h, count, skip_unit_kind_name(group->kind), first, wanted);
+			return skip_err_set(err, SKIP_ERR_INPUT,
+			                    "layer %d: head %d keeps %d %s dims, head %d keeps %d; every kept head needs the same number",
+			                    group->layer, h, count, skip_unit_kind_name(group->kind), first, wanted);
 		}
 	}
 	return SKIP_OK;

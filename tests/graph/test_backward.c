@@ -15,8 +15,8 @@ static double *make_seed(size_t n)
 	return seed;
 }
 
-static double objective(const struct skip_graph *graph, const struct skip_batch *batch, const struct skip_ref_input *inputs, size_t n_inputs,
-			const char *output, const double *seed)
+static double objective(const struct skip_graph *graph, const struct skip_batch *batch, const struct skip_ref_input *inputs,
+                        size_t n_inputs, const char *output, const double *seed)
 {
 	size_t n;
 	double *y = toy_run_inputs(graph, batch, inputs, n_inputs, output, &n), sum = 0;
@@ -33,7 +33,7 @@ struct gradients {
 };
 
 static struct gradients run_backward(const struct skip_graph *graph, const struct skip_batch *batch, const char *output, const int *want,
-				     size_t n_want)
+                                     size_t n_want)
 {
 	struct gradients g = {.output = output};
 	struct skip_err err;
@@ -83,12 +83,13 @@ static void check_tensor(const struct skip_graph *graph, const struct skip_batch
 		x[i] = old - STEP;
 		double low = objective(graph, batch, NULL, 0, g->output, g->seed), slope = (high - low) / (2 * STEP);
 		x[i] = old;
-		cr_assert(fabs(slope - gradient[i]) <= 1e-6 * fmax(fabs(slope), 0.1 * scale), "%s[%zu]: gradient %.12g, difference %.12g", tensor->name, i,
-			  gradient[i], slope);
+		cr_assert(fabs(slope - gradient[i]) <= 1e-6 * fmax(fabs(slope), 0.1 * scale), "%s[%zu]: gradient %.12g, difference %.12g",
+		          tensor->name, i, gradient[i], slope);
 	}
 }
 
-static void check_tensors(const struct skip_graph *graph, const struct skip_batch *batch, const struct gradients *g, int samples, int wanted)
+static void check_tensors(const struct skip_graph *graph, const struct skip_batch *batch, const struct gradients *g, int samples,
+                          int wanted)
 {
 	int checked = 0;
 	for (int t = 0; t < (int)graph->n_tensors; t++) {
@@ -114,7 +115,7 @@ ParameterizedTestParameters(backward, trained_tensors)
 	int n = 0;
 	for (int i = 0; i < 24; i++) {
 		all[n++] = (struct backward_case){prefix[i / 8], i & 1 ? SKIP_POOL_MEAN : SKIP_POOL_CLS, i & 2, 0,
-						  i & 4 ? TOY_V | TOY_QK | TOY_FFN | TOY_HEADS : 0};
+		                                  i & 4 ? TOY_V | TOY_QK | TOY_FFN | TOY_HEADS : 0};
 	}
 	all[n++] = (struct backward_case){20, SKIP_POOL_CLS, 1, 1, TOY_V | TOY_QK};
 	all[n++] = (struct backward_case){1, SKIP_POOL_MEAN, 0, 0, TOY_NO_ATTENTION | TOY_NO_FFN};
@@ -142,7 +143,8 @@ static void check_fused(const struct skip_graph *graph, const struct skip_batch 
 		const double *a = plain->result.data[plain->backward.grad_of_tensor[t]];
 		const double *b = g.result.data[g.backward.grad_of_tensor[in_fused]];
 		double difference = check_max_diff(a, b, count, NULL);
-		cr_assert(difference <= 1e-12 * fmax(1, largest(a, count)), "%s: fused gradient differs by %g", graph->tensors[t]->name, difference);
+		cr_assert(difference <= 1e-12 * fmax(1, largest(a, count)), "%s: fused gradient differs by %g", graph->tensors[t]->name,
+		          difference);
 	}
 	free_gradients(&g);
 	skip_graph_destroy(fused);
@@ -171,9 +173,13 @@ ParameterizedTest(struct backward_case *c, backward, trained_tensors)
 	skip_graph_destroy(dense);
 }
 
-static const char *const wanted_name[] = {"layer0.attention.q", "layer0.attention.k", "layer0.attention.v", "layer0.attention.context", "layer0.ffn.hidden",
-					  "layer0.ffn.act",     "layer0.ffn.norm",    "layer1.attention.q", "layer1.attention.k",       "layer1.attention.v",
-					  "layer1.attention.context", "layer1.ffn.hidden", "layer1.ffn.act", "hidden"};
+static const char *const wanted_name[] = {"layer0.attention.q",       "layer0.attention.k",
+                                          "layer0.attention.v",       "layer0.attention.context",
+                                          "layer0.ffn.hidden",        "layer0.ffn.act",
+                                          "layer0.ffn.norm",          "layer1.attention.q",
+                                          "layer1.attention.k",       "layer1.attention.v",
+                                          "layer1.attention.context", "layer1.ffn.hidden",
+                                          "layer1.ffn.act",           "hidden"};
 #define N_WANTED (sizeof(wanted_name) / sizeof(wanted_name[0]))
 
 struct want_case {
@@ -211,8 +217,8 @@ static void check_want(const struct toy_options *options, const struct skip_batc
 		delta[i] = -STEP;
 		double low = objective(graph, batch, &input, 1, g->output, g->seed), slope = (high - low) / (2 * STEP);
 		delta[i] = 0;
-		cr_assert(fabs(slope - gradient[i]) <= 1e-6 * fmax(fabs(slope), 0.1 * scale), "%s[%zu]: gradient %.12g, difference %.12g", wanted_name[w],
-			  i, gradient[i], slope);
+		cr_assert(fabs(slope - gradient[i]) <= 1e-6 * fmax(fabs(slope), 0.1 * scale), "%s[%zu]: gradient %.12g, difference %.12g",
+		          wanted_name[w], i, gradient[i], slope);
 	}
 	free(delta);
 	skip_graph_destroy(graph);
@@ -248,7 +254,8 @@ Test(backward, wanted_values_of_a_fused_network)
 	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
 	for (int w = 0; w < 4; w++) want[w] = fused_want[w] = skip_graph_find_value(graph, name[w]);
 	CHECK_OK(skip_pass_fuse(graph, true, fused_want, 4, &fused, &err));
-	struct gradients a = run_backward(graph, &batch.batch, "logits", want, 4), b = run_backward(fused, &batch.batch, "logits", fused_want, 4);
+	struct gradients a = run_backward(graph, &batch.batch, "logits", want, 4),
+	                 b = run_backward(fused, &batch.batch, "logits", fused_want, 4);
 	for (int w = 0; w < 4; w++) {
 		int in_a = a.backward.grad_of_want[w], in_b = b.backward.grad_of_want[w];
 		size_t count = (size_t)a.result.rows[in_a] * (size_t)a.backward.graph->values[in_a].cols;
@@ -326,7 +333,8 @@ Test(backward, nothing_is_computed_for_nobody)
 	/* A wanted value of layer 1 needs nothing of layer 0. */
 	int want = skip_graph_find_value(bare, "layer1.ffn.act");
 	CHECK_OK(skip_pass_backward(bare, skip_graph_find_value(bare, "logits"), &want, 1, &backward, &err));
-	cr_assert(reaches_layer(&backward, 1, "layernorm_bwd") && !reaches_layer(&backward, 1, "act_bwd") && !reaches_layer(&backward, 1, "attention_bwd"));
+	cr_assert(reaches_layer(&backward, 1, "layernorm_bwd") && !reaches_layer(&backward, 1, "act_bwd") &&
+	          !reaches_layer(&backward, 1, "attention_bwd"));
 	for (size_t n = backward.n_forward; n < backward.graph->n_nodes; n++) cr_assert(backward.graph->nodes[n].layer != 0);
 	skip_backward_deinit(&backward);
 	skip_backward_deinit(NULL);

@@ -11,7 +11,8 @@ struct fuse_case {
 
 ParameterizedTestParameters(fuse, fused_equals_unfused)
 {
-	static const unsigned removal[] = {0, TOY_V | TOY_QK | TOY_FFN, TOY_HEADS | TOY_NO_FFN | TOY_QK, TOY_NO_ATTENTION, TOY_NOTHING_LEFT};
+	static const unsigned removal[] = {0, TOY_V | TOY_QK | TOY_FFN, TOY_HEADS | TOY_NO_FFN | TOY_QK, TOY_NO_ATTENTION,
+	                                   TOY_NOTHING_LEFT};
 	static struct fuse_case all[5 * 2 * 2 * 2];
 	for (int i = 0; i < 40; i++) all[i] = (struct fuse_case){i & 1 ? 20 : 0, i & 2, i & 4, removal[i / 8]};
 	return cr_make_param_array(struct fuse_case, all, 40);
@@ -66,7 +67,8 @@ Test(fuse, one_product_feeds_attention)
 	cr_assert_str_eq(fused->tensors[linear->param[0]]->name, "layer1.attention.qkv.weight");
 	cr_assert_str_eq(fused->tensors[linear->param[1]]->name, "layer1.attention.qkv.bias");
 	for (int i = 0; i < 3; i++) cr_assert(attention->in[i] == linear->out[0]);
-	cr_assert(attention->attrs.attention.q_col == 0 && attention->attrs.attention.k_col == 12 && attention->attrs.attention.v_col == 24);
+	cr_assert(attention->attrs.attention.q_col == 0 && attention->attrs.attention.k_col == 12 &&
+	          attention->attrs.attention.v_col == 24);
 	const struct skip_node *up = producer(fused, "layer1.ffn.act"), *down = producer(fused, "layer1.ffn.sum");
 	cr_assert(strcmp(up->op->name, "linear") == 0 && up->attrs.linear.act == SKIP_ACT_GELU);
 	cr_assert(strcmp(down->op->name, "linear") == 0 && down->n_in == 2);
@@ -78,8 +80,9 @@ Test(fuse, one_product_feeds_attention)
 	skip_graph_destroy(graph);
 }
 
-static const char *const intermediate[] = {"layer0.attention.q", "layer0.attention.k",      "layer0.attention.v", "layer1.attention.context",
-					    "layer1.ffn.hidden",  "layer0.attention.output", "layer1.ffn.output",  "layer0.attention.sum"};
+static const char *const intermediate[] = {"layer0.attention.q",       "layer0.attention.k",  "layer0.attention.v",
+                                           "layer1.attention.context", "layer1.ffn.hidden",   "layer0.attention.output",
+                                           "layer1.ffn.output",        "layer0.attention.sum"};
 
 ParameterizedTestParameters(fuse, wanted_values_stay)
 {
@@ -116,7 +119,7 @@ Test(fuse, activation_comes_before_the_residual)
 	const union skip_attrs none = {0}, relu = {.act = {.kind = SKIP_ACT_RELU}};
 	for (int add_first = 0; add_first < 2; add_first++) {
 		struct toy toy = {.options = &options};
-		struct skip_graph *fused = NULL;
+		struct skip_graph *fused = NULL, *again = NULL;
 		skip_rng_init(&toy.rng, 1, "toy");
 		CHECK_OK(skip_graph_create(&toy.graph, &err));
 		int word = toy_tensor(&toy, "word", options.vocab, options.width, 0, 1, false);
@@ -124,13 +127,19 @@ Test(fuse, activation_comes_before_the_residual)
 		int x = toy_node(&toy, "embed", SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, word, position, SKIP_NONE, none, "x");
 		int y = toy_linear(&toy, SKIP_NONE, x, options.width, "dense", false, "y");
 		if (add_first) y = toy_node(&toy, "add", SKIP_NONE, y, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, none, "sum");
-		y = toy_node(&toy, "act", SKIP_NONE, y, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, relu, add_first ? "out" : "g");
+		y = toy_node(&toy, "act", SKIP_NONE, y, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, relu,
+		             add_first ? "out" : "g");
 		if (!add_first) toy_node(&toy, "add", SKIP_NONE, y, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, none, "out");
 		struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
 		CHECK_OK(skip_pass_fuse(toy.graph, false, NULL, 0, &fused, &err));
 		cr_assert(toy_difference(fused, toy.graph, &batch.batch, "out") <= 1e-12);
 		cr_assert(fused->n_nodes == (add_first ? 3 : 2), "%zu nodes", fused->n_nodes);
 		cr_assert(producer(fused, add_first ? "sum" : "out")->n_in == 2);
+		/* Fusing again finds nothing more, above all no activation to pull over the residual. */
+		CHECK_OK(skip_pass_fuse(fused, false, NULL, 0, &again, &err));
+		cr_assert(again->n_nodes == fused->n_nodes);
+		cr_assert(toy_difference(again, toy.graph, &batch.batch, "out") <= 1e-12);
+		skip_graph_destroy(again);
 		toy_batch_free(&batch);
 		skip_graph_destroy(fused);
 		skip_graph_destroy(toy.graph);

@@ -127,7 +127,8 @@ struct head_case {
 
 ParameterizedTestParameters(head, placed_behind_hidden)
 {
-	static struct head_case all[] = {{SKIP_POOL_CLS, 0, 3}, {SKIP_POOL_MEAN, 0, 7}, {SKIP_POOL_CLS, 1, 2}, {SKIP_POOL_MEAN, 1, 0}, {SKIP_POOL_CLS, 0, 0}};
+	static struct head_case all[] = {
+	    {SKIP_POOL_CLS, 0, 3}, {SKIP_POOL_MEAN, 0, 7}, {SKIP_POOL_CLS, 1, 2}, {SKIP_POOL_MEAN, 1, 0}, {SKIP_POOL_CLS, 0, 0}};
 	return cr_make_param_array(struct head_case, all, 5);
 }
 
@@ -231,12 +232,18 @@ static enum skip_status small_pass(int which, const struct skip_graph *graph, st
 {
 	int wanted = skip_graph_find_value(graph, "logits");
 	switch (which) {
-	case 0: return skip_pass_dead(graph, &wanted, 1, out, err);
-	case 1: return skip_pass_dropout(graph, 0.1f, 0.1f, out, err);
-	case 2: return skip_pass_prefix(graph, 3, out, err);
-	case 3: return skip_pass_head(graph, SKIP_POOL_CLS, NULL, NULL, 4, out, err);
-	case 4: return skip_pass_own_trained(graph, out, err);
-	default: return skip_pass_pooled_only(graph, out, err);
+	case 0:
+		return skip_pass_dead(graph, &wanted, 1, out, err);
+	case 1:
+		return skip_pass_dropout(graph, 0.1f, 0.1f, out, err);
+	case 2:
+		return skip_pass_prefix(graph, 3, out, err);
+	case 3:
+		return skip_pass_head(graph, SKIP_POOL_CLS, NULL, NULL, 4, out, err);
+	case 4:
+		return skip_pass_own_trained(graph, out, err);
+	default:
+		return skip_pass_pooled_only(graph, out, err);
 	}
 }
 

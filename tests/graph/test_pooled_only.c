@@ -10,8 +10,13 @@ struct pooled_case {
 
 ParameterizedTestParameters(pooled_only, cls_is_exact)
 {
-	static struct pooled_case all[] = {{0, 2, 0, 0}, {20, 2, 1, 0}, {1, 1, 0, 0}, {7, 3, 1, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS},
-					   {2, 2, 0, TOY_NO_ATTENTION}, {0, 3, 0, TOY_NO_ATTENTION | TOY_NO_FFN}, {3, 2, 1, TOY_NOTHING_LEFT}};
+	static struct pooled_case all[] = {{0, 2, 0, 0},
+	                                   {20, 2, 1, 0},
+	                                   {1, 1, 0, 0},
+	                                   {7, 3, 1, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS},
+	                                   {2, 2, 0, TOY_NO_ATTENTION},
+	                                   {0, 3, 0, TOY_NO_ATTENTION | TOY_NO_FFN},
+	                                   {3, 2, 1, TOY_NOTHING_LEFT}};
 	return cr_make_param_array(struct pooled_case, all, sizeof(all) / sizeof(all[0]));
 }
 
@@ -56,10 +61,11 @@ Test(pooled_only, only_keys_and_values_keep_their_rows)
 	struct toy_options options = toy_defaults();
 	struct skip_graph *narrow = NULL;
 	struct skip_err err;
-	static const char *const whole[] = {"layer0.attention.q", "layer0.attention.norm", "layer0.ffn.norm", "layer1.attention.k", "layer1.attention.v"};
-	static const char *const first[] = {"layer1.attention.q",    "layer1.attention.context", "layer1.attention.output", "layer1.attention.sum",
-					    "layer1.attention.norm", "layer1.ffn.hidden",        "layer1.ffn.act",          "layer1.ffn.output",
-					    "layer1.ffn.sum",        "pooled"};
+	static const char *const whole[] = {"layer0.attention.q", "layer0.attention.norm", "layer0.ffn.norm", "layer1.attention.k",
+	                                    "layer1.attention.v"};
+	static const char *const first[] = {
+	    "layer1.attention.q", "layer1.attention.context", "layer1.attention.output", "layer1.attention.sum", "layer1.attention.norm",
+	    "layer1.ffn.hidden",  "layer1.ffn.act",           "layer1.ffn.output",       "layer1.ffn.sum",       "pooled"};
 	struct skip_graph *graph = toy_graph(&options);
 	CHECK_OK(skip_pass_pooled_only(graph, &narrow, &err));
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) cr_assert(rows_of(narrow, whole[i]) == SKIP_ROWS_T, "%s", whole[i]);
@@ -107,7 +113,8 @@ Test(pooled_only, rows_do_not_move_through_dropout)
 	toy_node(&toy, "pool", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, cls, "pooled");
 	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
 	CHECK_OK(skip_pass_pooled_only(toy.graph, &narrow, &err));
-	cr_assert(rows_of(narrow, "dropped") == SKIP_ROWS_T && rows_of(narrow, "y") == SKIP_ROWS_T && rows_of(narrow, "pooled") == SKIP_ROWS_B);
+	cr_assert(rows_of(narrow, "dropped") == SKIP_ROWS_T && rows_of(narrow, "y") == SKIP_ROWS_T &&
+	          rows_of(narrow, "pooled") == SKIP_ROWS_B);
 	cr_assert(toy_difference(narrow, toy.graph, &batch.batch, "pooled") == 0);
 	toy_batch_free(&batch);
 	skip_graph_destroy(narrow);

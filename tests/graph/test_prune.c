@@ -11,15 +11,26 @@ struct parity_case {
 
 ParameterizedTestParameters(prune, shrunk_equals_masked)
 {
-	static const unsigned removal[] = {TOY_FFN, TOY_V, TOY_QK, TOY_HEADS, TOY_NO_FFN, TOY_NO_ATTENTION, TOY_NOTHING_LEFT, TOY_FFN | TOY_V | TOY_QK,
-					   TOY_V | TOY_HEADS, TOY_QK | TOY_HEADS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, TOY_NO_FFN | TOY_NO_ATTENTION,
-					   TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION};
+	static const unsigned removal[] = {TOY_FFN,
+	                                   TOY_V,
+	                                   TOY_QK,
+	                                   TOY_HEADS,
+	                                   TOY_NO_FFN,
+	                                   TOY_NO_ATTENTION,
+	                                   TOY_NOTHING_LEFT,
+	                                   TOY_FFN | TOY_V | TOY_QK,
+	                                   TOY_V | TOY_HEADS,
+	                                   TOY_QK | TOY_HEADS,
+	                                   TOY_FFN | TOY_V | TOY_QK | TOY_HEADS,
+	                                   TOY_NO_FFN | TOY_NO_ATTENTION,
+	                                   TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION};
 	static const int prefix[] = {0, 1, 20};
 	enum { REMOVALS = sizeof(removal) / sizeof(removal[0]) };
 	static struct parity_case all[REMOVALS * 3];
 	for (int r = 0; r < REMOVALS; r++) {
 		for (int p = 0; p < 3; p++) {
-			all[3 * r + p] = (struct parity_case){prefix[p], (r + p) % 2 ? 4 : 3, (r + p) % 2 ? SKIP_POOL_MEAN : SKIP_POOL_CLS, r % 3 == 0, removal[r]};
+			all[3 * r + p] = (struct parity_case){prefix[p], (r + p) % 2 ? 4 : 3, (r + p) % 2 ? SKIP_POOL_MEAN : SKIP_POOL_CLS,
+			                                      r % 3 == 0, removal[r]};
 		}
 	}
 	return cr_make_param_array(struct parity_case, all, sizeof(all) / sizeof(all[0]));
@@ -122,7 +133,8 @@ Test(prune, parameters_add_up)
 	cr_assert(skip_graph_find_tensor(shrunk, "prefix.1.key") == SKIP_NONE);
 	cr_assert(skip_graph_find_tensor(shrunk, "encoder.layer.1.attention.output.dense.bias") != SKIP_NONE);
 	const struct skip_tensor *key = shrunk->tensors[skip_graph_find_tensor(shrunk, "prefix.0.key")];
-	cr_assert(key->trained && key->dim[0] == 3 && key->dim[1] == 2 * 1, "two heads of one qk dim are left, found %d columns", (int)key->dim[1]);
+	cr_assert(key->trained && key->dim[0] == 3 && key->dim[1] == 2 * 1, "two heads of one qk dim are left, found %d columns",
+	          (int)key->dim[1]);
 	cr_assert(shrunk->tensors[skip_graph_find_tensor(shrunk, "head.weight")]->trained);
 	for (size_t n = 0; n < shrunk->n_nodes; n++) {
 		if (strcmp(shrunk->nodes[n].op->name, "attention")) continue;
@@ -238,7 +250,8 @@ Test(prune, a_vanished_layer_without_residual_is_refused)
 	int position = toy_tensor(&toy, "position", options.positions, options.width, 0, 1, false);
 	int x = toy_node(&toy, "embed", SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, word, position, SKIP_NONE, (union skip_attrs){0}, "x");
 	x = toy_linear(&toy, 0, x, 9, "up", false, "u");
-	x = toy_node(&toy, "act", 0, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){.act = {.kind = SKIP_ACT_RELU}}, "g");
+	x = toy_node(&toy, "act", 0, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+	             (union skip_attrs){.act = {.kind = SKIP_ACT_RELU}}, "g");
 	x = toy_linear(&toy, 0, x, options.width, "down", false, "y");
 	toy_layernorm(&toy, 0, x, "norm", "hidden");
 	CHECK_OK(skip_units_find(toy.graph, &units, &err));
@@ -272,7 +285,7 @@ Test(prune, every_failed_allocation_is_reported)
 			skip_err_init(&err);
 			skip_alloc_fail_at(n);
 			enum skip_status status =
-				which ? skip_pass_mask(graph, &units, &keep, &made, &err) : skip_pass_prune(graph, &units, &keep, &made, &err);
+			    which ? skip_pass_mask(graph, &units, &keep, &made, &err) : skip_pass_prune(graph, &units, &keep, &made, &err);
 			skip_alloc_fail_at(0);
 			if (status == SKIP_OK) break;
 			cr_assert(status == SKIP_ERR_NOMEM, "allocation %zu: %s", n, err.message);

@@ -12,22 +12,30 @@ static void check_slices(const struct skip_graph *graph, const struct skip_unit_
 		for (int i = 0; i < group->n_slices; i++) {
 			found += group->slices[i].axis == axis && !strcmp(graph->tensors[group->slices[i].tensor]->name, layered);
 		}
-		cr_assert(found == 1, "layer %d %s: slice %s axis %d found %d times", group->layer, skip_unit_kind_name(group->kind), layered, axis, found);
+		cr_assert(found == 1, "layer %d %s: slice %s axis %d found %d times", group->layer, skip_unit_kind_name(group->kind),
+		          layered, axis, found);
 	}
 	cr_assert(group->n_slices == count, "layer %d %s has %d slices", group->layer, skip_unit_kind_name(group->kind), group->n_slices);
 }
 
-static const char *name_of(const struct skip_graph *graph, int value) { return value == SKIP_NONE ? "none" : graph->values[value].name; }
+static const char *name_of(const struct skip_graph *graph, int value)
+{
+	return value == SKIP_NONE ? "none" : graph->values[value].name;
+}
 
 static void check_layer(const struct skip_graph *graph, const struct toy_options *o, const struct skip_unit_group group[3], int layer)
 {
-	static const char *const qk_slices[] = {"0encoder.layer.%d.attention.self.query.weight", "0encoder.layer.%d.attention.self.query.bias",
-						"0encoder.layer.%d.attention.self.key.weight", "0encoder.layer.%d.attention.self.key.bias",
-						"1prefix.%d.key", NULL};
-	static const char *const v_slices[] = {"0encoder.layer.%d.attention.self.value.weight", "0encoder.layer.%d.attention.self.value.bias",
-					       "1encoder.layer.%d.attention.output.dense.weight", "1prefix.%d.value", NULL};
+	static const char *const qk_slices[] = {"0encoder.layer.%d.attention.self.query.weight",
+	                                        "0encoder.layer.%d.attention.self.query.bias",
+	                                        "0encoder.layer.%d.attention.self.key.weight",
+	                                        "0encoder.layer.%d.attention.self.key.bias",
+	                                        "1prefix.%d.key",
+	                                        NULL};
+	static const char *const v_slices[] = {"0encoder.layer.%d.attention.self.value.weight",
+	                                       "0encoder.layer.%d.attention.self.value.bias",
+	                                       "1encoder.layer.%d.attention.output.dense.weight", "1prefix.%d.value", NULL};
 	static const char *const ffn_slices[] = {"0encoder.layer.%d.intermediate.dense.weight", "0encoder.layer.%d.intermediate.dense.bias",
-						 "1encoder.layer.%d.output.dense.weight", NULL};
+	                                         "1encoder.layer.%d.output.dense.weight", NULL};
 	const struct skip_unit_group *qk = &group[0], *v = &group[1], *ffn = &group[2];
 	cr_assert(qk->kind == SKIP_UNIT_QK && v->kind == SKIP_UNIT_V && ffn->kind == SKIP_UNIT_FFN);
 	cr_assert(qk->layer == layer && v->layer == layer && ffn->layer == layer);
@@ -117,6 +125,29 @@ Test(units, a_fused_network_has_no_attention_units)
 	skip_units_deinit(&units);
 	skip_graph_destroy(fused);
 	skip_graph_destroy(graph);
+}
+
+/* The caller of a graph knows the width of what it feeds in. */
+Test(units, graph_inputs_stay)
+{
+	struct toy_options options = toy_defaults();
+	struct toy toy = {.options = &options};
+	struct skip_units units;
+	struct skip_err err;
+	int x;
+	skip_rng_init(&toy.rng, 1, "toy");
+	CHECK_OK(skip_graph_create(&toy.graph, &err));
+	CHECK_OK(skip_graph_add_value(toy.graph, "x", SKIP_ROWS_T, 0, 9, &x, &err));
+	x = toy_node(&toy, "act", 0, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+	             (union skip_attrs){.act = {.kind = SKIP_ACT_RELU}}, "g");
+	x = toy_linear(&toy, 0, x, 7, "first", false, "u");
+	x = toy_node(&toy, "act", 0, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+	             (union skip_attrs){.act = {.kind = SKIP_ACT_RELU}}, "g2");
+	toy_linear(&toy, 0, x, 5, "second", false, "y");
+	CHECK_OK(skip_units_find(toy.graph, &units, &err));
+	cr_assert(units.n_groups == 1 && units.group[0].width == 7, "%zu groups", units.n_groups);
+	skip_units_deinit(&units);
+	skip_graph_destroy(toy.graph);
 }
 
 Test(units, every_failed_allocation_is_reported)

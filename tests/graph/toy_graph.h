@@ -1,8 +1,10 @@
 /*
- * A small random network in the canonical unfused form (what model/arch builds), made directly with skip_graph_add_*, and batches to run it on.
+ * A small random network in the canonical unfused form (what model/arch builds), made directly with skip_graph_add_*, and batches to run it
+ * on.
  *
- * For tests of every room that needs a whole graph. Sizes are odd on purpose. E_qk and E_v may differ, as after pruning. Numbers are float64 (or
- * float32 for device tests), all different from zero, and depend on the seed only. Not here: reference values; those come from the interpreter.
+ * For tests of every room that needs a whole graph. Sizes are odd on purpose. E_qk and E_v may differ, as after pruning. Numbers are
+ * float64 (or float32 for device tests), all different from zero, and depend on the seed only. Not here: reference values; those come from
+ * the interpreter.
  */
 #ifndef SKIP_TESTS_TOY_GRAPH_H
 #define SKIP_TESTS_TOY_GRAPH_H
@@ -27,8 +29,21 @@ struct toy_options {
 
 static inline struct toy_options toy_defaults(void)
 {
-	return (struct toy_options){.layers = 2, .width = 12, .heads = 3, .qk = 4, .v = 4, .ffn = 17, .prefix = 0, .classes = 5, .vocab = 50,
-				    .positions = 64, .types = 2, .act = SKIP_ACT_GELU, .pool = SKIP_POOL_CLS, .dtype = SKIP_F64, .seed = 1};
+	return (struct toy_options){.layers = 2,
+	                            .width = 12,
+	                            .heads = 3,
+	                            .qk = 4,
+	                            .v = 4,
+	                            .ffn = 17,
+	                            .prefix = 0,
+	                            .classes = 5,
+	                            .vocab = 50,
+	                            .positions = 64,
+	                            .types = 2,
+	                            .act = SKIP_ACT_GELU,
+	                            .pool = SKIP_POOL_CLS,
+	                            .dtype = SKIP_F64,
+	                            .seed = 1};
 }
 
 struct toy {
@@ -59,9 +74,10 @@ static inline int toy_tensor(struct toy *toy, const char *name, int rows, int co
 	return index;
 }
 
-/* Adds a node with one output and, where asked for, the perturbation behind it; returns the value to read. Inputs that are SKIP_NONE at the end are left out. */
+/* Adds a node with one output and, where asked for, the perturbation behind it; returns the value to read. Inputs that are SKIP_NONE at the
+ * end are left out. */
 static inline int toy_node(struct toy *toy, const char *op, int layer, int a, int b, int c, int p0, int p1, int p2, union skip_attrs attrs,
-			   const char *name)
+                           const char *name)
 {
 	struct skip_err err;
 	const int in[] = {a, b, c}, param[] = {p0, p1, p2};
@@ -146,7 +162,8 @@ static inline int toy_attention(struct toy *toy, int l, int x)
 	}
 	int context = toy_node(toy, "attention", l, q, k, v, pk, pv, SKIP_NONE, attrs, toy_value(l, "attention.context"));
 	int out = toy_linear(toy, l, context, o->width, "attention.output.dense", false, toy_value(l, "attention.output"));
-	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "attention.sum"));
+	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0},
+	                   toy_value(l, "attention.sum"));
 	return toy_layernorm(toy, l, sum, "attention.output.LayerNorm", toy_value(l, "attention.norm"));
 }
 
@@ -154,10 +171,11 @@ static inline int toy_ffn(struct toy *toy, int l, int x)
 {
 	const struct toy_options *o = toy->options;
 	int hidden = toy_linear(toy, l, x, o->ffn, "intermediate.dense", false, toy_value(l, "ffn.hidden"));
-	int act = toy_node(toy, "act", l, hidden, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){.act = {.kind = o->act}},
-			   toy_value(l, "ffn.act"));
+	int act = toy_node(toy, "act", l, hidden, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+	                   (union skip_attrs){.act = {.kind = o->act}}, toy_value(l, "ffn.act"));
 	int out = toy_linear(toy, l, act, o->width, "output.dense", false, toy_value(l, "ffn.output"));
-	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "ffn.sum"));
+	int sum =
+	    toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "ffn.sum"));
 	return toy_layernorm(toy, l, sum, "output.LayerNorm", l == o->layers - 1 ? "hidden" : toy_value(l, "ffn.norm"));
 }
 
@@ -190,12 +208,12 @@ static inline struct skip_graph *toy_graph(const struct toy_options *options)
 		x = toy_ffn(&toy, l, x);
 	}
 	if (!o->no_pool) {
-		x = toy_node(&toy, "pool", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){.pool = {.mode = o->pool}},
-			     o->pooler ? "pooled.rows" : "pooled");
+		x = toy_node(&toy, "pool", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
+		             (union skip_attrs){.pool = {.mode = o->pool}}, o->pooler ? "pooled.rows" : "pooled");
 		if (o->pooler) {
 			x = toy_linear(&toy, SKIP_NONE, x, o->width, "pooler", true, "pooled.dense");
 			x = toy_node(&toy, "act", SKIP_NONE, x, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
-				     (union skip_attrs){.act = {.kind = SKIP_ACT_TANH}}, "pooled");
+			             (union skip_attrs){.act = {.kind = SKIP_ACT_TANH}}, "pooled");
 		}
 	}
 	if (!o->no_pool && o->classes > 0) {
@@ -240,7 +258,7 @@ static inline void toy_batch_free(struct toy_batch *toy)
 
 /* Runs the float64 reference and returns a copy of value `name` ([*count] numbers) to free. */
 static inline double *toy_run_inputs(const struct skip_graph *graph, const struct skip_batch *batch, const struct skip_ref_input *inputs,
-				     size_t n_inputs, const char *name, size_t *count)
+                                     size_t n_inputs, const char *name, size_t *count)
 {
 	struct skip_err err;
 	struct skip_ref_result result = {0};
@@ -262,13 +280,13 @@ static inline double *toy_run(const struct skip_graph *graph, const struct skip_
 
 /* What toy_keep removes; bits add up. */
 enum toy_removal {
-	TOY_FFN = 1,          /* about half of the neurons of every layer, at least one stays */
-	TOY_V = 2,            /* the same number of v dims of every head, at least one stays */
-	TOY_QK = 4,           /* likewise qk dims */
-	TOY_HEADS = 8,        /* one whole head of every layer */
-	TOY_NO_FFN = 16,      /* the ffn of the first layer */
-	TOY_NO_ATTENTION = 32,/* the attention of the last layer */
-	TOY_NOTHING_LEFT = 64 /* every unit */
+	TOY_FFN = 1,           /* about half of the neurons of every layer, at least one stays */
+	TOY_V = 2,             /* the same number of v dims of every head, at least one stays */
+	TOY_QK = 4,            /* likewise qk dims */
+	TOY_HEADS = 8,         /* one whole head of every layer */
+	TOY_NO_FFN = 16,       /* the ffn of the first layer */
+	TOY_NO_ATTENTION = 32, /* the attention of the last layer */
+	TOY_NOTHING_LEFT = 64  /* every unit */
 };
 
 /* Zeroes `gone` random bytes of keep[0..n). */
@@ -334,7 +352,8 @@ static inline int toy_count_nodes(const struct skip_graph *graph, const char *op
 }
 
 /* Largest difference of one value between two graphs on one batch; both must have the same number of elements. */
-static inline double toy_difference(const struct skip_graph *a, const struct skip_graph *b, const struct skip_batch *batch, const char *name)
+static inline double toy_difference(const struct skip_graph *a, const struct skip_graph *b, const struct skip_batch *batch,
+                                    const char *name)
 {
 	size_t n_a, n_b;
 	double *in_a = toy_run(a, batch, name, &n_a), *in_b = toy_run(b, batch, name, &n_b);

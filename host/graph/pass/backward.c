@@ -1,7 +1,9 @@
 /*
- * The backward pass as a graph: gradient nodes appended behind the forward ones, for trained tensors and wanted values only (docs/method.md 2.8).
+ * The backward pass as a graph: gradient nodes appended behind the forward ones, for trained tensors and wanted values only
+ * (docs/method.md 2.8).
  *
- * Ops append their own nodes (struct skip_op.gradient); this file knows the order, who needs a gradient, and sums what arrives from several readers.
+ * Ops append their own nodes (struct skip_op.gradient); this file knows the order, who needs a gradient, and sums what arrives from several
+ * readers.
  */
 #include "base/alloc.h"
 #include "graph/op.h"
@@ -21,7 +23,10 @@ struct skip_grad {
 	struct skip_err *err;
 };
 
-struct skip_graph *skip_grad_graph(struct skip_grad *grad) { return grad->graph; }
+struct skip_graph *skip_grad_graph(struct skip_grad *grad)
+{
+	return grad->graph;
+}
 
 bool skip_grad_needs_value(const struct skip_grad *grad, int value)
 {
@@ -29,7 +34,10 @@ bool skip_grad_needs_value(const struct skip_grad *grad, int value)
 	return value != SKIP_NONE && grad->needs[value];
 }
 
-bool skip_grad_needs_tensor(const struct skip_grad *grad, int tensor) { return tensor != SKIP_NONE && grad->graph->tensors[tensor]->trained; }
+bool skip_grad_needs_tensor(const struct skip_grad *grad, int tensor)
+{
+	return tensor != SKIP_NONE && grad->graph->tensors[tensor]->trained;
+}
 
 int skip_grad_get(const struct skip_grad *grad, int value)
 {
@@ -161,7 +169,7 @@ cleanup:
 }
 
 enum skip_status skip_pass_backward(const struct skip_graph *graph, int output, const int *want, size_t n_want, struct skip_backward *out,
-				    struct skip_err *err)
+                                    struct skip_err *err)
 {
 	struct skip_grad grad = {0};
 	struct skip_backward made = {.n_forward = graph->n_nodes};

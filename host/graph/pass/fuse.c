@@ -1,6 +1,7 @@
 /*
- * Fewer, larger nodes for execution, in three steps: linears that feed one attention from one input; linear + act; linear + add. The numbers stay the
- * same up to the order of sums. Neighbours: pooled_only.c and backward.c come before it (backward with keep_pre after it, too).
+ * Fewer, larger nodes for execution, in three steps: linears that feed one attention from one input; linear + act; linear + add. The
+ * numbers stay the same up to the order of sums. Neighbours: pooled_only.c and backward.c come before it (backward with keep_pre after it,
+ * too).
  */
 #include "base/alloc.h"
 #include "graph/pass.h"
@@ -15,7 +16,8 @@ struct fuse {
 	int *partner; /* [n_nodes] node that this one is fused with, SKIP_NONE: stays alone */
 };
 
-static enum skip_status fuse_begin(struct fuse *fuse, const struct skip_graph *graph, const int *wanted, size_t n_wanted, struct skip_err *err)
+static enum skip_status fuse_begin(struct fuse *fuse, const struct skip_graph *graph, const int *wanted, size_t n_wanted,
+                                   struct skip_err *err)
 {
 	fuse->graph = graph;
 	fuse->wanted = wanted;
@@ -48,8 +50,14 @@ static int only_reader(const struct fuse *fuse, int value)
 	return skip_value_readers(fuse->graph, value, &reader) == 1 ? (int)reader : SKIP_NONE;
 }
 
-static bool has_residual(const struct skip_node *linear) { return linear->n_in > 1 && linear->in[1] != SKIP_NONE; }
-static bool has_bias(const struct skip_node *linear) { return linear->n_param > 1 && linear->param[1] != SKIP_NONE; }
+static bool has_residual(const struct skip_node *linear)
+{
+	return linear->n_in > 1 && linear->in[1] != SKIP_NONE;
+}
+static bool has_bias(const struct skip_node *linear)
+{
+	return linear->n_param > 1 && linear->param[1] != SKIP_NONE;
+}
 
 /* ---- linears of one attention ---- */
 
@@ -61,15 +69,16 @@ struct bundle {
 	int linear[BUNDLE_MAX]; /* node */
 };
 
-/* The linear behind input `i` of attention node `n`, SKIP_NONE when it cannot be part of a larger one. A concatenation has no gradient, so trained
- * weights stay apart. */
+/* The linear behind input `i` of attention node `n`, SKIP_NONE when it cannot be part of a larger one. A concatenation has no gradient, so
+ * trained weights stay apart. */
 static int plain_linear(const struct fuse *fuse, int n, int i)
 {
 	const struct skip_graph *graph = fuse->graph;
 	int value = graph->nodes[n].in[i], producer = graph->values[value].producer;
 	if (producer == SKIP_NONE || only_reader(fuse, value) != n) return SKIP_NONE;
 	const struct skip_node *linear = &graph->nodes[producer];
-	if (!skip_node_is(linear, "linear") || linear->attrs.linear.act != SKIP_ACT_NONE || linear->attrs.linear.transpose || has_residual(linear)) {
+	if (!skip_node_is(linear, "linear") || linear->attrs.linear.act != SKIP_ACT_NONE || linear->attrs.linear.transpose ||
+	    has_residual(linear)) {
 		return SKIP_NONE;
 	}
 	for (int p = 0; p < linear->n_param; p++) {
@@ -104,7 +113,7 @@ static struct bundle find_bundle(const struct fuse *fuse, int n)
 }
 
 static enum skip_status concat_params(struct fuse *fuse, const struct bundle *bundle, int which, const char *name, int *out,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	struct skip_tensor *part[BUNDLE_MAX], *whole = NULL;
 	enum skip_status status = SKIP_OK;
@@ -155,7 +164,7 @@ cleanup:
 }
 
 static enum skip_status fuse_attention(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out,
-				       struct skip_err *err)
+                                       struct skip_err *err)
 {
 	struct fuse fuse = {0};
 	enum skip_status status = SKIP_OK;
@@ -185,7 +194,8 @@ cleanup:
 
 /* ---- linear + act ---- */
 
-static enum skip_status fuse_act(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err)
+static enum skip_status fuse_act(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out,
+                                 struct skip_err *err)
 {
 	struct fuse fuse = {0};
 	enum skip_status status = SKIP_OK;
@@ -247,7 +257,8 @@ cleanup:
 	return status;
 }
 
-static enum skip_status fuse_add(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err)
+static enum skip_status fuse_add(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out,
+                                 struct skip_err *err)
 {
 	struct fuse fuse = {0};
 	enum skip_status status = SKIP_OK;
@@ -272,7 +283,7 @@ cleanup:
 }
 
 enum skip_status skip_pass_fuse(const struct skip_graph *graph, bool keep_pre, int *wanted, size_t n_wanted, struct skip_graph **out,
-				struct skip_err *err)
+                                struct skip_err *err)
 {
 	struct skip_graph *joined = NULL, *active = NULL, *made = NULL;
 	enum skip_status status = SKIP_OK;

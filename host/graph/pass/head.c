@@ -1,4 +1,5 @@
-/* Puts pooling, an optional dense tanh layer and a classifier behind "hidden" (docs/method.md 2.3). Filling the head is the tuner's work. */
+/* Puts pooling, an optional dense tanh layer and a classifier behind "hidden" (docs/method.md 2.3). Filling the head is the tuner's work.
+ */
 #include "base/alloc.h"
 #include "graph/pass.h"
 #include "graph/pass/rewrite.h"
@@ -36,7 +37,7 @@ cleanup:
 }
 
 static enum skip_status add_linear(struct skip_rewrite *rewrite, struct skip_tensor *weight, struct skip_tensor *bias, const char *name,
-				   int *value, struct skip_err *err)
+                                   int *value, struct skip_err *err)
 {
 	struct skip_node node = {.op = skip_op_find("linear"), .layer = SKIP_NONE, .n_in = 1, .in = {*value}, .n_param = bias ? 2 : 1};
 	enum skip_status status = SKIP_OK;
@@ -48,7 +49,7 @@ cleanup:
 }
 
 static enum skip_status add_plain(struct skip_rewrite *rewrite, const char *op, union skip_attrs attrs, const char *name, int *value,
-				  struct skip_err *err)
+                                  struct skip_err *err)
 {
 	struct skip_node node = {.op = skip_op_find(op), .layer = SKIP_NONE, .n_in = 1, .in = {*value}, .attrs = attrs};
 	return skip_rewrite_insert(rewrite, &node, name, value, err);
@@ -70,8 +71,8 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool pool, struct skip_tensor *pooler_w, struct skip_tensor *pooler_b,
-				int classes, struct skip_graph **out, struct skip_err *err)
+enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool pool, struct skip_tensor *pooler_w,
+                                struct skip_tensor *pooler_b, int classes, struct skip_graph **out, struct skip_err *err)
 {
 	const union skip_attrs pool_attrs = {.pool = {.mode = pool}}, tanh_attrs = {.act = {.kind = SKIP_ACT_TANH}};
 	struct skip_rewrite rewrite = {0};

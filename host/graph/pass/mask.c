@@ -17,9 +17,10 @@ static bool removes_any(const struct skip_unit_group *group, const unsigned char
 
 /* A mask behind the value of the group in the new graph; everything that comes later reads the masked value. */
 static enum skip_status add_mask(struct skip_rewrite *rewrite, const struct skip_unit_group *group, const unsigned char *keep,
-				 struct skip_err *err)
+                                 struct skip_err *err)
 {
-	struct skip_node node = {.op = skip_op_find("mask"), .layer = group->layer, .n_in = 1, .in = {rewrite->value[group->post]}, .n_param = 1};
+	struct skip_node node = {
+	    .op = skip_op_find("mask"), .layer = group->layer, .n_in = 1, .in = {rewrite->value[group->post]}, .n_param = 1};
 	struct skip_tensor *mask = NULL;
 	char stem[SKIP_NAME], name[SKIP_NAME];
 	enum skip_status status = SKIP_OK;
@@ -35,7 +36,7 @@ cleanup:
 }
 
 enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
-				struct skip_graph **out, struct skip_err *err)
+                                struct skip_graph **out, struct skip_err *err)
 {
 	struct skip_rewrite rewrite = {0};
 	enum skip_status status = SKIP_OK;

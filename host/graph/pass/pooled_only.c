@@ -1,13 +1,16 @@
 /*
- * CLS pooling reads one row per sequence; this pass moves the pooling up until something mixes rows, so that the last layer computes its queries,
- * its ffn and its norms on B rows instead of T (docs/method.md 4, "Last layer"). Neighbours: fuse.c, which comes after it.
+ * CLS pooling reads one row per sequence; this pass moves the pooling up until something mixes rows, so that the last layer computes its
+ * queries, its ffn and its norms on B rows instead of T (docs/method.md 4, "Last layer"). Neighbours: fuse.c, which comes after it.
  */
 #include "base/alloc.h"
 #include "graph/pass.h"
 #include "graph/pass/rewrite.h"
 #include <stdio.h>
 
-static bool pools_first_row(const struct skip_node *node) { return skip_node_is(node, "pool") && node->attrs.pool.mode == SKIP_POOL_CLS; }
+static bool pools_first_row(const struct skip_node *node)
+{
+	return skip_node_is(node, "pool") && node->attrs.pool.mode == SKIP_POOL_CLS;
+}
 
 /* Whether output row t depends on row t of input `i` alone. Dropout does too, but draws its mask from the row's index. */
 static bool row_wise(const struct skip_node *node, int i)
@@ -21,11 +24,14 @@ static bool row_wise(const struct skip_node *node, int i)
 }
 
 /* Whether the node can be computed for first rows only. */
-static bool can_narrow(const struct skip_node *node) { return node->n_out == 1 && node->n_in > 0 && row_wise(node, 0); }
+static bool can_narrow(const struct skip_node *node)
+{
+	return node->n_out == 1 && node->n_in > 0 && row_wise(node, 0);
+}
 
 /*
- * full [n_values]: all rows are needed, because a reader mixes rows, nothing reads the value (a result of the graph), the caller feeds it, or its node
- * cannot do less. read [n_values]: scratch, something reads the value.
+ * full [n_values]: all rows are needed, because a reader mixes rows, nothing reads the value (a result of the graph), the caller feeds it,
+ * or its node cannot do less. read [n_values]: scratch, something reads the value.
  */
 static void mark_full(const struct skip_graph *graph, bool *full, bool *read)
 {
@@ -46,7 +52,7 @@ static void mark_full(const struct skip_graph *graph, bool *full, bool *read)
 
 /* The value that holds the first rows of old value `value` in the new graph. first [n_values] remembers them. */
 static enum skip_status first_rows(struct skip_rewrite *rewrite, const bool *full, int *first, int value, int layer, int *out,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	struct skip_node node = {.op = skip_op_find("pool"), .layer = layer, .n_in = 1, .attrs.pool.mode = SKIP_POOL_CLS};
 	char stem[SKIP_NAME], name[SKIP_NAME];

@@ -3,7 +3,8 @@
 #include "graph/pass/rewrite.h"
 #include <stdio.h>
 
-static enum skip_status add_prefix(struct skip_graph *graph, int layer, const char *part, int prefix, int cols, int *out, struct skip_err *err)
+static enum skip_status add_prefix(struct skip_graph *graph, int layer, const char *part, int prefix, int cols, int *out,
+                                   struct skip_err *err)
 {
 	struct skip_tensor *tensor = NULL;
 	char name[SKIP_TENSOR_NAME];
@@ -47,7 +48,8 @@ enum skip_status skip_pass_prefix(const struct skip_graph *graph, int prefix, st
 			SKIP_TRY(skip_rewrite_copy(&rewrite, n, err));
 		}
 	}
-	/* The dense encoder this graph is compared with carries the same prefix: n P H (E_qk + E_v) multiply-adds per layer (docs/method.md 2.6). */
+	/* The dense encoder this graph is compared with carries the same prefix: n P H (E_qk + E_v) multiply-adds per layer
+	 * (docs/method.md 2.6). */
 	rewrite.to->dense_macs_per_token += 2.0 * (prefix - graph->prefix) * graph->layers * graph->heads * graph->head_width;
 	rewrite.to->prefix = prefix;
 	*out = skip_rewrite_end(&rewrite);

@@ -1,6 +1,7 @@
 /*
- * The small network: every slice of a removed unit leaves its tensor, attributes follow, and a sub-layer that lost all units leaves its output bias
- * behind (docs/method.md 4). Neighbours: units.c says what is tied to what, mask.c is the oracle. It chooses nothing and compensates nothing.
+ * The small network: every slice of a removed unit leaves its tensor, attributes follow, and a sub-layer that lost all units leaves its
+ * output bias behind (docs/method.md 4). Neighbours: units.c says what is tied to what, mask.c is the oracle. It chooses nothing and
+ * compensates nothing.
  */
 #include "base/alloc.h"
 #include "graph/pass.h"
@@ -130,8 +131,9 @@ static enum skip_status copy_resized(struct prune *prune, size_t n, struct skip_
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < node.n_in; i++) {
 		if (node.in[i] != SKIP_NONE && prune->constant[node.in[i]]) {
-			SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "op '%s' reads '%s', which lost all of its inputs; only an add can", node.op->name,
-					      rewrite->from->values[node.in[i]].name));
+			SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+			                      "op '%s' reads '%s', which lost all of its inputs; only an add can", node.op->name,
+			                      rewrite->from->values[node.in[i]].name));
 		}
 		SKIP_TRY(skip_rewrite_value(rewrite, node.in[i], &node.in[i], err));
 	}
@@ -151,7 +153,8 @@ cleanup:
 static enum skip_status replace_by_bias(struct prune *prune, size_t n, int value, int bias, struct skip_err *err)
 {
 	const struct skip_node *old = &prune->rewrite.from->nodes[n];
-	struct skip_node node = {.op = skip_op_find("add_bias"), .layer = old->layer, .n_in = 1, .n_param = 1, .n_out = 1, .out = {old->out[0]}};
+	struct skip_node node = {
+	    .op = skip_op_find("add_bias"), .layer = old->layer, .n_in = 1, .n_param = 1, .n_out = 1, .out = {old->out[0]}};
 	enum skip_status status = SKIP_OK;
 	SKIP_TRY(skip_rewrite_value(&prune->rewrite, value, &node.in[0], err));
 	if (bias == SKIP_NONE) {
@@ -169,8 +172,9 @@ static enum skip_status keep_bias(struct prune *prune, size_t n, struct skip_err
 {
 	const struct skip_node *node = &prune->rewrite.from->nodes[n];
 	if (!skip_node_is(node, "linear") || node->attrs.linear.act != SKIP_ACT_NONE) {
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "op '%s' of layer %d lost all of its inputs; only a linear without activation can", node->op->name,
-				    node->layer);
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+		                    "op '%s' of layer %d lost all of its inputs; only a linear without activation can", node->op->name,
+		                    node->layer);
 	}
 	int bias = node->n_param > 1 ? node->param[1] : SKIP_NONE;
 	if (node->n_in > 1 && node->in[1] != SKIP_NONE) return replace_by_bias(prune, n, node->in[1], bias, err);
@@ -193,8 +197,8 @@ static enum skip_status prune_node(struct prune *prune, size_t n, struct skip_er
 	return copy_resized(prune, n, err);
 }
 
-enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct skip_units *units, struct skip_keep *keep, struct skip_graph **out,
-				 struct skip_err *err)
+enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct skip_units *units, struct skip_keep *keep,
+                                 struct skip_graph **out, struct skip_err *err)
 {
 	struct prune prune = {.units = units};
 	enum skip_status status = SKIP_OK;

@@ -31,7 +31,8 @@ enum skip_status skip_rewrite_begin(struct skip_rewrite *rewrite, const struct s
 {
 	struct skip_rewrite made = {.from = from, .value = index_map(from->n_values), .tensor = index_map(from->n_tensors)};
 	enum skip_status status = SKIP_OK;
-	if (!made.value || !made.tensor) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to rewrite a graph of %zu nodes", from->n_nodes));
+	if (!made.value || !made.tensor)
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to rewrite a graph of %zu nodes", from->n_nodes));
 	SKIP_TRY(skip_graph_create(&made.to, err));
 	copy_information(from, made.to);
 	*rewrite = made;
@@ -79,7 +80,7 @@ enum skip_status skip_rewrite_tensor(struct skip_rewrite *rewrite, int tensor, i
 }
 
 enum skip_status skip_rewrite_declare(struct skip_rewrite *rewrite, int value, const char *name, enum skip_rows rows, int cols,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	const struct skip_value *old = &rewrite->from->values[value];
 	return skip_graph_add_value(rewrite->to, name ? name : old->name, rows, old->fixed_rows, cols, &rewrite->value[value], err);
@@ -126,7 +127,8 @@ cleanup:
 void skip_rewrite_name(const struct skip_rewrite *rewrite, const char *stem, char out[SKIP_NAME])
 {
 	snprintf(out, SKIP_NAME, "%s", stem);
-	for (int n = 2; skip_graph_find_value(rewrite->from, out) != SKIP_NONE || skip_graph_find_value(rewrite->to, out) != SKIP_NONE; n++) {
+	for (int n = 2; skip_graph_find_value(rewrite->from, out) != SKIP_NONE || skip_graph_find_value(rewrite->to, out) != SKIP_NONE;
+	     n++) {
 		snprintf(out, SKIP_NAME, "%.*s%d", SKIP_NAME - 12, stem, n);
 	}
 }
@@ -148,7 +150,10 @@ void skip_rewrite_indices(const struct skip_rewrite *rewrite, int *wanted, size_
 	}
 }
 
-bool skip_node_is(const struct skip_node *node, const char *op) { return strcmp(node->op->name, op) == 0; }
+bool skip_node_is(const struct skip_node *node, const char *op)
+{
+	return strcmp(node->op->name, op) == 0;
+}
 
 int skip_value_readers(const struct skip_graph *graph, int value, size_t *last)
 {

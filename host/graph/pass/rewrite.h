@@ -1,8 +1,8 @@
 /*
  * What the passes share: copying a graph node by node into a new one, with maps from old to new values and tensors.
  *
- * A pass begins a rewrite, visits the old nodes in order and copies, changes or leaves out each, and ends it. Graph inputs and tensors come along
- * only when something reads them. On failure the pass calls deinit, which destroys the half-built graph. Not for use outside graph/.
+ * A pass begins a rewrite, visits the old nodes in order and copies, changes or leaves out each, and ends it. Graph inputs and tensors come
+ * along only when something reads them. On failure the pass calls deinit, which destroys the half-built graph. Not for use outside graph/.
  */
 #ifndef SKIP_GRAPH_PASS_REWRITE_H
 #define SKIP_GRAPH_PASS_REWRITE_H
@@ -28,7 +28,7 @@ enum skip_status skip_rewrite_value(struct skip_rewrite *rewrite, int value, int
 enum skip_status skip_rewrite_tensor(struct skip_rewrite *rewrite, int tensor, int *out, struct skip_err *err);
 /* Makes the new value of an old one that a node is about to write, with another name (NULL: the same), rows or cols. */
 enum skip_status skip_rewrite_declare(struct skip_rewrite *rewrite, int value, const char *name, enum skip_rows rows, int cols,
-				      struct skip_err *err);
+                                      struct skip_err *err);
 
 /* Old node `n` with inputs and parameters of `to`; outputs still old. */
 enum skip_status skip_rewrite_map(struct skip_rewrite *rewrite, size_t n, struct skip_node *out, struct skip_err *err);
@@ -39,7 +39,8 @@ enum skip_status skip_rewrite_copy(struct skip_rewrite *rewrite, size_t n, struc
 /* `stem`, or `stem` and a number, such that no value of either graph is called so. */
 void skip_rewrite_name(const struct skip_rewrite *rewrite, const char *stem, char out[SKIP_NAME]);
 /* Adds a node that nothing in `from` corresponds to, one new output called `name`. */
-enum skip_status skip_rewrite_insert(struct skip_rewrite *rewrite, struct skip_node *node, const char *name, int *out, struct skip_err *err);
+enum skip_status skip_rewrite_insert(struct skip_rewrite *rewrite, struct skip_node *node, const char *name, int *out,
+                                     struct skip_err *err);
 
 /* wanted[i] <- its index in `to`; for the end of a pass. */
 void skip_rewrite_indices(const struct skip_rewrite *rewrite, int *wanted, size_t n_wanted);
