@@ -15,7 +15,7 @@ Test(ops, table_is_complete_and_found_by_name)
 		cr_assert(skip_op_find(op->name) == op && op->infer && op->reference, "%s", op->name);
 		cr_assert(op->max_in <= SKIP_NODE_MAX_IN && op->max_param <= SKIP_NODE_MAX_PARAM && op->n_out_max <= SKIP_NODE_MAX_OUT);
 		cr_assert(op->min_in <= op->max_in && op->min_param <= op->max_param && op->n_out_min <= op->n_out_max);
-		for (size_t a = 0; a < op->n_attrs; a++) cr_assert((op->attrs[a].type == SKIP_ATTR_ENUM) == (op->attrs[a].names != NULL));
+		for (size_t a = 0; a < op->n_attrs; a++) cr_assert(op->attrs[a].names ? op->attrs[a].type == SKIP_ATTR_ENUM : op->attrs[a].type != SKIP_ATTR_ENUM);
 	}
 	cr_assert(n == sizeof(names) / sizeof(names[0]), "%zu ops", n);
 	for (size_t i = 0; i < n; i++) cr_assert(skip_op_find(names[i]) != NULL, "%s", names[i]);
@@ -70,7 +70,7 @@ Test(ops, embed_refuses_ids_outside_the_tables)
 		one.node.attrs.embed.position_base = cases[i].base;
 		one_add(&one);
 		CHECK_FAILS(skip_reference_run(one.graph, &one.batch, NULL, 0, 0, &result, &err), SKIP_ERR_INPUT);
-		cr_assert(strstr(err.message, cases[i].message), "%s", err.message);
+		cr_assert(strstr(err.message, cases[i].message) != NULL, "%s", err.message);
 		cr_assert(result.data == NULL);
 		one_free(&one, NULL);
 	}
@@ -146,8 +146,8 @@ Test(ops, act)
 	static const struct {
 		enum skip_act kind;
 		double wanted[5];
-	} cases[] = { { SKIP_ACT_GELU, { 0.84134474606854294, -0.045500263896358417, 0, 3.4991858216799868, 0 } },
-		      { SKIP_ACT_GELU_TANH, { 0.84119199060827675, -0.045402305912224938, 0, 3.4996135561418316, 0 } },
+	} cases[] = { { SKIP_ACT_GELU, { 0.84134474606854294, -0.045500263896358417, 0, 3.4991857982233756, 0 } },
+		      { SKIP_ACT_GELU_TANH, { 0.84119199060827675, -0.045402305912224938, 0, 3.499383802344626, 0 } },
 		      { SKIP_ACT_RELU, { 1, 0, 0, 3.5, 0 } },
 		      { SKIP_ACT_TANH, { 0.76159415595576485, -0.9640275800758169, 0, 0.99817789761119868, -1 } } };
 	for (size_t i = 0; i < 4; i++) {
