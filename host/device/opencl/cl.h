@@ -51,16 +51,20 @@ size_t skip_cl_buffer_bytes(const struct skip_cl_buffer *buffer);
 /* True when kernels run on host memory (a CPU device): wrapping then saves memory instead of costing a second copy. */
 bool skip_cl_shares_host_memory(const struct skip_cl *cl);
 
-/* Writes at byte `offset`. Waits until `data` may change, unless `event` is given: then the caller keeps `data` until skip_cl_event_wait. */
+/* Writes at byte `offset`; when it returns `data` may change. */
 enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-			       struct skip_cl_event **event, struct skip_err *err);
+			       struct skip_err *err);
+/* Returns at once; `data` stays as it is until skip_cl_event_wait(*event) has returned. */
+enum skip_status skip_cl_write_later(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
+				     struct skip_cl_event **event, struct skip_err *err);
 /* Enqueues zeros; offset and bytes are multiples of 4. */
 enum skip_status skip_cl_zero(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, size_t bytes, struct skip_err *err);
 /* Reads from byte `offset`; waits for everything enqueued before. */
 enum skip_status skip_cl_read(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, void *out, size_t bytes,
 			      struct skip_err *err);
-/* Waits and destroys; NULL is fine. */
+/* Waits and destroys; destroys only. NULL is fine. */
 enum skip_status skip_cl_event_wait(struct skip_cl_event *event, struct skip_err *err);
+void skip_cl_event_forget(struct skip_cl_event *event);
 
 /*
  * Builds `text` with `options`. With `cache` a stored binary is used when there is one and skip_cl_program_store may keep the new one; the

@@ -94,21 +94,25 @@ void skip_cl_buffer_destroy(struct skip_cl_buffer *buffer)
 size_t skip_cl_buffer_bytes(const struct skip_cl_buffer *buffer) { return buffer->bytes; }
 
 enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-			       struct skip_cl_event **event, struct skip_err *err)
+			       struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
-	struct skip_cl_event *made = NULL;
-	if (event) {
-		made = skip_alloc_zeroed(1, sizeof(*made));
-		if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for an event");
-	}
-	cl_int code = clEnqueueWriteBuffer(cl->queue, buffer->mem, event ? CL_FALSE : CL_TRUE, offset, bytes, data, 0, NULL,
-					   made ? &made->event : NULL);
+	cl_int code = clEnqueueWriteBuffer(cl->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clEnqueueWriteBuffer", NULL);
+}
+
+enum skip_status skip_cl_write_later(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
+				     struct skip_cl_event **event, struct skip_err *err)
+{
+	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
+	struct skip_cl_event *made = skip_alloc_zeroed(1, sizeof(*made));
+	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for an event");
+	cl_int code = clEnqueueWriteBuffer(cl->queue, buffer->mem, CL_FALSE, offset, bytes, data, 0, NULL, &made->event);
 	if (code != CL_SUCCESS) {
 		skip_free(made);
 		return skip_cl_fail(err, code, "clEnqueueWriteBuffer", NULL);
 	}
-	if (event) *event = made;
+	*event = made;
 	return SKIP_OK;
 }
 
@@ -129,12 +133,18 @@ enum skip_status skip_cl_read(struct skip_cl *cl, struct skip_cl_buffer *buffer,
 	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clEnqueueReadBuffer", NULL);
 }
 
+void skip_cl_event_forget(struct skip_cl_event *event)
+{
+	if (!event) return;
+	clReleaseEvent(event->event);
+	skip_free(event);
+}
+
 enum skip_status skip_cl_event_wait(struct skip_cl_event *event, struct skip_err *err)
 {
 	if (!event) return SKIP_OK;
 	cl_int code = clWaitForEvents(1, &event->event);
-	clReleaseEvent(event->event);
-	skip_free(event);
+	skip_cl_event_forget(event);
 	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clWaitForEvents", NULL);
 }
 

@@ -1,0 +1,178 @@
+/*
+ * Weight layouts, streamed: a layout is written block by block through a small stage, from tensors that may be views of a mapped file, in any
+ * floating type, or concatenations. So packing a model costs no memory beside the packed model itself.
+ */
+#include "device/run/run.h"
+#include <assert.h>
+#include <string.h>
+
+/* Rows k per step of a panel: a block of 64 x 32 floats stays in the first cache while it is transposed. */
+#define PANEL_STEP 64
+
+struct stream {
+	const struct skip_pack *pack;
+	size_t first, used;
+};
+
+static enum skip_status flush(struct stream *stream, struct skip_err *err)
+{
+	const struct skip_pack *pack = stream->pack;
+	if (stream->used == 0) return SKIP_OK;
+	enum skip_status status = pack->write(pack->context, stream->first, pack->stage, stream->used, err);
+	stream->first += stream->used;
+	stream->used = 0;
+	return status;
+}
+
+/* Room for the next `count` elements, which the caller fills. */
+static enum skip_status take(struct stream *stream, size_t count, float **out, struct skip_err *err)
+{
+	assert(count <= stream->pack->stage_count);
+	if (count > stream->pack->stage_count - stream->used) {
+		enum skip_status status = flush(stream, err);
+		if (status != SKIP_OK) return status;
+	}
+	*out = stream->pack->stage + stream->used;
+	stream->used += count;
+	return SKIP_OK;
+}
+
+static int64_t row_length(const struct skip_tensor *tensor)
+{
+	int64_t n = 1;
+	for (int i = 1; i < tensor->rank; i++) n *= tensor->dim[i];
+	return n;
+}
+
+/* Elements `first` .. `first + n - 1` of row `row` (axis 0) as floats. */
+static void read_row(const struct skip_tensor *tensor, int64_t row, int64_t first, int64_t n, float *out)
+{
+	while (tensor->n_parts > 0) {
+		int p = 0;
+		while (row >= tensor->part[p]->dim[0]) row -= tensor->part[p++]->dim[0];
+		tensor = tensor->part[p];
+	}
+	size_t at = (size_t)(row * row_length(tensor) + first) * skip_dtype_size(tensor->dtype);
+	skip_dtype_to_f32(tensor->dtype, (const char *)tensor->data + at, (size_t)n, out);
+}
+
+static enum skip_status pack_rows(struct stream *stream, const struct skip_tensor *tensor, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int64_t rows = tensor->rank > 0 ? tensor->dim[0] : 1, length = row_length(tensor);
+	int64_t step = (int64_t)stream->pack->stage_count / 4;
+	float *out = NULL;
+	for (int64_t r = 0; r < rows; r++) {
+		for (int64_t first = 0; first < length; first += step) {
+			int64_t n = length - first < step ? length - first : step;
+			SKIP_TRY(take(stream, (size_t)n, &out, err));
+			read_row(tensor, r, first, n, out);
+		}
+	}
+cleanup:
+	return status;
+}
+
+static enum skip_status pack_padding(struct stream *stream, int64_t count, int nr, struct skip_err *err)
+{
+	int64_t padding = (nr - count % nr) % nr;
+	float *out = NULL;
+	enum skip_status status = take(stream, (size_t)padding, &out, err);
+	if (status == SKIP_OK) memset(out, 0, (size_t)padding * sizeof(*out));
+	return status;
+}
+
+/* Rows k .. k+n_k-1 of the panel that starts at output column `first`; W is [N][K]. */
+static void panel_block(const struct skip_tensor *tensor, int64_t first, int nr, int64_t k, int64_t n_k, float *out)
+{
+	float row[PANEL_STEP];
+	for (int j = 0; j < nr; j++) {
+		if (first + j < tensor->dim[0]) {
+			read_row(tensor, first + j, k, n_k, row);
+		} else {
+			memset(row, 0, sizeof(row));
+		}
+		for (int64_t i = 0; i < n_k; i++) out[i * nr + j] = row[i];
+	}
+}
+
+/* The same for W given as [K][N]: rows of the panel are pieces of rows of W. */
+static void panel_block_transposed(const struct skip_tensor *tensor, int64_t first, int nr, int64_t k, int64_t n_k, float *out)
+{
+	int64_t left = tensor->dim[1] - first, n = left < nr ? left : nr;
+	for (int64_t i = 0; i < n_k; i++) {
+		read_row(tensor, k + i, first, n, out + i * nr);
+		for (int64_t j = n; j < nr; j++) out[i * nr + j] = 0.0f;
+	}
+}
+
+static enum skip_status pack_panels(struct stream *stream, const struct skip_tensor *tensor, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_pack *pack = stream->pack;
+	int64_t outputs = tensor->dim[pack->transpose ? 1 : 0], depth = tensor->dim[pack->transpose ? 0 : 1];
+	float *out = NULL;
+	for (int64_t first = 0; first < outputs; first += pack->nr) {
+		for (int64_t k = 0; k < depth; k += PANEL_STEP) {
+			int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP;
+			SKIP_TRY(take(stream, (size_t)(n_k * pack->nr), &out, err));
+			if (pack->transpose) {
+				panel_block_transposed(tensor, first, pack->nr, k, n_k, out);
+			} else {
+				panel_block(tensor, first, pack->nr, k, n_k, out);
+			}
+		}
+	}
+cleanup:
+	return status;
+}
+
+enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tensor *tensor, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct stream stream = { pack, 0, 0 };
+	switch (pack->layout) {
+	case SKIP_LAYOUT_ROWS:
+		SKIP_TRY(pack_rows(&stream, tensor, err));
+		break;
+	case SKIP_LAYOUT_PADDED:
+		SKIP_TRY(pack_rows(&stream, tensor, err));
+		SKIP_TRY(pack_padding(&stream, skip_tensor_count(tensor), pack->nr, err));
+		break;
+	case SKIP_LAYOUT_PANELS:
+		SKIP_TRY(pack_panels(&stream, tensor, err));
+		break;
+	}
+	SKIP_TRY(flush(&stream, err));
+cleanup:
+	return status;
+}
+
+enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
+				 struct skip_err *err)
+{
+	int64_t count = skip_tensor_count(tensor);
+	if (tensor->dtype > SKIP_BF16) {
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of type %s cannot be a weight", tensor->name, skip_dtype_name(tensor->dtype));
+	}
+	if (layout != SKIP_LAYOUT_ROWS && (nr < 1 || (size_t)nr > SKIP_PACK_STAGE / PANEL_STEP)) {
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s: panels of %d columns", tensor->name, nr);
+	}
+	if (layout == SKIP_LAYOUT_PADDED) count = (count + nr - 1) / nr * nr;
+	if (layout == SKIP_LAYOUT_PANELS) {
+		if (tensor->rank != 2) return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of rank %d has no panels", tensor->name, tensor->rank);
+		int64_t outputs = tensor->dim[transpose ? 1 : 0];
+		count = (outputs + nr - 1) / nr * nr * tensor->dim[transpose ? 0 : 1];
+	}
+	*out = (size_t)count;
+	return SKIP_OK;
+}
+
+bool skip_tensor_contains(const struct skip_tensor *tensor, const struct skip_tensor *part)
+{
+	if (tensor == part) return true;
+	for (int i = 0; i < tensor->n_parts; i++) {
+		if (skip_tensor_contains(tensor->part[i], part)) return true;
+	}
+	return false;
+}

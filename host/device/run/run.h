@@ -1,0 +1,122 @@
+/*
+ * What the files of run/ share.
+ *
+ *   session.c  the public calls            tables.c  the batch: sizes and index tables
+ *   bind.c     kernels, arguments, pieces  cover.c   rows cut into tiles
+ *   memory.c   device buffers              pack.c    weight layouts
+ */
+#ifndef SKIP_DEVICE_RUN_RUN_H
+#define SKIP_DEVICE_RUN_RUN_H
+
+#include "device/opencl/cl.h"
+#include "device/session.h"
+
+/* Values of the run-time sizes, indexed by enum skip_size; [ONE] is 1. */
+struct skip_sizes {
+	int32_t of[SKIP_SIZE_COUNT];
+};
+
+/* ceil((mul * size + add) / div). */
+int64_t skip_extent_rows(const struct skip_extent *extent, const struct skip_sizes *sizes);
+
+/* Elements of a buffer, slack included; false when they overflow. (memory.c) */
+bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct skip_sizes *sizes, size_t *out);
+
+/* tables.c. Checks the batch (offsets, counts) and computes its sizes. SKIP_ERR_INPUT says what is wrong. */
+enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out, struct skip_err *err);
+/* Elements of a table; and the table itself. */
+size_t skip_batch_table_count(enum skip_batch_data data, const struct skip_sizes *sizes);
+void skip_batch_table_fill(const struct skip_batch *batch, const struct skip_plan *plan, enum skip_batch_data data, int32_t *out);
+
+/*
+ * cover.c. How many pieces of each tile cover `rows`: count[i] tiles of tile[i] rows. Tiles are descending. Least rows computed in all, where
+ * every tile costs one row more than it has (its weights are loaded once, whatever its height); then fewest different tiles; then larger ones.
+ */
+void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count);
+
+/*
+ * pack.c. Gives the elements of a weight buffer in order, in blocks of at most the stage's size, to `write` (first: element index in the buffer).
+ * Padding is part of the stream; slack is not.
+ */
+struct skip_pack {
+	enum skip_layout layout;
+	int nr, transpose;
+	float *stage; /* [stage_count] */
+	size_t stage_count;
+	enum skip_status (*write)(void *context, size_t first, const float *data, size_t count, struct skip_err *err);
+	void *context;
+};
+#define SKIP_PACK_STAGE ((size_t)64 * 1024)
+enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tensor *tensor, struct skip_err *err);
+/* Elements of the layout; SKIP_ERR_INTERNAL when the tensor cannot have it. */
+enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
+				 struct skip_err *err);
+/* Whether `tensor` is `part` or a concatenation that contains it. */
+bool skip_tensor_contains(const struct skip_tensor *tensor, const struct skip_tensor *part);
+
+/* One enqueue of a launch for the current batch. */
+struct skip_piece {
+	int variant; /* index of the launch's kernel objects */
+	size_t global[3];
+};
+
+/* A launch ready to go. It has its own kernel objects, so that arguments are set when something changes and not on every run. */
+struct skip_bound {
+	struct skip_cl_kernel *kernel[SKIP_LAUNCH_MAX_COVER];
+	const struct skip_plan_kernel *plan_kernel[SKIP_LAUNCH_MAX_COVER];
+	int n_kernels;
+	struct skip_piece piece[SKIP_LAUNCH_MAX_COVER];
+	int n_pieces;
+	bool has_key;
+};
+
+struct skip_session {
+	struct skip_device *device;
+	struct skip_cl *cl;
+	const struct skip_graph *graph;
+	const struct skip_plan *plan;
+	struct skip_graph *own_graph; /* of skip_session_open, else NULL */
+	struct skip_plan *own_plan;
+	struct skip_tensor **tensor; /* [graph->n_tensors] references */
+	size_t n_tensors;
+	struct skip_cl_program **program; /* [plan->n_programs] */
+	struct skip_bound *bound;         /* [plan->n_launches] */
+
+	struct skip_cl_buffer **memory; /* [n_slots] */
+	size_t n_slots;
+	int *slot;                   /* [plan->n_buffers] index of `memory` */
+	bool *wrapped;               /* [plan->n_buffers] weights bound without a copy */
+	struct skip_sizes capacity;  /* what activations have room for */
+	struct skip_sizes sizes;     /* of the current batch; T = 0 before the first */
+	bool rebind;                 /* buffers moved: every argument is to be set again */
+
+	int32_t *table;      /* host side of the batch tables; the queue may still read it until `table_event` */
+	size_t table_count;
+	struct skip_cl_event *table_event;
+};
+
+/* memory.c */
+enum skip_status skip_memory_create(struct skip_session *session, struct skip_err *err); /* slots, weights */
+enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer, struct skip_err *err);
+/* Makes room for `sizes`. On failure there is no current batch. */
+enum skip_status skip_memory_reserve(struct skip_session *session, const struct skip_sizes *sizes, struct skip_err *err);
+void skip_memory_destroy(struct skip_session *session);
+struct skip_cl_buffer *skip_memory_buffer(const struct skip_session *session, int buffer);
+
+/* bind.c */
+enum skip_status skip_bind_create(struct skip_session *session, struct skip_err *err); /* kernel objects */
+/* Arguments and pieces for session->sizes. */
+enum skip_status skip_bind_batch(struct skip_session *session, struct skip_err *err);
+enum skip_status skip_bind_enqueue(struct skip_session *session, size_t launch, uint32_t dropout_key, struct skip_err *err);
+/* The same with times; see skip_cl_enqueue_timed. */
+enum skip_status skip_bind_time(struct skip_session *session, size_t launch, double *seconds, struct skip_err *err);
+/* Runs every kernel object once on the current batch, also those no piece uses. */
+enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *err);
+void skip_bind_destroy(struct skip_session *session);
+
+/* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too. */
+enum skip_status skip_plan_check(const struct skip_plan *plan, const struct skip_graph *graph, struct skip_err *err);
+/* That ids, types and lengths of the batch exist in the tables of the graph's embed nodes: kernels do not look. */
+enum skip_status skip_batch_check(const struct skip_batch *batch, const struct skip_graph *graph, struct skip_err *err);
+
+#endif
