@@ -2,8 +2,8 @@
  * The measured peak: how many float32 fused multiply-adds a device does when nothing else is in the way. It is the yardstick of every speed
  * report, so it is measured with a program of the same dialect and vector width as the kernels.
  *
- * A work-item holds CHAINS vectors, each fed from itself: enough of them to hide the latency of an FMA (4 cycles on two ports), few enough to stay
- * in registers (16 on AVX2, 32 on AVX-512).
+ * A work-item holds CHAINS vectors, each fed from itself: enough of them to hide the latency of an FMA (4 cycles on two ports), few enough
+ * to stay in registers (16 on AVX2, 32 on AVX-512).
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -33,14 +33,14 @@ static void write_text(struct skip_buf *text, int vec, size_t local)
 
 /* Best time of several runs of at least RUN_SECONDS; gives work-items per second. */
 static enum skip_status best_rate(struct skip_cl *cl, struct skip_cl_kernel *kernel, size_t local, size_t start, double *rate,
-				  struct skip_err *err)
+                                  struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const size_t group[3] = { local, 1, 1 };
+	const size_t group[3] = {local, 1, 1};
 	size_t items = start;
 	double best = 0;
 	for (int run = 0; run < RUNS;) {
-		const size_t global[3] = { items, 1, 1 };
+		const size_t global[3] = {items, 1, 1};
 		double begin = skip_clock_seconds();
 		SKIP_TRY(skip_cl_enqueue(cl, kernel, global, group, err));
 		SKIP_TRY(skip_cl_finish(cl, err));

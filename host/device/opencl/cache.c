@@ -1,8 +1,8 @@
 /*
  * Program binaries on disk, one file per key.
  *
- * File: magic (8 bytes), key (64), length of the binary (8, little endian), SHA-256 of the binary (64), binary. A file that is short, long, or
- * wrong in any field counts as absent, because the source is always at hand. It is written beside its place and renamed.
+ * File: magic (8 bytes), key (64), length of the binary (8, little endian), SHA-256 of the binary (64), binary. A file that is short, long,
+ * or wrong in any field counts as absent, because the source is always at hand. It is written beside its place and renamed.
  * SKIP_KERNEL_CACHE_DIR names the folder, `0` or `off` switches the cache off; else $XDG_CACHE_HOME/skip or ~/.cache/skip.
  */
 #include "base/file.h"
@@ -50,7 +50,8 @@ bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *ou
 	struct skip_buf file;
 	bool good = false;
 	skip_buf_init(&file);
-	if (!file_path(path, sizeof(path), folder, key) || skip_file_read(path, &file, NULL) != SKIP_OK || file.length <= HEADER) goto cleanup;
+	if (!file_path(path, sizeof(path), folder, key) || skip_file_read(path, &file, NULL) != SKIP_OK || file.length <= HEADER)
+		goto cleanup;
 	put_length(length, file.length - HEADER);
 	if (memcmp(file.data, MAGIC, 8) != 0 || memcmp(file.data + 8, key, 64) != 0 || memcmp(file.data + 72, length, 8) != 0) goto cleanup;
 	skip_sha256_hex(file.data + HEADER, file.length - HEADER, sum);

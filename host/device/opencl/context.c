@@ -28,7 +28,7 @@ enum skip_status skip_cl_open(const struct skip_cl_found *found, struct skip_cl 
 		goto cleanup;
 	}
 	skip_buf_init(&cl->identity);
-	const char *part[] = { facts->platform, found->platform_version, facts->name, facts->vendor, facts->version, facts->driver };
+	const char *part[] = {facts->platform, found->platform_version, facts->name, facts->vendor, facts->version, facts->driver};
 	for (size_t i = 0; i < sizeof(part) / sizeof(part[0]); i++) skip_buf_printf(&cl->identity, "%s\n", part[i]);
 	if (!skip_buf_ok(&cl->identity)) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a context");
@@ -52,10 +52,13 @@ void skip_cl_close(struct skip_cl *cl)
 	skip_free(cl);
 }
 
-bool skip_cl_shares_host_memory(const struct skip_cl *cl) { return cl->host_memory; }
+bool skip_cl_shares_host_memory(const struct skip_cl *cl)
+{
+	return cl->host_memory;
+}
 
 static enum skip_status make_buffer(struct skip_cl *cl, cl_mem_flags flags, void *host, size_t bytes, struct skip_cl_buffer **out,
-				    struct skip_err *err)
+                                    struct skip_err *err)
 {
 	assert(bytes > 0);
 	cl_int code = CL_SUCCESS;
@@ -91,10 +94,13 @@ void skip_cl_buffer_destroy(struct skip_cl_buffer *buffer)
 	skip_free(buffer);
 }
 
-size_t skip_cl_buffer_bytes(const struct skip_cl_buffer *buffer) { return buffer->bytes; }
+size_t skip_cl_buffer_bytes(const struct skip_cl_buffer *buffer)
+{
+	return buffer->bytes;
+}
 
 enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-			       struct skip_err *err)
+                               struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	cl_int code = clEnqueueWriteBuffer(cl->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
@@ -102,7 +108,7 @@ enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer
 }
 
 enum skip_status skip_cl_write_later(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-				     struct skip_cl_event **event, struct skip_err *err)
+                                     struct skip_cl_event **event, struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	struct skip_cl_event *made = skip_alloc_zeroed(1, sizeof(*made));
@@ -126,7 +132,7 @@ enum skip_status skip_cl_zero(struct skip_cl *cl, struct skip_cl_buffer *buffer,
 }
 
 enum skip_status skip_cl_read(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, void *out, size_t bytes,
-			      struct skip_err *err)
+                              struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	cl_int code = clEnqueueReadBuffer(cl->queue, buffer->mem, CL_TRUE, offset, bytes, out, 0, NULL, NULL);

@@ -50,7 +50,8 @@ static void describe(cl_platform_id platform, cl_device_id device, struct skip_c
 	struct skip_device_facts *facts = &out->info.facts;
 	out->platform = platform;
 	out->device = device;
-	if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(facts->platform), facts->platform, NULL) != CL_SUCCESS) facts->platform[0] = '\0';
+	if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(facts->platform), facts->platform, NULL) != CL_SUCCESS)
+		facts->platform[0] = '\0';
 	if (clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof(out->platform_version), out->platform_version, NULL) != CL_SUCCESS) {
 		out->platform_version[0] = '\0';
 	}
@@ -75,7 +76,7 @@ static void describe(cl_platform_id platform, cl_device_id device, struct skip_c
 
 /* Appends the devices of one platform. */
 static enum skip_status list_platform(cl_platform_id platform, int index, struct skip_cl_found **list, size_t *capacity, size_t *n,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	cl_device_id *devices = NULL;

@@ -29,7 +29,8 @@ struct skip_cl_program {
 	bool was_cached;
 };
 
-/* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be NULL. */
+/* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be
+ * NULL. */
 enum skip_status skip_cl_fail(struct skip_err *err, cl_int code, const char *call, const char *what);
 
 /* cache.c: `folder` from the environment ("" when off or nowhere to be found), look-up and store. */

@@ -1,8 +1,8 @@
 /*
  * What the host's processor can do, by CPUID and XCR0.
  *
- * Device names and compiler macros do not tell (PoCL 3.1 calls a CPU with VNNI `skylake-avx512` and does not define __AVX512VNNI__), so profiles
- * of local CPU devices ask here.
+ * Device names and compiler macros do not tell (PoCL 3.1 calls a CPU with VNNI `skylake-avx512` and does not define __AVX512VNNI__), so
+ * profiles of local CPU devices ask here.
  */
 #include "device/profile/profile.h"
 #include <string.h>
@@ -16,14 +16,9 @@ static const struct feature {
 	unsigned bit;
 	unsigned state; /* bits of XCR0 the operating system must have switched on */
 } features[] = {
-	{ "sse4_1", 1, 0, ECX, 19, 0 },
-	{ "avx", 1, 0, ECX, 28, 0x6 },
-	{ "fma", 1, 0, ECX, 12, 0x6 },
-	{ "avx2", 7, 0, EBX, 5, 0x6 },
-	{ "avxvnni", 7, 1, EAX, 4, 0x6 },
-	{ "avx512f", 7, 0, EBX, 16, 0xe6 },
-	{ "avx512vnni", 7, 0, ECX, 11, 0xe6 },
-	{ "avx512_bf16", 7, 1, EAX, 5, 0xe6 },
+    {"sse4_1", 1, 0, ECX, 19, 0},        {"avx", 1, 0, ECX, 28, 0x6},         {"fma", 1, 0, ECX, 12, 0x6},
+    {"avx2", 7, 0, EBX, 5, 0x6},         {"avxvnni", 7, 1, EAX, 4, 0x6},      {"avx512f", 7, 0, EBX, 16, 0xe6},
+    {"avx512vnni", 7, 0, ECX, 11, 0xe6}, {"avx512_bf16", 7, 1, EAX, 5, 0xe6},
 };
 
 static const struct feature *find(const char *name)
@@ -34,14 +29,17 @@ static const struct feature *find(const char *name)
 	return NULL;
 }
 
-bool skip_cpu_knows(const char *feature) { return find(feature) != NULL; }
+bool skip_cpu_knows(const char *feature)
+{
+	return find(feature) != NULL;
+}
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
 static unsigned enabled_state(void)
 {
-	unsigned reg[4] = { 0 };
+	unsigned reg[4] = {0};
 	if (!__get_cpuid(1, &reg[EAX], &reg[EBX], &reg[ECX], &reg[EDX]) || !(reg[ECX] & bit_OSXSAVE)) return 0;
 	unsigned low = 0, high = 0;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -51,7 +49,7 @@ static unsigned enabled_state(void)
 bool skip_cpu_has(const char *feature)
 {
 	const struct feature *f = find(feature);
-	unsigned reg[4] = { 0 };
+	unsigned reg[4] = {0};
 	if (!f || !__get_cpuid_count(f->leaf, f->subleaf, &reg[EAX], &reg[EBX], &reg[ECX], &reg[EDX])) return false;
 	return (reg[f->reg] >> f->bit & 1u) && (enabled_state() & f->state) == f->state;
 }

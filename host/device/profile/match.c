@@ -17,15 +17,15 @@ static const struct field {
 	enum condition condition;
 	size_t offset; /* of the text in struct skip_device_facts */
 } fields[] = {
-	{ "platform", GLOB, offsetof(struct skip_device_facts, platform) },
-	{ "device", GLOB, offsetof(struct skip_device_facts, name) },
-	{ "vendor", GLOB, offsetof(struct skip_device_facts, vendor) },
-	{ "version", GLOB, offsetof(struct skip_device_facts, version) },
-	{ "type", EQUAL, offsetof(struct skip_device_facts, type) },
-	{ "driver_min", DRIVER_MIN, offsetof(struct skip_device_facts, driver) },
-	{ "driver_max", DRIVER_MAX, offsetof(struct skip_device_facts, driver) },
-	{ "cpu_features", CPU_FEATURES, 0 },
-	{ "extensions", EXTENSIONS, offsetof(struct skip_device_facts, extensions) },
+    {"platform", GLOB, offsetof(struct skip_device_facts, platform)},
+    {"device", GLOB, offsetof(struct skip_device_facts, name)},
+    {"vendor", GLOB, offsetof(struct skip_device_facts, vendor)},
+    {"version", GLOB, offsetof(struct skip_device_facts, version)},
+    {"type", EQUAL, offsetof(struct skip_device_facts, type)},
+    {"driver_min", DRIVER_MIN, offsetof(struct skip_device_facts, driver)},
+    {"driver_max", DRIVER_MAX, offsetof(struct skip_device_facts, driver)},
+    {"cpu_features", CPU_FEATURES, 0},
+    {"extensions", EXTENSIONS, offsetof(struct skip_device_facts, extensions)},
 };
 
 static const struct field *find_field(const char *key)
@@ -36,7 +36,10 @@ static const struct field *find_field(const char *key)
 	return NULL;
 }
 
-static bool is_list(const struct field *field) { return field->condition == CPU_FEATURES || field->condition == EXTENSIONS; }
+static bool is_list(const struct field *field)
+{
+	return field->condition == CPU_FEATURES || field->condition == EXTENSIONS;
+}
 
 /* Compares dotted numbers ("3.1+debian" is 3.1), missing ones being 0. */
 static int compare_versions(const char *a, const char *b)
@@ -98,7 +101,8 @@ static bool entry_holds(const json_t *entry, const struct skip_device_facts *fac
 	const char *key;
 	json_t *value;
 	rank->conditions = rank->literal = 0;
-	json_object_foreach ((json_t *)(uintptr_t)entry, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)entry, key, value)
+	{
 		const struct field *field = find_field(key);
 		size_t n = is_list(field) ? json_array_size(value) : 1;
 		for (size_t i = 0; i < n; i++) {
@@ -140,10 +144,10 @@ bool skip_profile_holds(const struct skip_profile *profile, const struct skip_de
 }
 
 enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const struct skip_device_facts *facts,
-				     const struct skip_profile **out, struct skip_err *err)
+                                     const struct skip_profile **out, struct skip_err *err)
 {
 	const struct skip_profile *best = NULL, *tied = NULL;
-	struct rank best_rank = { 0, 0 };
+	struct rank best_rank = {0, 0};
 	for (size_t i = 0; i < profiles->count; i++) {
 		struct rank rank;
 		if (!profile_rank(&profiles->profile[i], facts, &rank)) continue;
@@ -156,10 +160,12 @@ enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const
 			tied = &profiles->profile[i];
 		}
 	}
-	if (!best) return skip_err_set(err, SKIP_ERR_INPUT, "no profile matches device \"%s\" and there is no profile \"generic\"", facts->name);
+	if (!best)
+		return skip_err_set(err, SKIP_ERR_INPUT, "no profile matches device \"%s\" and there is no profile \"generic\"",
+		                    facts->name);
 	if (tied) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "profiles \"%s\" and \"%s\" match device \"%s\" of \"%s\" equally well", best->id, tied->id,
-				    facts->name, facts->platform);
+		return skip_err_set(err, SKIP_ERR_INPUT, "profiles \"%s\" and \"%s\" match device \"%s\" of \"%s\" equally well", best->id,
+		                    tied->id, facts->name, facts->platform);
 	}
 	*out = best;
 	return SKIP_OK;
@@ -173,7 +179,8 @@ static enum skip_status check_text(size_t entry, const struct field *field, cons
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": unknown feature \"%.60s\"", entry, field->key, text);
 	}
 	if (field->condition == EQUAL && strcmp(text, "cpu") != 0 && strcmp(text, "gpu") != 0 && strcmp(text, "accel") != 0) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": expected \"cpu\", \"gpu\" or \"accel\", found \"%.60s\"", entry, field->key, text);
+		return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": expected \"cpu\", \"gpu\" or \"accel\", found \"%.60s\"",
+		                    entry, field->key, text);
 	}
 	return SKIP_OK;
 }
@@ -192,7 +199,8 @@ enum skip_status skip_match_check(const json_t *document, struct skip_err *err)
 		if (!json_is_object(entry) || json_object_size(entry) == 0) {
 			return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu]\": expected an object with at least one condition", i);
 		}
-		json_object_foreach (entry, key, value) {
+		json_object_foreach(entry, key, value)
+		{
 			const struct field *field = find_field(key);
 			if (!field) return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%.60s\": unknown condition", i, key);
 			if (!is_list(field)) {
@@ -200,7 +208,8 @@ enum skip_status skip_match_check(const json_t *document, struct skip_err *err)
 				continue;
 			}
 			if (!json_is_array(value) || json_array_size(value) == 0) {
-				return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": expected an array of at least one string", i, key);
+				return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": expected an array of at least one string", i,
+				                    key);
 			}
 			for (size_t j = 0; j < json_array_size(value); j++) SKIP_TRY(check_text(i, field, json_array_get(value, j), err));
 		}

@@ -26,17 +26,18 @@ struct source_list {
 	size_t count, capacity;
 };
 
-static const char *const kind_names[] = { "cpu", "gpu", "fpga", "checker", "custom" };
-static const char *const top_fields[] = { "schema", "id",     "title",  "kind", "extends", "match",   "compile",    "forms",
-					  "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL };
-static const char *const form_fields[] = { "variants", "vec", "mr", "nv", "query_block", "key_align", "round_ffn", "round_head", NULL };
-static const char *const compile_fields[] = { "mode", "options", "binary_cache", "toolchain", NULL };
+static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
+static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
+                                         "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "query_block", "key_align", "round_ffn", "round_head", NULL};
+static const char *const compile_fields[] = {"mode", "options", "binary_cache", "toolchain", NULL};
 
 static enum skip_status check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
 		size_t i = 0;
 		while (known[i] && strcmp(known[i], key) != 0) i++;
 		if (!known[i]) return skip_err_set(err, SKIP_ERR_INPUT, "\"%s%.60s\": unknown field", where, key);
@@ -124,12 +125,14 @@ static const struct source *find_source(const struct source_list *list, const ch
 	return NULL;
 }
 
-/* Objects merge per key, everything else replaces; but `sources`, whose elements have names, grows, so that inherited provenance finds its own. */
+/* Objects merge per key, everything else replaces; but `sources`, whose elements have names, grows, so that inherited provenance finds its
+ * own. */
 static bool merge(json_t *into, const json_t *from)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach ((json_t *)(uintptr_t)from, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)from, key, value)
+	{
 		json_t *old = json_object_get(into, key);
 		if (json_is_object(old) && json_is_object(value)) {
 			if (!merge(old, value)) return false;
@@ -163,7 +166,8 @@ static void forget_provenance(json_t *resolved, const json_t *child)
 	json_t *inherited = json_object_get(resolved, "provenance"), *value;
 	const char *pointer;
 	void *next;
-	json_object_foreach_safe (inherited, next, pointer, value) {
+	json_object_foreach_safe(inherited, next, pointer, value)
+	{
 		if (pointer_exists(child, pointer)) json_object_del(inherited, pointer);
 	}
 }
@@ -180,7 +184,8 @@ static enum skip_status resolve(const struct source_list *list, const struct sou
 	int64_t schema = 0;
 	SKIP_TRY(skip_json_int(source->json, "schema", 1, INT32_MAX, &schema, err));
 	if (schema > SCHEMA) {
-		status = skip_err_set(err, SKIP_ERR_INPUT, "\"schema\": %lld is newer than %d, the newest this program knows", (long long)schema, SCHEMA);
+		status = skip_err_set(err, SKIP_ERR_INPUT, "\"schema\": %lld is newer than %d, the newest this program knows",
+		                      (long long)schema, SCHEMA);
 		goto cleanup;
 	}
 	const json_t *extends = json_object_get(source->json, "extends");
@@ -222,18 +227,19 @@ static enum skip_status read_variants(const json_t *forms, struct skip_profile *
 	size_t n = json_array_size(list);
 	if (n == 0 || n > sizeof(out->variants) / sizeof(out->variants[0])) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.variants\": expected 1 to %zu names, found %zu",
-				    sizeof(out->variants) / sizeof(out->variants[0]), n);
+		                    sizeof(out->variants) / sizeof(out->variants[0]), n);
 	}
 	for (size_t i = 0; i < n; i++) {
 		const char *name = json_string_value(json_array_get(list, i));
 		if (!name || !name[0] || strlen(name) >= sizeof(out->variants[0])) {
 			return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.variants[%zu]\": expected a name of 1 to %zu characters", i,
-					    sizeof(out->variants[0]) - 1);
+			                    sizeof(out->variants[0]) - 1);
 		}
 		snprintf(out->variants[i], sizeof(out->variants[i]), "%s", name);
 	}
 	if (strcmp(out->variants[n - 1], "generic") != 0) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.variants\": the last must be \"generic\", found \"%s\"", out->variants[n - 1]);
+		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.variants\": the last must be \"generic\", found \"%s\"",
+		                    out->variants[n - 1]);
 	}
 	out->n_variants = (int)n;
 cleanup:
@@ -251,7 +257,8 @@ static enum skip_status read_row_tiles(const json_t *forms, struct skip_profile 
 		const json_t *value = json_array_get(list, i);
 		json_int_t mr = json_is_integer(value) ? json_integer_value(value) : 0;
 		if (mr < 1 || mr > 64 || (i > 0 && mr >= out->mr[i - 1])) {
-			return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.mr[%zu]\": expected an integer from 1 to 64, smaller than the one before", i);
+			return skip_err_set(err, SKIP_ERR_INPUT,
+			                    "\"forms.mr[%zu]\": expected an integer from 1 to 64, smaller than the one before", i);
 		}
 		out->mr[i] = (int)mr;
 	}
@@ -267,12 +274,12 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 		int64_t min, max;
 		int *out;
 	} number[] = {
-		{ "vec", 1, 16, &out->vec },
-		{ "nv", 1, 8, &out->nv },
-		{ "query_block", 1, 64, &out->query_block },
-		{ "key_align", 1, 256, &out->key_align },
-		{ "round_ffn", 1, 1024, &out->round_ffn },
-		{ "round_head", 1, 1024, &out->round_head },
+	    {"vec", 1, 16, &out->vec},
+	    {"nv", 1, 8, &out->nv},
+	    {"query_block", 1, 64, &out->query_block},
+	    {"key_align", 1, 256, &out->key_align},
+	    {"round_ffn", 1, 1024, &out->round_ffn},
+	    {"round_head", 1, 1024, &out->round_head},
 	};
 	enum skip_status status = SKIP_OK;
 	json_t *forms = NULL;
@@ -289,8 +296,8 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.vec\": expected 4, 8 or 16, found %d", out->vec);
 	}
 	if (out->key_align % out->vec != 0) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.key_align\": expected a multiple of \"forms.vec\" (%d), found %d", out->vec,
-				    out->key_align);
+		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.key_align\": expected a multiple of \"forms.vec\" (%d), found %d",
+		                    out->vec, out->key_align);
 	}
 cleanup:
 	return status;
@@ -312,7 +319,8 @@ static enum skip_status read_compile(struct skip_profile *out, struct skip_err *
 		}
 		int n = snprintf(out->options + used, sizeof(out->options) - used, "%s%s", used ? " " : "", option);
 		if (n < 0 || (size_t)n >= sizeof(out->options) - used) {
-			return skip_err_set(err, SKIP_ERR_INPUT, "\"compile.options\": longer than %zu characters", sizeof(out->options) - 1);
+			return skip_err_set(err, SKIP_ERR_INPUT, "\"compile.options\": longer than %zu characters",
+			                    sizeof(out->options) - 1);
 		}
 		used += (size_t)n;
 	}
@@ -328,7 +336,8 @@ static enum skip_status read_profile(const struct source *source, struct skip_pr
 	SKIP_TRY(check_fields(out->json, "", top_fields, err));
 	SKIP_TRY(skip_json_string(out->json, "id", &id, err));
 	if (strcmp(id, source->id) != 0) {
-		status = skip_err_set(err, SKIP_ERR_INPUT, "\"id\": expected \"%s\" as the file is called, found \"%.60s\"", source->id, id);
+		status =
+		    skip_err_set(err, SKIP_ERR_INPUT, "\"id\": expected \"%s\" as the file is called, found \"%.60s\"", source->id, id);
 		goto cleanup;
 	}
 	memcpy(out->id, source->id, sizeof(out->id));
@@ -358,7 +367,7 @@ static int compare_ids(const void *a, const void *b)
 enum skip_status skip_profiles_load(const char *folder, struct skip_profiles **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct source_list list = { NULL, 0, 0 };
+	struct source_list list = {NULL, 0, 0};
 	struct skip_profiles *profiles = skip_alloc_zeroed(1, sizeof(*profiles));
 	if (!profiles) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for profiles");
 	if (!folder) folder = getenv("SKIP_BOARDS");
@@ -400,9 +409,15 @@ void skip_profiles_destroy(struct skip_profiles *profiles)
 	skip_free(profiles);
 }
 
-size_t skip_profiles_count(const struct skip_profiles *profiles) { return profiles->count; }
+size_t skip_profiles_count(const struct skip_profiles *profiles)
+{
+	return profiles->count;
+}
 
-const struct skip_profile *skip_profiles_at(const struct skip_profiles *profiles, size_t i) { return &profiles->profile[i]; }
+const struct skip_profile *skip_profiles_at(const struct skip_profiles *profiles, size_t i)
+{
+	return &profiles->profile[i];
+}
 
 const struct skip_profile *skip_profiles_find(const struct skip_profiles *profiles, const char *id)
 {

@@ -1,6 +1,7 @@
 /*
- * Device profiles: boards/<id>.json, resolved (`extends`) and matched to a device. Which kernel variant, tile sizes and rounding a device gets is
- * data here and an `if` nowhere. The JSON files are found in the folder given, in SKIP_BOARDS, or compiled in (tools embed them at build time).
+ * Device profiles: boards/<id>.json, resolved (`extends`) and matched to a device. Which kernel variant, tile sizes and rounding a device
+ * gets is data here and an `if` nowhere. The JSON files are found in the folder given, in SKIP_BOARDS, or compiled in (tools embed them at
+ * build time).
  */
 #ifndef SKIP_DEVICE_PROFILE_H
 #define SKIP_DEVICE_PROFILE_H
@@ -18,13 +19,13 @@ struct skip_profile {
 	/* forms */
 	char variants[4][16]; /* body variants in order of preference: "cpu", "generic"; "generic" closes every list */
 	int n_variants;
-	int vec;               /* lanes of the explicit vector type: 4, 8, 16 */
-	int mr[4], n_mr;       /* row tiles, descending */
-	int nv;                /* vectors per row tile: NR = nv * vec */
+	int vec;         /* lanes of the explicit vector type: 4, 8, 16 */
+	int mr[4], n_mr; /* row tiles, descending */
+	int nv;          /* vectors per row tile: NR = nv * vec */
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
-	char options[256];     /* compiler flags */
-	bool binary_cache;     /* keep program binaries on disk; false where the runtime keeps its own and asking for a binary is dear */
+	char options[256];         /* compiler flags */
+	bool binary_cache; /* keep program binaries on disk; false where the runtime keeps its own and asking for a binary is dear */
 };
 
 /* What a device says about itself, for matching. */
@@ -43,7 +44,7 @@ const struct skip_profile *skip_profiles_at(const struct skip_profiles *profiles
 const struct skip_profile *skip_profiles_find(const struct skip_profiles *profiles, const char *id);
 /* Best match (most conditions, then longest literal text; a tie is SKIP_ERR_INPUT); `generic` matches everything, last. */
 enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const struct skip_device_facts *facts,
-				     const struct skip_profile **out, struct skip_err *err);
+                                     const struct skip_profile **out, struct skip_err *err);
 /* Whether one of the profile's own match entries holds (`generic`: always). */
 bool skip_profile_holds(const struct skip_profile *profile, const struct skip_device_facts *facts);
 /* Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16"); false for unknown names and other machines. */

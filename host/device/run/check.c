@@ -1,6 +1,6 @@
 /*
- * Checks before anything runs: a plan may come from a file, ids from anywhere, and a kernel looks at neither. A plan that passes cannot make run/
- * index outside its own tables; what the kernels do with their buffers is vouched for by the hash of their text.
+ * Checks before anything runs: a plan may come from a file, ids from anywhere, and a kernel looks at neither. A plan that passes cannot
+ * make run/ index outside its own tables; what the kernels do with their buffers is vouched for by the hash of their text.
  */
 #include "device/run/run.h"
 #include "graph/op.h"
@@ -13,7 +13,10 @@ static bool good_extent(const struct skip_extent *e)
 	return (unsigned)e->size < SKIP_SIZE_COUNT && e->mul >= 0 && e->add >= 0 && e->div >= 1;
 }
 
-static bool inside(int64_t index, size_t count) { return index >= 0 && (uint64_t)index < count; }
+static bool inside(int64_t index, size_t count)
+{
+	return index >= 0 && (uint64_t)index < count;
+}
 
 static enum skip_status check_buffer(const struct skip_plan *plan, const struct skip_graph *graph, size_t i, struct skip_err *err)
 {
@@ -28,7 +31,8 @@ static enum skip_status check_buffer(const struct skip_plan *plan, const struct 
 		if ((unsigned)b->batch >= SKIP_BATCH_DATA_COUNT) FAIL("buffer %s of the plan: no batch table %d", b->name, b->batch);
 		return SKIP_OK;
 	case SKIP_BUFFER_VALUE:
-		if (!inside(b->value, graph ? graph->n_values : plan->n_values)) FAIL("buffer %s of the plan: no value %d", b->name, b->value);
+		if (!inside(b->value, graph ? graph->n_values : plan->n_values))
+			FAIL("buffer %s of the plan: no value %d", b->name, b->value);
 		if (graph && graph->values[b->value].cols != b->cols) {
 			FAIL("buffer %s of the plan has %lld columns, the value %s has %d", b->name, (long long)b->cols,
 			     graph->values[b->value].name, graph->values[b->value].cols);
@@ -59,7 +63,8 @@ static enum skip_status check_launch(const struct skip_plan *plan, const struct 
 	if (l->n_cover > 0 && (unsigned)l->cover_rows >= SKIP_SIZE_COUNT) FAIL("launch %zu of the plan: no size %d", i, l->cover_rows);
 	for (int c = 0; c < l->n_cover; c++) {
 		int tile = l->cover[c].tile, before = c > 0 ? l->cover[c - 1].tile : 4096;
-		if (tile < 1 || tile >= before) FAIL("launch %zu of the plan: tiles of a cover are positive and descend, found %d after %d", i, tile, before);
+		if (tile < 1 || tile >= before)
+			FAIL("launch %zu of the plan: tiles of a cover are positive and descend, found %d after %d", i, tile, before);
 		if (!inside(l->cover[c].kernel, plan->n_kernels)) FAIL("launch %zu of the plan: no kernel %d", i, l->cover[c].kernel);
 	}
 	for (int d = 0; d < 3; d++) {
@@ -70,7 +75,8 @@ static enum skip_status check_launch(const struct skip_plan *plan, const struct 
 		if (arg->kind == SKIP_ARG_BUFFER && !inside(arg->buffer, plan->n_buffers)) {
 			FAIL("launch %zu of the plan: no buffer %d", i, arg->buffer);
 		}
-		if (arg->kind == SKIP_ARG_SIZE && (unsigned)arg->size >= SKIP_SIZE_COUNT) FAIL("launch %zu of the plan: no size %d", i, arg->size);
+		if (arg->kind == SKIP_ARG_SIZE && (unsigned)arg->size >= SKIP_SIZE_COUNT)
+			FAIL("launch %zu of the plan: no size %d", i, arg->size);
 	}
 	return SKIP_OK;
 }
@@ -78,7 +84,8 @@ static enum skip_status check_launch(const struct skip_plan *plan, const struct 
 enum skip_status skip_plan_check(const struct skip_plan *plan, const struct skip_graph *graph, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	if (plan->prefix < 0 || plan->query_block < 1 || plan->key_align < 1 || plan->n_pools < 0) FAIL("the plan's batch layout is impossible");
+	if (plan->prefix < 0 || plan->query_block < 1 || plan->key_align < 1 || plan->n_pools < 0)
+		FAIL("the plan's batch layout is impossible");
 	if (graph && plan->n_values != graph->n_values) {
 		FAIL("the plan is of a graph with %zu values, not %zu", plan->n_values, graph->n_values);
 	}
@@ -92,7 +99,8 @@ enum skip_status skip_plan_check(const struct skip_plan *plan, const struct skip
 	for (size_t i = 0; i < plan->n_values; i++) {
 		int b = plan->value_buffer[i];
 		if (b == SKIP_NONE) continue;
-		if (!inside(b, plan->n_buffers) || plan->buffers[b].role != SKIP_BUFFER_VALUE) FAIL("value %zu of the plan: no buffer %d", i, b);
+		if (!inside(b, plan->n_buffers) || plan->buffers[b].role != SKIP_BUFFER_VALUE)
+			FAIL("value %zu of the plan: no buffer %d", i, b);
 	}
 cleanup:
 	return status;
@@ -101,7 +109,8 @@ cleanup:
 static enum skip_status check_ids(const char *what, const int32_t *ids, int n, int64_t limit, struct skip_err *err)
 {
 	for (int t = 0; t < n; t++) {
-		if (!inside(ids[t], (size_t)limit)) FAIL("row %d of the batch: %s %d, the model has %lld", t, what, ids[t], (long long)limit);
+		if (!inside(ids[t], (size_t)limit))
+			FAIL("row %d of the batch: %s %d, the model has %lld", t, what, ids[t], (long long)limit);
 	}
 	return SKIP_OK;
 }
@@ -116,10 +125,12 @@ enum skip_status skip_batch_check(const struct skip_batch *batch, const struct s
 		int64_t positions = graph->tensors[node->param[1]]->dim[0] - node->attrs.embed.position_base;
 		int types = node->n_param > 2 ? node->param[2] : SKIP_NONE;
 		SKIP_TRY(check_ids("token id", batch->ids, batch->n_tokens, vocabulary, err));
-		if (types != SKIP_NONE) SKIP_TRY(check_ids("token type", batch->types, batch->n_tokens, graph->tensors[types]->dim[0], err));
+		if (types != SKIP_NONE)
+			SKIP_TRY(check_ids("token type", batch->types, batch->n_tokens, graph->tensors[types]->dim[0], err));
 		for (int b = 0; b < batch->n_seqs; b++) {
 			int n = batch->offset[b + 1] - batch->offset[b];
-			if (n > positions) FAIL("sequence %d of the batch has %d tokens, the model %lld positions", b, n, (long long)positions);
+			if (n > positions)
+				FAIL("sequence %d of the batch has %d tokens, the model %lld positions", b, n, (long long)positions);
 		}
 	}
 cleanup:

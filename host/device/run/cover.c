@@ -47,12 +47,12 @@ void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count)
 {
 	assert(n_tiles >= 1 && n_tiles <= SKIP_LAUNCH_MAX_COVER);
 	/*
-	 * Among any tile[0] smaller tiles some have a sum that tile[0] divides (two prefix sums agree modulo tile[0]) and could be exchanged for
-	 * fewer large ones. So smaller tiles number less than tile[0], and all but tile[0]^2 rows go to the largest.
+	 * Among any tile[0] smaller tiles some have a sum that tile[0] divides (two prefix sums agree modulo tile[0]) and could be
+	 * exchanged for fewer large ones. So smaller tiles number less than tile[0], and all but tile[0]^2 rows go to the largest.
 	 */
 	int64_t square = (int64_t)tile[0] * tile[0];
 	int64_t whole = rows > square ? (rows - square) / tile[0] : 0;
-	struct best now = { 0, 0, { 0 }, false }, best = { 0, 0, { 0 }, false };
+	struct best now = {0, 0, {0}, false}, best = {0, 0, {0}, false};
 	extend(rows - whole * tile[0], tile, n_tiles, 0, &now, &best);
 	for (int i = 0; i < n_tiles; i++) count[i] = best.count[i];
 	count[0] += whole;

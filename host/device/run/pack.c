@@ -1,6 +1,6 @@
 /*
- * Weight layouts, streamed: a layout is written block by block through a small stage, from tensors that may be views of a mapped file, in any
- * floating type, or concatenations. So packing a model costs no memory beside the packed model itself.
+ * Weight layouts, streamed: a layout is written block by block through a small stage, from tensors that may be views of a mapped file, in
+ * any floating type, or concatenations. So packing a model costs no memory beside the packed model itself.
  */
 #include "device/run/run.h"
 #include <assert.h>
@@ -130,7 +130,7 @@ cleanup:
 enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tensor *tensor, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct stream stream = { pack, 0, 0 };
+	struct stream stream = {pack, 0, 0};
 	switch (pack->layout) {
 	case SKIP_LAYOUT_ROWS:
 		SKIP_TRY(pack_rows(&stream, tensor, err));
@@ -149,18 +149,20 @@ cleanup:
 }
 
 enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
-				 struct skip_err *err)
+                                 struct skip_err *err)
 {
 	int64_t count = skip_tensor_count(tensor);
 	if (tensor->dtype > SKIP_BF16) {
-		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of type %s cannot be a weight", tensor->name, skip_dtype_name(tensor->dtype));
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of type %s cannot be a weight", tensor->name,
+		                    skip_dtype_name(tensor->dtype));
 	}
 	if (layout != SKIP_LAYOUT_ROWS && (nr < 1 || (size_t)nr > SKIP_PACK_STAGE / PANEL_STEP)) {
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s: panels of %d columns", tensor->name, nr);
 	}
 	if (layout == SKIP_LAYOUT_PADDED) count = (count + nr - 1) / nr * nr;
 	if (layout == SKIP_LAYOUT_PANELS) {
-		if (tensor->rank != 2) return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of rank %d has no panels", tensor->name, tensor->rank);
+		if (tensor->rank != 2)
+			return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of rank %d has no panels", tensor->name, tensor->rank);
 		int64_t outputs = tensor->dim[transpose ? 1 : 0];
 		count = (outputs + nr - 1) / nr * nr * tensor->dim[transpose ? 0 : 1];
 	}

@@ -23,20 +23,22 @@ int64_t skip_extent_rows(const struct skip_extent *extent, const struct skip_siz
 bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct skip_sizes *sizes, size_t *out);
 
 /* tables.c. Checks the batch (offsets, counts) and computes its sizes. SKIP_ERR_INPUT says what is wrong. */
-enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out, struct skip_err *err);
+enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out,
+                                  struct skip_err *err);
 /* Elements of a table; and the table itself. */
 size_t skip_batch_table_count(enum skip_batch_data data, const struct skip_sizes *sizes);
 void skip_batch_table_fill(const struct skip_batch *batch, const struct skip_plan *plan, enum skip_batch_data data, int32_t *out);
 
 /*
- * cover.c. How many pieces of each tile cover `rows`: count[i] tiles of tile[i] rows. Tiles are descending. Least rows computed in all, where
- * every tile costs one row more than it has (its weights are loaded once, whatever its height); then fewest different tiles; then larger ones.
+ * cover.c. How many pieces of each tile cover `rows`: count[i] tiles of tile[i] rows. Tiles are descending. Least rows computed in all,
+ * where every tile costs one row more than it has (its weights are loaded once, whatever its height); then fewest different tiles; then
+ * larger ones.
  */
 void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count);
 
 /*
- * pack.c. Gives the elements of a weight buffer in order, in blocks of at most the stage's size, to `write` (first: element index in the buffer).
- * Padding is part of the stream; slack is not.
+ * pack.c. Gives the elements of a weight buffer in order, in blocks of at most the stage's size, to `write` (first: element index in the
+ * buffer). Padding is part of the stream; slack is not.
  */
 struct skip_pack {
 	enum skip_layout layout;
@@ -50,7 +52,7 @@ struct skip_pack {
 enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tensor *tensor, struct skip_err *err);
 /* Elements of the layout; SKIP_ERR_INTERNAL when the tensor cannot have it. */
 enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
-				 struct skip_err *err);
+                                 struct skip_err *err);
 /* Whether `tensor` is `part` or a concatenation that contains it. */
 bool skip_tensor_contains(const struct skip_tensor *tensor, const struct skip_tensor *part);
 
@@ -84,13 +86,13 @@ struct skip_session {
 
 	struct skip_cl_buffer **memory; /* [n_slots] */
 	size_t n_slots;
-	int *slot;                   /* [plan->n_buffers] index of `memory` */
-	bool *wrapped;               /* [plan->n_buffers] weights bound without a copy */
-	struct skip_sizes capacity;  /* what activations have room for */
-	struct skip_sizes sizes;     /* of the current batch; T = 0 before the first */
-	bool rebind;                 /* buffers moved: every argument is to be set again */
+	int *slot;                  /* [plan->n_buffers] index of `memory` */
+	bool *wrapped;              /* [plan->n_buffers] weights bound without a copy */
+	struct skip_sizes capacity; /* what activations have room for */
+	struct skip_sizes sizes;    /* of the current batch; T = 0 before the first */
+	bool rebind;                /* buffers moved: every argument is to be set again */
 
-	int32_t *table;      /* host side of the batch tables; the queue may still read it until `table_event` */
+	int32_t *table; /* host side of the batch tables; the queue may still read it until `table_event` */
 	size_t table_count;
 	struct skip_cl_event *table_event;
 };
@@ -114,7 +116,8 @@ enum skip_status skip_bind_time(struct skip_session *session, size_t launch, dou
 enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *err);
 void skip_bind_destroy(struct skip_session *session);
 
-/* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too. */
+/* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too.
+ */
 enum skip_status skip_plan_check(const struct skip_plan *plan, const struct skip_graph *graph, struct skip_err *err);
 /* That ids, types and lengths of the batch exist in the tables of the graph's embed nodes: kernels do not look. */
 enum skip_status skip_batch_check(const struct skip_batch *batch, const struct skip_graph *graph, struct skip_err *err);

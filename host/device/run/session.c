@@ -48,7 +48,7 @@ cleanup:
 }
 
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
-				     struct skip_session **out, struct skip_err *err)
+                                     struct skip_session **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_session *session = skip_alloc_zeroed(1, sizeof(*session));
@@ -114,7 +114,8 @@ static enum skip_status send_tables(struct skip_session *session, const struct s
 		size_t count = skip_batch_table_count(plan->buffers[i].batch, &session->sizes);
 		struct skip_cl_event *event = NULL;
 		if (count * sizeof(int32_t) > skip_cl_buffer_bytes(buffer)) {
-			status = skip_err_set(err, SKIP_ERR_INPUT, "buffer %s of the plan is too small for its table", plan->buffers[i].name);
+			status =
+			    skip_err_set(err, SKIP_ERR_INPUT, "buffer %s of the plan is too small for its table", plan->buffers[i].name);
 			goto cleanup;
 		}
 		skip_batch_table_fill(batch, plan, plan->buffers[i].batch, session->table + used);
@@ -168,7 +169,7 @@ cleanup:
 
 /* The buffer and bytes of a whole value. */
 static enum skip_status find_value(const struct skip_session *session, int value, struct skip_cl_buffer **buffer, size_t *bytes,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	const struct skip_graph *graph = session->graph;
 	enum skip_status status = need_batch(session, err);
@@ -202,7 +203,10 @@ enum skip_status skip_session_read(struct skip_session *session, int value, floa
 	return status == SKIP_OK && bytes > 0 ? skip_cl_read(session->cl, buffer, 0, out, bytes, err) : status;
 }
 
-enum skip_status skip_session_finish(struct skip_session *session, struct skip_err *err) { return skip_cl_finish(session->cl, err); }
+enum skip_status skip_session_finish(struct skip_session *session, struct skip_err *err)
+{
+	return skip_cl_finish(session->cl, err);
+}
 
 enum skip_status skip_session_run(struct skip_session *session, const struct skip_batch *batch, int value, float *out, struct skip_err *err)
 {
@@ -239,6 +243,12 @@ void skip_session_get_memory(const struct skip_session *session, struct skip_ses
 	*out = sum;
 }
 
-const struct skip_graph *skip_session_graph(const struct skip_session *session) { return session->graph; }
+const struct skip_graph *skip_session_graph(const struct skip_session *session)
+{
+	return session->graph;
+}
 
-const struct skip_plan *skip_session_plan(const struct skip_session *session) { return session->plan; }
+const struct skip_plan *skip_session_plan(const struct skip_session *session)
+{
+	return session->plan;
+}

@@ -8,18 +8,22 @@ int64_t skip_extent_rows(const struct skip_extent *extent, const struct skip_siz
 	return (extent->mul * size + extent->add + extent->div - 1) / extent->div;
 }
 
-static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static int64_t round_up(int64_t n, int64_t to)
+{
+	return (n + to - 1) / to * to;
+}
 
-enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out, struct skip_err *err)
+enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out,
+                                  struct skip_err *err)
 {
 	int64_t keys = 0, blocks = 0;
 	if (batch->n_seqs < 1 || batch->n_tokens < 1) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "a batch needs at least one sequence and one token, found %d and %d", batch->n_seqs,
-				    batch->n_tokens);
+		return skip_err_set(err, SKIP_ERR_INPUT, "a batch needs at least one sequence and one token, found %d and %d",
+		                    batch->n_seqs, batch->n_tokens);
 	}
 	if (batch->offset[0] != 0 || batch->offset[batch->n_seqs] != batch->n_tokens) {
-		return skip_err_set(err, SKIP_ERR_INPUT, "offsets of a batch run from 0 to %d, found %d to %d", batch->n_tokens, batch->offset[0],
-				    batch->offset[batch->n_seqs]);
+		return skip_err_set(err, SKIP_ERR_INPUT, "offsets of a batch run from 0 to %d, found %d to %d", batch->n_tokens,
+		                    batch->offset[0], batch->offset[batch->n_seqs]);
 	}
 	for (int b = 0; b < batch->n_seqs; b++) {
 		int64_t n = (int64_t)batch->offset[b + 1] - batch->offset[b];
@@ -58,7 +62,8 @@ size_t skip_batch_table_count(enum skip_batch_data data, const struct skip_sizes
 static void fill_rows(const struct skip_batch *batch, enum skip_batch_data data, int32_t *out)
 {
 	for (int b = 0; b < batch->n_seqs; b++) {
-		for (int32_t t = batch->offset[b]; t < batch->offset[b + 1]; t++) out[t] = data == SKIP_BATCH_SEQ ? b : t - batch->offset[b];
+		for (int32_t t = batch->offset[b]; t < batch->offset[b + 1]; t++)
+			out[t] = data == SKIP_BATCH_SEQ ? b : t - batch->offset[b];
 	}
 }
 

@@ -1,0 +1,199 @@
+/* A session against the float64 reference, on graphs of the one op that needs no other part: linear. */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "open_device.h"
+#include "device/session.h"
+#include "graph/op.h"
+#include <string.h>
+
+struct shape {
+	char profile[16];    /* "auto": the device's own. No pointer: parameters go to another process */
+	int in, hidden, out; /* widths of x -> h -> y (+ h2) */
+	int transpose;
+	enum skip_act act;
+	enum skip_dtype dtype;
+};
+
+static struct skip_tensor *random_tensor(struct skip_rng *rng, const char *name, enum skip_dtype dtype, int rows, int cols)
+{
+	struct skip_err err;
+	struct skip_tensor *tensor = NULL;
+	CHECK_OK(skip_tensor_create(name, dtype, cols ? 2 : 1, (const int64_t[]){rows, cols}, &tensor, &err));
+	for (int64_t i = 0; i < skip_tensor_count(tensor); i++) {
+		double x = 0.3 * skip_rng_normal(rng);
+		if (dtype == SKIP_F64) {
+			((double *)tensor->owned)[i] = x;
+		} else {
+			((float *)tensor->owned)[i] = (float)x;
+		}
+	}
+	return tensor;
+}
+
+/* Adds y = act(x W^T + b) and returns the value. The weight is a concatenation when `split` > 0 rows go to a first part. */
+static int add_linear(struct skip_graph *graph, struct skip_rng *rng, const struct shape *shape, int x, int out_width, int split,
+                      enum skip_act act, const char *name)
+{
+	struct skip_err err;
+	char weight_name[64], bias_name[64];
+	int in_width = graph->values[x].cols;
+	struct skip_node node = {.op = skip_op_find("linear"), .layer = 0, .n_in = 1, .in = {x}, .n_param = 2};
+	snprintf(weight_name, sizeof(weight_name), "%s.weight", name);
+	snprintf(bias_name, sizeof(bias_name), "%s.bias", name);
+	int rows = shape->transpose ? in_width : out_width, cols = shape->transpose ? out_width : in_width;
+	struct skip_tensor *weight = NULL, *bias = random_tensor(rng, bias_name, shape->dtype, out_width, 0);
+	if (split > 0) {
+		struct skip_tensor *part[2] = {random_tensor(rng, "part0", shape->dtype, split, cols),
+		                               random_tensor(rng, "part1", shape->dtype, rows - split, cols)};
+		part[1]->trained = true;
+		CHECK_OK(skip_tensor_concat(weight_name, part, 2, &weight, &err));
+		for (int i = 0; i < 2; i++) skip_tensor_unref(part[i]);
+	} else {
+		weight = random_tensor(rng, weight_name, shape->dtype, rows, cols);
+	}
+	CHECK_OK(skip_graph_add_tensor(graph, weight, &node.param[0], &err));
+	CHECK_OK(skip_graph_add_tensor(graph, bias, &node.param[1], &err));
+	node.attrs.linear.act = act;
+	node.attrs.linear.transpose = shape->transpose;
+	CHECK_OK(skip_graph_add_node(graph, &node, &name, NULL, &err));
+	skip_tensor_unref(weight);
+	skip_tensor_unref(bias);
+	return node.out[0];
+}
+
+struct net {
+	struct skip_graph *graph;
+	int x, y;
+};
+
+static struct net make_net(const struct shape *shape)
+{
+	struct net net;
+	struct skip_err err;
+	struct skip_rng rng;
+	skip_rng_init(&rng, 7, "test");
+	CHECK_OK(skip_graph_create(&net.graph, &err));
+	CHECK_OK(skip_graph_add_value(net.graph, "x", SKIP_ROWS_T, 0, shape->in, &net.x, &err));
+	int h = add_linear(net.graph, &rng, shape, net.x, shape->hidden, 0, shape->act, "h");
+	int rows = shape->transpose ? shape->hidden : shape->out;
+	net.y = add_linear(net.graph, &rng, shape, h, shape->out, rows / 2, SKIP_ACT_NONE, "y");
+	return net;
+}
+
+/* Runs T rows on the device and in float64 and compares every element of y. */
+static void compare(struct skip_session *session, const struct net *net, int n_tokens, int n_seqs)
+{
+	struct skip_err err;
+	struct skip_rng rng;
+	int in = net->graph->values[net->x].cols, out = net->graph->values[net->y].cols;
+	int32_t *zeros = calloc((size_t)n_tokens, sizeof(*zeros)), *offset = calloc((size_t)n_seqs + 1, sizeof(*offset));
+	float *x = calloc((size_t)(n_tokens * in), sizeof(*x)), *y = calloc((size_t)(n_tokens * out), sizeof(*y));
+	double *x64 = calloc((size_t)(n_tokens * in), sizeof(*x64)), *y64 = calloc((size_t)(n_tokens * out), sizeof(*y64));
+	for (int b = 0; b <= n_seqs; b++) offset[b] = (int32_t)((int64_t)n_tokens * b / n_seqs);
+	const struct skip_batch batch = {n_tokens, n_seqs, zeros, zeros, offset};
+	skip_rng_init(&rng, (uint64_t)n_tokens, "x");
+	for (int i = 0; i < n_tokens * in; i++) x64[i] = x[i] = (float)skip_rng_normal(&rng);
+	struct skip_ref_input input = {net->x, x64};
+	struct skip_ref_result result;
+	CHECK_OK(skip_reference_run(net->graph, &batch, &input, 1, 0, &result, &err));
+	CHECK_OK(skip_session_set_batch(session, &batch, &err));
+	CHECK_OK(skip_session_write(session, net->x, x, &err));
+	CHECK_OK(skip_session_enqueue(session, 0, net->graph->n_nodes, 0, &err));
+	CHECK_OK(skip_session_read(session, net->y, y, &err));
+	for (int i = 0; i < n_tokens * out; i++) y64[i] = y[i];
+	size_t where = 0;
+	double worst = check_max_diff(y64, result.data[net->y], (size_t)(n_tokens * out), &where);
+	cr_expect(worst < 2e-4, "T = %d: element %zu is %.9g, expected %.9g", n_tokens, where, y64[where], result.data[net->y][where]);
+	skip_reference_free(&result);
+	free(zeros), free(offset), free(x), free(y), free(x64), free(y64);
+}
+
+ParameterizedTestParameters(session, matches_the_reference)
+{
+	static struct shape shapes[] = {
+	    {"auto", 61, 7, 5, 0, SKIP_ACT_NONE, SKIP_F32},       {"auto", 7, 61, 33, 1, SKIP_ACT_GELU, SKIP_F32},
+	    {"auto", 64, 96, 1, 0, SKIP_ACT_GELU_TANH, SKIP_F64}, {"generic", 61, 7, 5, 0, SKIP_ACT_RELU, SKIP_F32},
+	    {"generic", 7, 61, 33, 1, SKIP_ACT_NONE, SKIP_F64},
+	};
+	return cr_make_param_array(struct shape, shapes, sizeof(shapes) / sizeof(shapes[0]));
+}
+
+ParameterizedTest(struct shape *shape, session, matches_the_reference)
+{
+	struct skip_err err;
+	struct test_device device = open_device(shape->profile);
+	struct net net = make_net(shape);
+	struct skip_session *session = NULL;
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err));
+	/* Growing, shrinking and growing again moves and keeps buffers. */
+	static const int rows[][2] = {{1, 1}, {19, 3}, {7, 2}, {128, 9}, {61, 61}, {129, 1}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) compare(session, &net, rows[i][0], rows[i][1]);
+	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+}
+
+Test(session, update_reaches_concatenations)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	const struct shape shape = {"auto", 7, 61, 9, 0, SKIP_ACT_NONE, SKIP_F32};
+	struct net net = make_net(&shape);
+	struct skip_session *session = NULL;
+	struct skip_tensor *joined = net.graph->tensors[skip_graph_find_tensor(net.graph, "y.weight")];
+	int part = SKIP_NONE;
+	CHECK_OK(skip_graph_add_tensor(net.graph, joined->part[1], &part, &err));
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, false, &session, &err));
+	float *numbers = skip_tensor_f32(joined->part[1]);
+	for (int64_t i = 0; i < skip_tensor_count(joined->part[1]); i++) numbers[i] *= -3.0f;
+	CHECK_OK(skip_session_update(session, part, &err));
+	compare(session, &net, 19, 2);
+	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+}
+
+Test(session, refuses_bad_batches)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	const struct shape shape = {"auto", 7, 5, 3, 0, SKIP_ACT_NONE, SKIP_F32};
+	struct net net = make_net(&shape);
+	struct skip_session *session = NULL;
+	float y[30];
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, false, &session, &err));
+	CHECK_FAILS(skip_session_read(session, net.y, y, &err), SKIP_ERR_INTERNAL);
+	static const int32_t ids[4] = {0}, falling[] = {0, 3, 3, 4}, late[] = {1, 4}, shorter[] = {0, 3};
+	const struct skip_batch bad[] = {
+	    {4, 3, ids, ids, falling}, {4, 1, ids, ids, late}, {4, 1, ids, ids, shorter}, {0, 0, ids, ids, late}, {4, 0, ids, ids, late},
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK_FAILS(skip_session_set_batch(session, &bad[i], &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_session_enqueue(session, 0, 2, 0, &err), SKIP_ERR_INTERNAL);
+	compare(session, &net, 10, 2);
+	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+}
+
+Test(session, profile_times_every_launch)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	const struct shape shape = {"auto", 64, 64, 64, 0, SKIP_ACT_NONE, SKIP_F32};
+	struct net net = make_net(&shape);
+	struct skip_session *session = NULL;
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err));
+	compare(session, &net, 64, 1);
+	double seconds[16];
+	cr_assert(skip_session_plan(session)->n_launches <= 16);
+	CHECK_OK(skip_session_profile(session, seconds, &err));
+	for (size_t i = 0; i < skip_session_plan(session)->n_launches; i++) cr_expect(seconds[i] > 0 && seconds[i] < 10, "%g", seconds[i]);
+	struct skip_session_memory memory;
+	skip_session_get_memory(session, &memory);
+	cr_expect(memory.weights >= 2 * 64 * 64 * 4 && memory.weights < 4 * 64 * 64 * 4, "%zu", memory.weights);
+	cr_expect(memory.activations >= 3 * 64 * 64 * 4, "%zu", memory.activations);
+	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+}
