@@ -8,24 +8,28 @@
 #include "graph/units.h"
 
 /* The small network: tied slices gathered in ascending order, attention attributes resized, vanished sub-layers replaced by their output bias
- * (add_bias), dead nodes removed. `keep` is normalised first. docs/method.md 4. */
+ * (add_bias), dead nodes removed. `keep` is normalised first. docs/method.md 4. Values keep their names, not their indices. SKIP_ERR_INPUT: uneven
+ * heads; SKIP_ERR_UNSUPPORTED: a vanished branch that is not added to anything. */
 enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct skip_units *units, struct skip_keep *keep, struct skip_graph **out,
 				 struct skip_err *err);
 
-/* The masked network: a `mask` node at the post site of every group whose choice removes something. Oracle of skip_pass_prune. */
+/* The masked network: a `mask` node at the post site of every group whose choice removes something; value and tensor
+ * are called "layer<l>.<kind>.mask". Oracle of skip_pass_prune, which also takes the masked network itself. */
 enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
 				struct skip_graph **out, struct skip_err *err);
 
 /* Removes nodes that no value of `wanted` needs, and values and tensors nobody uses. wanted[] indices are rewritten. */
 enum skip_status skip_pass_dead(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err);
 
-/* CLS pooling only: from the last layer on, rows other than the first of each sequence are not computed (keys and values excepted). Exact. A
- * graph without CLS pooling comes back as a copy. */
+/* CLS pooling only: from the last layer on, rows other than the first of each sequence are not computed (keys and values excepted). Exact. The
+ * last norm takes over the name of the pooled value ("hidden" is gone), gathered rows are called "<value>.first". A graph without CLS pooling comes
+ * back as a copy. */
 enum skip_status skip_pass_pooled_only(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
 
 /* Fusing for execution: linears that share an input become one (tensors concatenated, attention reads column ranges); linear + act; linear +
- * add. With `keep_pre` the linear + act fusing is left out, because a backward pass needs the pre-activations. Values that disappear: those
- * between the fused nodes; `wanted` values are never fused away and their indices are rewritten. */
+ * add. Linears with trained weights are not joined, because a concatenation has no gradient. With `keep_pre` the linear + act fusing is left
+ * out, because a backward pass needs the pre-activations. Values that disappear: those between the fused nodes; `wanted` values are never fused
+ * away and their indices are rewritten. The joined value of layer l is "layer<l>.attention.qkv" (".kv" ... when one of them stays alone). */
 enum skip_status skip_pass_fuse(const struct skip_graph *graph, bool keep_pre, int *wanted, size_t n_wanted, struct skip_graph **out,
 				struct skip_err *err);
 
@@ -48,7 +52,8 @@ void skip_backward_deinit(struct skip_backward *backward);
 
 /* For ops' `gradient` (node index in grad's graph): the graph being extended; does this value / tensor need a gradient; the gradient value of an
  * output (SKIP_NONE: none arrived); the gradient accumulated so far for a value; and its replacement. An op that can add (linear's residual
- * input) takes the sum so far as its residual and sets the result; skip_grad_accumulate does the same with an `add` node. */
+ * input) takes the sum so far as its residual and sets the result; skip_grad_accumulate does the same with an `add` node. A tensor
+ * that several nodes read gets the sum of what they set. */
 struct skip_graph *skip_grad_graph(struct skip_grad *grad);
 bool skip_grad_needs_value(const struct skip_grad *grad, int value);
 bool skip_grad_needs_tensor(const struct skip_grad *grad, int tensor);
@@ -66,12 +71,13 @@ enum skip_status skip_pass_dropout(const struct skip_graph *graph, float head_ra
 enum skip_status skip_pass_prefix(const struct skip_graph *graph, int prefix, struct skip_graph **out, struct skip_err *err);
 
 /* Replaces whatever follows "hidden" by pooling, [dense tanh "pooler.*" when `pooler` tensors are given], dropout node (rate 0) and the head
- * "head.weight" [C][D], "head.bias" [C] (trained, zero): values "pooled", "logits". classes = 0: pooling only. */
+ * "head.weight" [C][D], "head.bias" [C] (trained, zero): values "pooled", "logits" (with a pooler "pooled.rows" and
+ * "pooled.dense" come first). classes = 0: no dropout and no head. */
 enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool pool, struct skip_tensor *pooler_w, struct skip_tensor *pooler_b,
 				int classes, struct skip_graph **out, struct skip_err *err);
 
 /* Tensors with `trained` set (and, through the returned graph only, their own storage): a deep copy of trained tensors, so that tuning one graph
- * never changes another. */
+ * never changes another. The copies are float32 (float64 stays float64). */
 enum skip_status skip_pass_own_trained(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
 
 #endif
