@@ -88,14 +88,14 @@ static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(gelu_grad)(SKIP_MATHS_FLOAT u)
 	return fma(u, density, fma(SKIP_MATHS_FN(erf)(u * 0x1.6a09e6p-1f), SKIP_MATHS_V(0.5f), SKIP_MATHS_V(0.5f)));
 }
 
-/* (1 + tanh a) / 2 + u / 2 (1 - tanh^2 a) da/du */
+/* (1 + tanh a) / 2 + u / 2 (1 - tanh^2 a) da/du; with e = e^-2|a| the first is 1 or e over 1 + e, and (1 - tanh^2 a) / 4 is e / (1 + e)^2. */
 static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(gelu_tanh_grad)(SKIP_MATHS_FLOAT u)
 {
 	const SKIP_MATHS_FLOAT square = u * u;
 	const SKIP_MATHS_FLOAT a = u * 0x1.988454p-1f * fma(square, SKIP_MATHS_V(0x1.6e4e26p-5f), SKIP_MATHS_V(1.0f));
 	const SKIP_MATHS_FLOAT slope = 0x1.988454p-1f * fma(square, SKIP_MATHS_V(0x1.12ba9ep-3f), SKIP_MATHS_V(1.0f));
-	const SKIP_MATHS_FLOAT s = 1.0f / (1.0f + SKIP_MATHS_FN(exp)(a * -2.0f));
-	return fma(2.0f * u * slope, s * (1.0f - s), s);
+	const SKIP_MATHS_FLOAT e = SKIP_MATHS_FN(exp)(fabs(a) * -2.0f), part = 1.0f / (1.0f + e);
+	return fma(2.0f * u * slope, e * part * part, u < SKIP_MATHS_V(0.0f) ? e * part : part);
 }
 
 static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(tanh_grad)(SKIP_MATHS_FLOAT u)

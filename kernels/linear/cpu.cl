@@ -3,7 +3,7 @@
  * tiles (so neighbours share a weight panel), dimension 1 panels.
  *
  * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
- * K N: sizes; MR NV VEC: tile; ACT: none gelu gelu_tanh relu tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
+ * K N: sizes; MR NV VEC: tile; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
  */
 #ifndef SKIP_LINEAR_K
@@ -22,7 +22,7 @@
 #error "SKIP_LINEAR_VEC: lanes of a vector, 4, 8 or 16"
 #endif
 #ifndef SKIP_LINEAR_ACT
-#error "SKIP_LINEAR_ACT: name of the activation"
+#error "SKIP_LINEAR_ACT: function of the activation, without its width"
 #endif
 #ifndef SKIP_LINEAR_BIAS
 #error "SKIP_LINEAR_BIAS: 0 or 1"
@@ -34,7 +34,7 @@
 #define SKIP_LINEAR_V SKIP_PASTE(float, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_LOAD SKIP_PASTE(vload, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
-#define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_JOIN(skip, SKIP_LINEAR_ACT), SKIP_PASTE(_f, SKIP_LINEAR_VEC))
+#define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
 #define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 

@@ -17,10 +17,12 @@ struct product {
 	const char *act;
 };
 
+/* Function of kernels/common/maths.cl, without the width. The whole name: runtimes define the bare ones (tanh) as macros. */
 static const char *act_word(enum skip_act act)
 {
 	static const char *const words[] = {
-		[SKIP_ACT_NONE] = "none", [SKIP_ACT_GELU] = "gelu", [SKIP_ACT_GELU_TANH] = "gelu_tanh", [SKIP_ACT_RELU] = "relu", [SKIP_ACT_TANH] = "tanh",
+		[SKIP_ACT_NONE] = "skip_none", [SKIP_ACT_GELU] = "skip_gelu", [SKIP_ACT_GELU_TANH] = "skip_gelu_tanh",
+		[SKIP_ACT_RELU] = "skip_relu", [SKIP_ACT_TANH] = "skip_tanh",
 	};
 	return words[act];
 }

@@ -2,7 +2,7 @@
  * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], one work-item per element: dimension 0 walks columns, dimension 1 rows.
  *
  * Sum: four partial sums over k mod 4, added pairwise, then the last K mod 4 products in order (transposed weights: one sum in order of k).
- * M N K: sizes of the product; TRANSPOSE 1: w is [K][N]; ACT: none gelu gelu_tanh relu tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
+ * M N K: sizes of the product; TRANSPOSE 1: w is [K][N]; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  */
 #ifndef SKIP_LINEAR_K
 #error "SKIP_LINEAR_K: depth of the product"
@@ -14,7 +14,7 @@
 #error "SKIP_LINEAR_TRANSPOSE: 0 or 1"
 #endif
 #ifndef SKIP_LINEAR_ACT
-#error "SKIP_LINEAR_ACT: name of the activation"
+#error "SKIP_LINEAR_ACT: function of the activation, without its width"
 #endif
 #ifndef SKIP_LINEAR_BIAS
 #error "SKIP_LINEAR_BIAS: 0 or 1"
@@ -51,7 +51,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #if SKIP_LINEAR_BIAS
 	sum += bias[n];
 #endif
-	sum = SKIP_PASTE(SKIP_JOIN(skip, SKIP_LINEAR_ACT), _f1)(sum);
+	sum = SKIP_PASTE(SKIP_LINEAR_ACT, _f1)(sum);
 #if SKIP_LINEAR_RESIDUAL
 	sum += residual[(size_t)m * SKIP_LINEAR_N + n];
 #endif

@@ -26,7 +26,7 @@ static const struct skip_family *find_family(const char *name)
 }
 
 /* A shared file may build on others: a line #include "name.cl" is replaced by kernels/common/name.cl. */
-static enum skip_status emit_common(struct skip_buf *out, const char *file, struct skip_err *err)
+static enum skip_status append_common(struct skip_buf *out, const char *file, struct skip_err *err)
 {
 	static const char include[] = "#include \"";
 	const char *text = skip_kernel_text("common", file);
@@ -39,7 +39,7 @@ static enum skip_status emit_common(struct skip_buf *out, const char *file, stru
 			char inner[64];
 			int n = (int)strcspn(name, ".\"");
 			snprintf(inner, sizeof(inner), "%.*s", n, name);
-			enum skip_status status = emit_common(out, inner, err);
+			enum skip_status status = append_common(out, inner, err);
 			if (status != SKIP_OK) return status;
 		} else {
 			skip_buf_append(out, text, length);
@@ -47,6 +47,16 @@ static enum skip_status emit_common(struct skip_buf *out, const char *file, stru
 		text += length;
 	}
 	return SKIP_OK;
+}
+
+enum skip_status skip_emit_common(const char *const *files, struct skip_buf *out, struct skip_err *err)
+{
+	enum skip_status status = append_common(out, "base", err);
+	for (; status == SKIP_OK && files && *files; files++) {
+		skip_buf_puts(out, "\n");
+		status = append_common(out, *files, err);
+	}
+	return status;
 }
 
 static void upper(const char *in, char *out, size_t size)
@@ -82,11 +92,7 @@ static enum skip_status emit_program(const struct skip_kernel_spec *specs, struc
 	struct skip_plan_program *program = &plan->programs[plan->n_programs];
 	skip_buf_printf(head, "/* Written by skip from kernels/%s for profile %s; the hash of this program leaves this comment out. */\n", family->name,
 			plan->profile);
-	SKIP_TRY(emit_common(text, "base", err));
-	for (const char *const *file = family->common; file && *file; file++) {
-		skip_buf_puts(text, "\n");
-		SKIP_TRY(emit_common(text, *file, err));
-	}
+	SKIP_TRY(skip_emit_common(family->common, text, err));
 	for (size_t k = 0; k < plan->n_kernels; k++) {
 		if (strcmp(specs[k].family, family->name)) continue;
 		SKIP_TRY(emit_kernel(text, &specs[k], plan->kernels[k].name, err));

@@ -15,4 +15,7 @@
  */
 enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_err *err);
 
+/* What opens a program: kernels/common/base.cl, then `files` of kernels/common (NULL-terminated, may be NULL). */
+enum skip_status skip_emit_common(const char *const *files, struct skip_buf *out, struct skip_err *err);
+
 #endif
