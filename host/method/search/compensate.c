@@ -1,0 +1,448 @@
+/*
+ * Compensation: refits what reads the pruned units so that the pruned stream follows the dense one, sub-layer by sub-layer, bottom-up
+ * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so that
+ * all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
+ *
+ * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R). Values keep their names when a graph is
+ * pruned, so a sub-layer of the dense graph is found again by name; one that vanished has a bias between X and R and no In.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "graph/op.h"
+#include "graph/pass.h"
+#include "method/search/ridge.h"
+#include "method/search/search.h"
+#include <math.h>
+#include <string.h>
+
+#define BATCH_TOKENS 1024
+#define MOST_TOKENS 32768
+#define POOLED_DAMPING 0.1       /* last layer under CLS pooling: one row per sentence */
+#define POOLED_ROWS_PER_INPUT 4  /* fewer: only the bias is fitted */
+
+/* Value indices in one network's own graph, then (after opening) in its session's graph. SKIP_NONE: absent. */
+struct sublayer {
+	int x, in, r, next; /* X, In, R, Xn */
+};
+
+/* One network: its graph and session, its sub-layers, its stream. */
+struct network {
+	struct sublayer *sub;
+	struct skip_session *session;
+	float *stream; /* [rows][D] */
+	int at;        /* session value the stream holds, SKIP_NONE before the first */
+};
+
+/* What is refitted in the new graph. */
+struct consumer {
+	int weight, bias; /* tensors of the result graph; SKIP_NONE: no weight (vanished), no bias */
+	bool pooled;      /* only the first row of each sentence counts */
+};
+
+struct compensation {
+	const struct skip_compensate_options *options;
+	const struct skip_progress *progress;
+	struct skip_graph *result;
+	struct network dense, pruned;
+	struct consumer *consumer;
+	int n_sub, width; /* sub-layers, D */
+	struct skip_dataset rows;
+	struct skip_packer *packer; /* [n_batches] */
+	size_t n_batches, n_rows;   /* n_rows: tokens of all batches */
+	int *first_row;             /* [n sentences] first rows, in order of the batches */
+	size_t n_first;
+	float *in, *target; /* [rows][widest], [rows][D] */
+};
+
+/* ---- finding sub-layers */
+
+static int only_reader(const struct skip_graph *graph, int value)
+{
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		for (int i = 0; i < graph->nodes[n].n_in; i++) {
+			if (graph->nodes[n].in[i] == value) return (int)n;
+		}
+	}
+	return SKIP_NONE;
+}
+
+/* Sub-layer of the dense graph behind `group`; false when the graph is not of the canonical form. */
+static bool find_dense(const struct skip_graph *graph, const struct skip_unit_group *group, struct sublayer *out)
+{
+	if (group->consumer == SKIP_NONE) return false;
+	int y = graph->nodes[group->consumer].out[0], add = only_reader(graph, y);
+	if (add == SKIP_NONE || graph->nodes[add].op != skip_op_find("add")) return false;
+	const struct skip_node *sum = &graph->nodes[add];
+	int norm = only_reader(graph, sum->out[0]);
+	if (norm == SKIP_NONE || graph->nodes[norm].op != skip_op_find("layernorm")) return false;
+	*out = (struct sublayer){ .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = sum->out[0], .next = graph->nodes[norm].out[0] };
+	return true;
+}
+
+/* The same sub-layer of the pruned graph; `units` are its own. */
+static enum skip_status find_pruned(const struct compensation *c, const struct skip_units *units, const struct skip_graph *dense,
+				    const struct skip_unit_group *group, int index, struct skip_err *err)
+{
+	const struct skip_graph *graph = c->result;
+	const struct sublayer *model = &c->dense.sub[index];
+	struct sublayer *sub = &c->pruned.sub[index];
+	struct consumer *consumer = &c->consumer[index];
+	const struct skip_unit_group *mine = skip_units_get(units, group->layer, group->kind);
+	sub->x = skip_graph_find_value(graph, dense->values[model->x].name);
+	sub->r = skip_graph_find_value(graph, dense->values[model->r].name);
+	sub->next = skip_graph_find_value(graph, dense->values[model->next].name);
+	sub->in = mine ? mine->post : SKIP_NONE;
+	if (sub->x == SKIP_NONE || sub->next == SKIP_NONE || (mine && (mine->consumer == SKIP_NONE || sub->r == SKIP_NONE)))
+		return skip_err_set(err, SKIP_ERR_INPUT, "layer %d of the pruned graph has no %s sub-layer like the dense one's", group->layer,
+				    skip_unit_kind_name(group->kind));
+	consumer->weight = mine ? graph->nodes[mine->consumer].param[0] : SKIP_NONE;
+	int holder = mine ? mine->consumer : sub->r == SKIP_NONE ? SKIP_NONE : graph->values[sub->r].producer;
+	consumer->bias = SKIP_NONE;
+	if (holder != SKIP_NONE) {
+		const struct skip_node *node = &graph->nodes[holder];
+		int place = mine ? 1 : 0;
+		if (node->n_param > place) consumer->bias = node->param[place];
+	}
+	return SKIP_OK;
+}
+
+static bool pools_first_row(const struct skip_graph *graph)
+{
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		if (graph->nodes[n].op == skip_op_find("pool") && graph->nodes[n].attrs.pool.mode == SKIP_POOL_CLS) return true;
+	}
+	return false;
+}
+
+/* Gives the result graph its own float copy of a tensor. */
+static enum skip_status own_tensor(struct skip_graph *graph, int index, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_tensor *own = NULL;
+	if (index == SKIP_NONE) return SKIP_OK;
+	const struct skip_tensor *old = graph->tensors[index];
+	SKIP_TRY(skip_tensor_create(old->name, SKIP_F32, old->rank, old->dim, &own, err));
+	skip_tensor_to_f32(old, skip_tensor_f32(own));
+	own->trained = old->trained;
+	skip_graph_set_tensor(graph, index, own);
+cleanup:
+	skip_tensor_unref(own);
+	return status;
+}
+
+static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_units units = { 0 }, mine = { 0 };
+	int last_layer = 0;
+	bool first_row = pools_first_row(dense);
+	SKIP_TRY(skip_units_find(dense, &units, err));
+	SKIP_TRY(skip_units_find(c->result, &mine, err));
+	c->dense.sub = skip_alloc_zeroed(units.n_groups, sizeof(*c->dense.sub));
+	c->pruned.sub = skip_alloc_zeroed(units.n_groups, sizeof(*c->pruned.sub));
+	c->consumer = skip_alloc_zeroed(units.n_groups, sizeof(*c->consumer));
+	if (!c->dense.sub || !c->pruned.sub || !c->consumer) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", units.n_groups);
+		goto cleanup;
+	}
+	for (size_t g = 0; g < units.n_groups; g++) {
+		if (units.group[g].layer > last_layer) last_layer = units.group[g].layer;
+	}
+	for (size_t g = 0; g < units.n_groups; g++) {
+		const struct skip_unit_group *group = &units.group[g];
+		if (group->kind == SKIP_UNIT_QK) continue; /* no linear consumer */
+		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
+			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED, "layer %d: compensation expects linear, add, layernorm behind its %s units",
+					      group->layer, skip_unit_kind_name(group->kind));
+			goto cleanup;
+		}
+		SKIP_TRY(find_pruned(c, &mine, dense, group, c->n_sub, err));
+		c->consumer[c->n_sub].pooled = first_row && group->layer == last_layer;
+		SKIP_TRY(own_tensor(c->result, c->consumer[c->n_sub].weight, err));
+		SKIP_TRY(own_tensor(c->result, c->consumer[c->n_sub].bias, err));
+		c->n_sub++;
+	}
+cleanup:
+	skip_units_deinit(&mine);
+	skip_units_deinit(&units);
+	return status;
+}
+
+/* ---- sessions and rows */
+
+/* Fuses the part of the graph that the sub-layers need and opens it; indices in `sub` become those of the session's graph. */
+static enum skip_status open_network(struct network *network, struct skip_device *device, const struct skip_graph *graph, int n_sub,
+				     bool with_in, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_graph *live = NULL, *fused = NULL;
+	int *wanted = skip_alloc_array(3 * (size_t)n_sub, sizeof(*wanted));
+	int **place = skip_alloc_array(3 * (size_t)n_sub, sizeof(*place));
+	size_t n = 0;
+	if (!wanted || !place) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%d sub-layers", n_sub);
+		goto cleanup;
+	}
+	for (int s = 0; s < n_sub; s++) {
+		/* the dense network shows R, the pruned one In */
+		int *const of[3] = { &network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next };
+		for (int i = 0; i < 3; i++) {
+			if (*of[i] == SKIP_NONE) continue;
+			place[n] = of[i];
+			wanted[n++] = *of[i];
+		}
+	}
+	SKIP_TRY(skip_pass_dead(graph, wanted, n, &live, err));
+	SKIP_TRY(skip_pass_fuse(live, false, wanted, n, &fused, err));
+	SKIP_TRY(skip_session_open(device, fused, wanted, n, false, &network->session, err));
+	for (size_t i = 0; i < n; i++) *place[i] = wanted[i];
+	network->at = SKIP_NONE;
+cleanup:
+	skip_graph_destroy(fused);
+	skip_graph_destroy(live);
+	skip_free(place);
+	skip_free(wanted);
+	return status;
+}
+
+/* Random sentences, at most MOST_TOKENS tokens of them. */
+static enum skip_status choose_rows(struct compensation *c, const struct skip_dataset *data, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_rng rng;
+	int *order = skip_alloc_array(data->n_rows, sizeof(*order));
+	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", data->n_rows);
+	skip_rng_init(&rng, c->options->seed, "calibration");
+	skip_rng_permute(&rng, order, data->n_rows);
+	size_t n = 0;
+	int64_t tokens = 0;
+	while (n < data->n_rows && n < (size_t)c->options->rows) {
+		tokens += data->offset[order[n] + 1] - data->offset[order[n]];
+		if (n > 0 && tokens > MOST_TOKENS) break;
+		n++;
+	}
+	SKIP_TRY(skip_dataset_take(data, order, n, &c->rows, err));
+cleanup:
+	skip_free(order);
+	return status;
+}
+
+static enum skip_status pack_rows(struct compensation *c, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_batches batches = { 0 };
+	SKIP_TRY(skip_batches_sorted(&c->rows, BATCH_TOKENS, (int)c->rows.n_rows, &batches, err));
+	c->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*c->packer));
+	c->first_row = skip_alloc_array(c->rows.n_rows, sizeof(*c->first_row));
+	if (!c->packer || !c->first_row) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu calibration batches", batches.n_batches);
+		goto cleanup;
+	}
+	for (size_t i = 0; i < batches.n_batches; i++) {
+		struct skip_packer *packer = &c->packer[i];
+		skip_packer_init(packer);
+		c->n_batches = i + 1;
+		SKIP_TRY(skip_packer_pack(packer, &c->rows, batches.rows + batches.start[i], batches.start[i + 1] - batches.start[i], err));
+		for (int b = 0; b < packer->batch.n_seqs; b++) c->first_row[c->n_first++] = (int)c->n_rows + packer->batch.offset[b];
+		c->n_rows += (size_t)packer->batch.n_tokens;
+	}
+cleanup:
+	skip_batches_deinit(&batches);
+	return status;
+}
+
+static enum skip_status alloc_streams(struct compensation *c, struct skip_err *err)
+{
+	const struct skip_graph *graph = skip_session_graph(c->pruned.session);
+	int widest = 0;
+	for (int s = 0; s < c->n_sub; s++) {
+		int in = c->pruned.sub[s].in;
+		if (in != SKIP_NONE && graph->values[in].cols > widest) widest = graph->values[in].cols;
+	}
+	c->width = c->n_sub ? graph->values[c->pruned.sub[0].x].cols : 0;
+	c->dense.stream = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
+	c->pruned.stream = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
+	c->target = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
+	c->in = skip_alloc_array(c->n_rows, (size_t)widest * sizeof(float));
+	if (!c->dense.stream || !c->pruned.stream || !c->target || !c->in)
+		return skip_err_set(err, SKIP_ERR_NOMEM, "streams of %zu rows", c->n_rows);
+	return SKIP_OK;
+}
+
+/* ---- advancing */
+
+static size_t after(const struct network *network, int value)
+{
+	return value == SKIP_NONE ? 0 : (size_t)skip_session_graph(network->session)->values[value].producer + 1;
+}
+
+/* For every batch: sets it, puts the stream back, runs up to value `to`. `seen` of them is read into rows of `into` after each. */
+static enum skip_status advance(struct compensation *c, struct network *network, int to, int seen, float *into, int cols, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	size_t row = 0;
+	for (size_t i = 0; i < c->n_batches; i++) {
+		const struct skip_batch *batch = &c->packer[i].batch;
+		SKIP_TRY(skip_session_set_batch(network->session, batch, err));
+		float *stream = network->stream + row * (size_t)c->width;
+		if (network->at != SKIP_NONE) SKIP_TRY(skip_session_write(network->session, network->at, stream, err));
+		SKIP_TRY(skip_session_enqueue(network->session, after(network, network->at), after(network, to), 0, err));
+		if (seen != SKIP_NONE) SKIP_TRY(skip_session_read(network->session, seen, into + row * (size_t)cols, err));
+		if (into != network->stream && seen != to) SKIP_TRY(skip_session_read(network->session, to, stream, err));
+		row += (size_t)batch->n_tokens;
+	}
+cleanup:
+	return status;
+}
+
+/* Brings a stream to value `x`, from the tokens or across sub-layers that vanished in both networks. */
+static enum skip_status bring_to(struct compensation *c, struct network *network, int x, struct skip_err *err)
+{
+	if (network->at == x) return SKIP_OK;
+	enum skip_status status = advance(c, network, x, x, network->stream, c->width, err);
+	if (status == SKIP_OK) network->at = x;
+	return status;
+}
+
+/* The pruned stream passes the refitted consumer: In and X go back to the device, Xn comes out. */
+static enum skip_status finish_pruned(struct compensation *c, const struct sublayer *sub, int cols, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_session *session = c->pruned.session;
+	size_t row = 0, first = after(&c->pruned, sub->in != SKIP_NONE ? sub->in : sub->x);
+	for (size_t i = 0; i < c->n_batches; i++) {
+		const struct skip_batch *batch = &c->packer[i].batch;
+		float *stream = c->pruned.stream + row * (size_t)c->width;
+		SKIP_TRY(skip_session_set_batch(session, batch, err));
+		SKIP_TRY(skip_session_write(session, sub->x, stream, err));
+		if (sub->in != SKIP_NONE) SKIP_TRY(skip_session_write(session, sub->in, c->in + row * (size_t)cols, err));
+		SKIP_TRY(skip_session_enqueue(session, first, after(&c->pruned, sub->next), 0, err));
+		SKIP_TRY(skip_session_read(session, sub->next, stream, err));
+		row += (size_t)batch->n_tokens;
+	}
+	c->pruned.at = sub->next;
+cleanup:
+	return status;
+}
+
+/* ---- fitting */
+
+/* Uploads tensor `index` of the result graph again. */
+static enum skip_status upload(struct compensation *c, int index, struct skip_err *err)
+{
+	const struct skip_graph *graph = skip_session_graph(c->pruned.session);
+	for (size_t t = 0; index != SKIP_NONE && t < graph->n_tensors; t++) {
+		if (graph->tensors[t] == c->result->tensors[index]) return skip_session_update(c->pruned.session, (int)t, err);
+	}
+	return SKIP_OK;
+}
+
+static enum skip_status fit(struct compensation *c, const struct consumer *consumer, int cols, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_ridge problem = { .in = c->in, .target = c->target, .n = c->n_rows, .width = cols, .outputs = c->width,
+				      .damping = c->options->damping, .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS };
+	if (consumer->bias == SKIP_NONE) return SKIP_OK; /* nothing that could take up a mean */
+	if (consumer->pooled) {
+		problem.row = c->first_row;
+		problem.n = c->n_first;
+		problem.damping = fmax(problem.damping, POOLED_DAMPING);
+		problem.bias_only |= c->n_first < (size_t)POOLED_ROWS_PER_INPUT * (size_t)cols;
+	}
+	float *weight = consumer->weight == SKIP_NONE ? NULL : skip_tensor_f32(c->result->tensors[consumer->weight]);
+	SKIP_TRY(skip_ridge_fit(&problem, weight, skip_tensor_f32(c->result->tensors[consumer->bias]), err));
+	SKIP_TRY(upload(c, consumer->weight, err));
+	SKIP_TRY(upload(c, consumer->bias, err));
+cleanup:
+	return status;
+}
+
+static void log_distance(const struct compensation *c, int s)
+{
+	double off = 0, size = 0;
+	for (size_t i = 0; i < c->n_rows * (size_t)c->width; i++) {
+		double d = (double)c->pruned.stream[i] - c->dense.stream[i];
+		off += d * d;
+		size += (double)c->dense.stream[i] * c->dense.stream[i];
+	}
+	skip_log(SKIP_LOG_DEBUG, "compensate: sub-layer %d, pruned stream is off by %.4f", s, size > 0 ? sqrt(off / size) : 0);
+}
+
+static enum skip_status compensate_sublayer(struct compensation *c, int s, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct sublayer *dense = &c->dense.sub[s], *pruned = &c->pruned.sub[s];
+	int cols = pruned->in == SKIP_NONE ? 0 : skip_session_graph(c->pruned.session)->values[pruned->in].cols;
+	SKIP_TRY(bring_to(c, &c->dense, dense->x, err));
+	SKIP_TRY(bring_to(c, &c->pruned, pruned->x, err));
+	SKIP_TRY(advance(c, &c->dense, dense->next, dense->r, c->target, c->width, err));
+	c->dense.at = dense->next;
+	for (size_t i = 0; i < c->n_rows * (size_t)c->width; i++) c->target[i] -= c->pruned.stream[i];
+	if (cols > 0) SKIP_TRY(advance(c, &c->pruned, pruned->in, pruned->in, c->in, cols, err));
+	SKIP_TRY(fit(c, &c->consumer[s], cols, err));
+	SKIP_TRY(finish_pruned(c, pruned, cols, err));
+	log_distance(c, s);
+cleanup:
+	return status;
+}
+
+static void compensation_deinit(struct compensation *c)
+{
+	skip_session_destroy(c->dense.session);
+	skip_session_destroy(c->pruned.session);
+	skip_free(c->dense.sub);
+	skip_free(c->pruned.sub);
+	skip_free(c->dense.stream);
+	skip_free(c->pruned.stream);
+	skip_free(c->consumer);
+	for (size_t i = 0; i < c->n_batches; i++) skip_packer_deinit(&c->packer[i]);
+	skip_free(c->packer);
+	skip_free(c->first_row);
+	skip_free(c->in);
+	skip_free(c->target);
+	skip_dataset_deinit(&c->rows);
+	skip_graph_destroy(c->result);
+}
+
+static enum skip_status compensate(struct compensation *c, struct skip_device *device, const struct skip_graph *dense,
+				   const struct skip_dataset *calibration, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(find_sublayers(c, dense, err));
+	if (c->n_sub == 0) return SKIP_OK;
+	SKIP_TRY(choose_rows(c, calibration, err));
+	SKIP_TRY(pack_rows(c, err));
+	SKIP_TRY(open_network(&c->dense, device, dense, c->n_sub, false, err));
+	SKIP_TRY(open_network(&c->pruned, device, c->result, c->n_sub, true, err));
+	SKIP_TRY(alloc_streams(c, err));
+	for (int s = 0; s < c->n_sub; s++) {
+		if (!skip_progress_report(c->progress, "compensate", s, c->n_sub, "")) {
+			status = skip_err_set(err, SKIP_ERR_INTERRUPTED, "compensation stopped after %d of %d sub-layers", s, c->n_sub);
+			goto cleanup;
+		}
+		SKIP_TRY(compensate_sublayer(c, s, err));
+	}
+	skip_progress_report(c->progress, "compensate", c->n_sub, c->n_sub, "");
+cleanup:
+	return status;
+}
+
+enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
+				       const struct skip_dataset *calibration, const struct skip_compensate_options *options,
+				       const struct skip_progress *progress, struct skip_graph **out, double *seconds, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double start = skip_clock_seconds();
+	struct compensation c = { .options = options, .progress = progress };
+	if (options->mode != SKIP_COMPENSATE_NONE && (options->rows < 1 || calibration->n_rows == 0))
+		return skip_err_set(err, SKIP_ERR_USAGE, "compensation needs rows to calibrate on");
+	SKIP_TRY(skip_graph_copy(pruned, &c.result, err));
+	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, calibration, err));
+	*out = c.result;
+	c.result = NULL;
+	if (seconds) *seconds = skip_clock_seconds() - start;
+cleanup:
+	compensation_deinit(&c);
+	return status;
+}
