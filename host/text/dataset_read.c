@@ -315,8 +315,10 @@ static enum skip_status read_lines(struct reader *r, const char *path, const cha
 		enum skip_status status = read_line(r, format, line, length, err);
 		if (status != SKIP_OK) return status;
 	}
-	if (r->options->need_labels && r->data.n_rows == 0)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, 0, -1, size ? "a header and no rows; expected labelled rows" : "empty; expected labelled rows");
+	if (r->options->need_labels && r->data.n_rows == 0) {
+		const char *found = size == 0 ? "empty" : format == SKIP_INPUT_TSV ? "a header and no rows" : "no rows";
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, 0, -1, "%s; expected labelled rows", found);
+	}
 	return SKIP_OK;
 }
 
