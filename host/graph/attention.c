@@ -25,7 +25,8 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	if (attrs->heads < 1 || attrs->qk < 1 || attrs->v < 1 || (int64_t)attrs->heads * attrs->qk > INT_MAX ||
 	    (int64_t)attrs->heads * attrs->v > INT_MAX)
-		return skip_err_set(err, SKIP_ERR_INPUT, "heads %d, qk %d, v %d must be at least 1", attrs->heads, attrs->qk, attrs->v);
+		return skip_err_set(err, SKIP_ERR_INPUT, "heads %d, qk %d, v %d: each is at least 1, heads times width fits an int",
+		                    attrs->heads, attrs->qk, attrs->v);
 	if (attrs->prefix_dropout > 0 && (node->layer < 0 || node->layer >= MAX_DROPOUT_LAYER))
 		return skip_err_set(err, SKIP_ERR_INPUT, "prefix_dropout needs a layer, layer is %d", node->layer);
 	return skip_rule_rate("prefix_dropout", attrs->prefix_dropout, err);
@@ -34,15 +35,15 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 enum skip_status skip_attention_check(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
-	static const char *const names[] = { "q", "k", "v" };
+	static const char *const names[] = {"q", "k", "v"};
 	enum skip_status status = check_attrs(node, err);
 	for (int i = 0; i < 3 && status == SKIP_OK; i++) {
 		const struct skip_value *value = skip_rule_in(graph, node, i);
 		int first = skip_attention_col(attrs, i);
 		int64_t end = (int64_t)first + (int64_t)attrs->heads * skip_attention_width(attrs, i);
 		if (first < 0 || end > value->cols)
-			return skip_err_set(err, SKIP_ERR_INPUT, "%s takes columns %d to %lld of '%s', which has %d", names[i], first, (long long)end,
-					    value->name, value->cols);
+			return skip_err_set(err, SKIP_ERR_INPUT, "%s takes columns %d to %lld of '%s', which has %d", names[i], first,
+			                    (long long)end, value->name, value->cols);
 		if (i > 0 || value->rows != SKIP_ROWS_B) status = skip_rule_rows(graph, node, i, SKIP_ROWS_T, err);
 	}
 	if (status != SKIP_OK) return status;
@@ -60,7 +61,7 @@ int skip_attention_prefix(const struct skip_ref_io *io)
 }
 
 enum skip_status skip_attention_alloc(const struct skip_node *node, const struct skip_ref_io *io, struct skip_attention_head *head,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	int longest = 0;
 	for (int b = 0; b < io->batch->n_seqs; b++) {
@@ -85,7 +86,7 @@ void skip_attention_free(struct skip_attention_head *head)
 }
 
 double skip_attention_factor(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head, int which,
-			     int slot, int e)
+                             int slot, int e)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	if (!(attrs->prefix_dropout > 0)) return 1;
@@ -96,7 +97,8 @@ double skip_attention_factor(const struct skip_node *node, const struct skip_ref
 	return skip_dropout_factor(attrs->prefix_dropout, io->dropout_key, stream, row * ((uint32_t)attrs->heads * width) + col);
 }
 
-void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h, struct skip_attention_head *head)
+void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h,
+                           struct skip_attention_head *head)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	struct skip_span tokens = skip_span_of(io->batch, SKIP_ROWS_T, sequence);
@@ -112,9 +114,10 @@ void skip_attention_gather(const struct skip_node *node, const struct skip_ref_i
 		for (int slot = 0; slot < head->prefix; slot++)
 			for (int e = 0; e < width; e++)
 				*to++ = io->param[which][(size_t)slot * prefix_cols + (size_t)(h * width + e)] *
-					skip_attention_factor(node, io, head, which, slot, e);
+				        skip_attention_factor(node, io, head, which, slot, e);
 		for (int t = 0; t < tokens.count; t++, to += width)
-			memcpy(to, io->in[which + 1] + (size_t)(tokens.first + t) * (size_t)io->in_cols[which + 1] + first, (size_t)width * sizeof(double));
+			memcpy(to, io->in[which + 1] + (size_t)(tokens.first + t) * (size_t)io->in_cols[which + 1] + first,
+			       (size_t)width * sizeof(double));
 	}
 }
 

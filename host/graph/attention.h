@@ -16,24 +16,25 @@ int skip_attention_prefix(const struct skip_ref_io *io);
 
 /* One (sequence, head). Rows of key, value, weight: the P prefix rows, then the n_b tokens. */
 struct skip_attention_head {
-	int prefix, keys;          /* P, P + n_b */
+	int prefix, keys; /* P, P + n_b */
 	int sequence, head;
-	struct skip_span queries;  /* rows of q */
-	int first_token;           /* row of k and v of the first token */
-	double *key, *value;       /* Kt [P+n][qk], Vt [P+n][v], prefix dropout applied */
-	double *weight;            /* A [P+n] of the last skip_attention_weights */
-	double *block;             /* storage of the three */
+	struct skip_span queries; /* rows of q */
+	int first_token;          /* row of k and v of the first token */
+	double *key, *value;      /* Kt [P+n][qk], Vt [P+n][v], prefix dropout applied */
+	double *weight;           /* A [P+n] of the last skip_attention_weights */
+	double *block;            /* storage of the three */
 };
 
 /* Storage for the longest sequence of the batch; release with skip_attention_free. */
 enum skip_status skip_attention_alloc(const struct skip_node *node, const struct skip_ref_io *io, struct skip_attention_head *head,
-				      struct skip_err *err);
+                                      struct skip_err *err);
 void skip_attention_free(struct skip_attention_head *head);
-void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h, struct skip_attention_head *head);
+void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h,
+                           struct skip_attention_head *head);
 /* A of the query row `row` of q. */
 void skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head);
 /* Dropout factor of an element of the key (which = 0) or value (1) prefix, see op/attention.c. */
 double skip_attention_factor(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head, int which,
-			     int slot, int e);
+                             int slot, int e);
 
 #endif

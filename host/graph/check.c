@@ -1,6 +1,6 @@
 /*
- * Everything a graph must satisfy: indices in range, topological order, one producer per value, attributes in range, shapes by the op's rule, unique
- * names. A graph that was read from a file passes through here before anything else sees it.
+ * Everything a graph must satisfy: indices in range, topological order, one producer per value, attributes in range, shapes by the op's
+ * rule, unique names. A graph that was read from a file passes through here before anything else sees it.
  */
 #include "graph/check.h"
 
@@ -18,8 +18,7 @@ static enum skip_status name_node(const struct skip_err *inner, int index, const
 
 static enum skip_status check_list(const char *what, int count, const int *list, int min, int max, size_t limit, struct skip_err *err)
 {
-	if (count < min || count > max)
-		return skip_err_set(err, SKIP_ERR_INPUT, "%d %ss, possible are %d to %d", count, what, min, max);
+	if (count < min || count > max) return skip_err_set(err, SKIP_ERR_INPUT, "%d %ss, possible are %d to %d", count, what, min, max);
 	for (int i = 0; i < count; i++) {
 		if (list[i] == SKIP_NONE && i < min) return skip_err_set(err, SKIP_ERR_INPUT, "%s %d is absent", what, i);
 		if (list[i] != SKIP_NONE && (list[i] < 0 || (size_t)list[i] >= limit))
@@ -49,7 +48,7 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 }
 
 static enum skip_status check_inside(const struct skip_graph *graph, int index, const struct skip_node *node, struct skip_value *shape,
-				     struct skip_err *err)
+                                     struct skip_err *err)
 {
 	const struct skip_op *op = node->op;
 	enum skip_status status;
@@ -60,7 +59,8 @@ static enum skip_status check_inside(const struct skip_graph *graph, int index, 
 		if (node->in[i] == SKIP_NONE) continue;
 		const struct skip_value *value = &graph->values[node->in[i]];
 		if (value->producer != SKIP_NONE && value->producer >= index) {
-			status = skip_err_set(err, SKIP_ERR_INPUT, "input '%s' is written by the later node %d", value->name, value->producer);
+			status =
+			    skip_err_set(err, SKIP_ERR_INPUT, "input '%s' is written only by node %d", value->name, value->producer);
 			goto cleanup;
 		}
 	}
@@ -75,7 +75,7 @@ cleanup:
 }
 
 enum skip_status skip_check_node(const struct skip_graph *graph, int index, const struct skip_node *node,
-				 struct skip_value shape[SKIP_NODE_MAX_OUT], struct skip_err *err)
+                                 struct skip_value shape[SKIP_NODE_MAX_OUT], struct skip_err *err)
 {
 	struct skip_err inner;
 	skip_err_init(&inner);
@@ -86,19 +86,22 @@ enum skip_status skip_check_node(const struct skip_graph *graph, int index, cons
 
 static enum skip_status check_shape(const struct skip_value *value, const struct skip_value *shape, struct skip_err *err)
 {
-	static const char *const rows[] = { "T", "B", "fixed" };
-	if (value->rows == shape->rows && value->cols == shape->cols && (value->rows != SKIP_ROWS_FIXED || value->fixed_rows == shape->fixed_rows))
+	static const char *const rows[] = {"T", "B", "fixed"};
+	if (value->rows == shape->rows && value->cols == shape->cols &&
+	    (value->rows != SKIP_ROWS_FIXED || value->fixed_rows == shape->fixed_rows))
 		return SKIP_OK;
-	return skip_err_set(err, SKIP_ERR_INPUT, "output '%s' has rows %s %d and %d columns, the op gives rows %s %d and %d columns", value->name,
-			    rows[value->rows], value->fixed_rows, value->cols, rows[shape->rows], shape->fixed_rows, shape->cols);
+	return skip_err_set(err, SKIP_ERR_INPUT, "output '%s' has rows %s %d and %d columns, the op gives rows %s %d and %d columns",
+	                    value->name, rows[value->rows], value->fixed_rows, value->cols, rows[shape->rows], shape->fixed_rows,
+	                    shape->cols);
 }
 
 enum skip_status skip_check_outputs(const struct skip_graph *graph, int index, const struct skip_node *node,
-				    const struct skip_value shape[SKIP_NODE_MAX_OUT], struct skip_err *err)
+                                    const struct skip_value shape[SKIP_NODE_MAX_OUT], struct skip_err *err)
 {
 	struct skip_err inner;
 	skip_err_init(&inner);
-	enum skip_status status = check_list("output", node->n_out, node->out, node->op->n_out_min, node->op->n_out_max, graph->n_values, &inner);
+	enum skip_status status =
+	    check_list("output", node->n_out, node->out, node->op->n_out_min, node->op->n_out_max, graph->n_values, &inner);
 	for (int i = 0; i < node->n_out && status == SKIP_OK; i++) {
 		if (node->out[i] == SKIP_NONE) continue;
 		const struct skip_value *value = &graph->values[node->out[i]];
@@ -107,7 +110,8 @@ enum skip_status skip_check_outputs(const struct skip_graph *graph, int index, c
 		for (int n = 0; n < index && !read; n++)
 			for (int in = 0; in < graph->nodes[n].n_in; in++) read = read || graph->nodes[n].in[in] == node->out[i];
 		if (value->producer != SKIP_NONE)
-			status = skip_err_set(&inner, SKIP_ERR_INPUT, "output '%s' is already written by node %d", value->name, value->producer);
+			status =
+			    skip_err_set(&inner, SKIP_ERR_INPUT, "output '%s' is already written by node %d", value->name, value->producer);
 		else if (read)
 			status = skip_err_set(&inner, SKIP_ERR_INPUT, "output '%s' is read before it is written", value->name);
 		else
@@ -121,7 +125,8 @@ static enum skip_status check_names(const struct skip_graph *graph, struct skip_
 	for (size_t i = 0; i < graph->n_values; i++) {
 		const struct skip_value *value = &graph->values[i];
 		if (value->producer < SKIP_NONE || value->producer >= (int)graph->n_nodes)
-			return skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is written by node %d of %zu", value->name, value->producer, graph->n_nodes);
+			return skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is written by node %d of %zu", value->name, value->producer,
+			                    graph->n_nodes);
 		if (skip_graph_find_value(graph, value->name) != (int)i)
 			return skip_err_set(err, SKIP_ERR_INPUT, "two values are called '%s'", value->name);
 	}
@@ -171,7 +176,8 @@ enum skip_status skip_graph_validate(const struct skip_graph *graph, struct skip
 	for (size_t i = 0; i < graph->n_values && status == SKIP_OK; i++) {
 		const struct skip_value *value = &graph->values[i];
 		if (value->producer != SKIP_NONE && !writes(&graph->nodes[value->producer], (int)i))
-			status = skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is not among the outputs of node %d", value->name, value->producer);
+			status = skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is not among the outputs of node %d", value->name,
+			                      value->producer);
 	}
 	return status;
 }

@@ -62,14 +62,14 @@ no_memory:
 }
 
 enum skip_status skip_graph_add_value(struct skip_graph *graph, const char *name, enum skip_rows rows, int fixed_rows, int cols, int *out,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	if (name[0] == '\0' || strlen(name) >= SKIP_NAME)
 		return skip_err_set(err, SKIP_ERR_INPUT, "value name '%s' must have 1 to %d characters", name, SKIP_NAME - 1);
-	if (skip_graph_find_value(graph, name) != SKIP_NONE)
-		return skip_err_set(err, SKIP_ERR_INPUT, "two values are called '%s'", name);
+	if (skip_graph_find_value(graph, name) != SKIP_NONE) return skip_err_set(err, SKIP_ERR_INPUT, "two values are called '%s'", name);
 	if (cols < 1 || (rows == SKIP_ROWS_FIXED && fixed_rows < 1))
-		return skip_err_set(err, SKIP_ERR_INPUT, "value '%s' has %d columns and %d fixed rows, needed is at least 1", name, cols, fixed_rows);
+		return skip_err_set(err, SKIP_ERR_INPUT, "value '%s' has %d columns and %d fixed rows, needed is at least 1", name, cols,
+		                    fixed_rows);
 	if (!reserve(&graph->values, &graph->cap_values, graph->n_values + 1, sizeof(*graph->values)))
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for value '%s'", name);
 	struct skip_value *value = &graph->values[graph->n_values];
@@ -106,14 +106,14 @@ void skip_graph_set_tensor(struct skip_graph *graph, int index, struct skip_tens
 }
 
 /* Fills node->out: existing values, or the indices new values will get (equal names, one value). */
-static enum skip_status choose_outputs(const struct skip_graph *graph, struct skip_node *node, const char *const *out_names, const int *out_values,
-				       struct skip_err *err)
+static enum skip_status choose_outputs(const struct skip_graph *graph, struct skip_node *node, const char *const *out_names,
+                                       const int *out_values, struct skip_err *err)
 {
 	int fresh = 0;
 	if (node->n_out == 0 && node->op->n_out_min == node->op->n_out_max) node->n_out = node->op->n_out_max;
 	if (node->n_out < node->op->n_out_min || node->n_out > node->op->n_out_max)
 		return skip_err_set(err, SKIP_ERR_INPUT, "a new %s node has %d outputs, possible are %d to %d", node->op->name, node->n_out,
-				    node->op->n_out_min, node->op->n_out_max);
+		                    node->op->n_out_min, node->op->n_out_max);
 	for (int i = 0; i < node->n_out; i++) {
 		node->out[i] = SKIP_NONE;
 		if (out_values) {
@@ -128,7 +128,7 @@ static enum skip_status choose_outputs(const struct skip_graph *graph, struct sk
 }
 
 enum skip_status skip_graph_add_node(struct skip_graph *graph, struct skip_node *node, const char *const *out_names, const int *out_values,
-				     struct skip_err *err)
+                                     struct skip_err *err)
 {
 	struct skip_node added = *node;
 	struct skip_value shape[SKIP_NODE_MAX_OUT];
@@ -197,7 +197,8 @@ static bool first_reader(const struct skip_graph *graph, size_t index, int slot,
 		const struct skip_node *node = &graph->nodes[i];
 		int end = i == index ? slot : node->n_param;
 		for (int p = 0; p < end; p++)
-			if (node->param[p] != SKIP_NONE && (!encoder_only || node->layer >= 0) && holds(graph->tensors[node->param[p]], leaf))
+			if (node->param[p] != SKIP_NONE && (!encoder_only || node->layer >= 0) &&
+			    holds(graph->tensors[node->param[p]], leaf))
 				return false;
 	}
 	return true;

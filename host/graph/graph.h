@@ -69,10 +69,10 @@ enum skip_status skip_graph_add_value(struct skip_graph *graph, const char *name
 				      struct skip_err *err);
 enum skip_status skip_graph_add_tensor(struct skip_graph *graph, struct skip_tensor *tensor, int *out, struct skip_err *err);
 /*
- * Adds a node whose op, layer, in, param and attrs are filled; makes its output values (named by `out_names`) through the op's shape rule and fills
- * node.out. node.n_out 0 means n_out_max of an op whose number of outputs is fixed. An optional output is left out with a NULL name; equal names make
- * one value (column ranges). With `out_values` non-NULL these existing values (SKIP_NONE: left out) are written instead and their shapes are checked;
- * no node may have written or read them yet. Value names are unique in a graph.
+ * Adds a node whose op, layer, in, param and attrs are filled; makes its output values (named by `out_names`) through the op's shape rule and
+ * fills node.out. node.n_out 0 means n_out_max of an op whose number of outputs is fixed. An optional output is left out with a NULL name; equal
+ * names make one value (column ranges). With `out_values` non-NULL these existing values (SKIP_NONE: left out) are written instead and their
+ * shapes are checked; no node may have written or read them yet. Value names are unique in a graph.
  * Errors: SKIP_ERR_INPUT, naming node and shapes; the graph is then unchanged.
  */
 enum skip_status skip_graph_add_node(struct skip_graph *graph, struct skip_node *node, const char *const *out_names, const int *out_values,
@@ -87,7 +87,7 @@ int skip_graph_find_tensor(const struct skip_graph *graph, const char *name);
 /* Runs every op's shape rule again and checks topology, indices, finite attributes and that names are unique (values, tensors). */
 enum skip_status skip_graph_validate(const struct skip_graph *graph, struct skip_err *err);
 
-/* Parameters of encoder nodes (layer >= 0; tensors named "prefix.*" excluded), and of everything. Each tensor counts once, however often it is read. */
+/* Parameters of encoder nodes (layer >= 0; tensors named "prefix.*" excluded), and of everything. A tensor counts once, whoever reads it. */
 int64_t skip_graph_encoder_params(const struct skip_graph *graph);
 int64_t skip_graph_total_params(const struct skip_graph *graph);
 /* Multiply-adds of one sequence of n tokens over the encoder nodes / all nodes (docs/method.md 2.6). */

@@ -1,6 +1,7 @@
 /*
- * JSON form of a graph and back: info, values, names of tensors, nodes with attributes through the tables of the ops. The numbers of tensors are
- * elsewhere. Reading trusts nothing: every index and attribute is checked before use, the graph is built through skip_graph_add_*.
+ * JSON form of a graph and back: info, values, names of tensors, nodes with attributes through the tables of the ops. The numbers of
+ * tensors are elsewhere. Reading trusts nothing: every index and attribute is checked before use, the graph is built through
+ * skip_graph_add_*.
  *
  *     {"info": {"architecture": "bert", "model_width": 384, ...},
  *      "tensors": ["embeddings.word", ...],
@@ -22,10 +23,14 @@ struct info_field {
 };
 
 static const struct info_field info_fields[] = {
-	{ "model_width", offsetof(struct skip_graph, model_width) }, { "layers", offsetof(struct skip_graph, layers) },
-	{ "heads", offsetof(struct skip_graph, heads) },             { "head_width", offsetof(struct skip_graph, head_width) },
-	{ "ffn_width", offsetof(struct skip_graph, ffn_width) },     { "prefix", offsetof(struct skip_graph, prefix) },
-	{ "classes", offsetof(struct skip_graph, classes) },         { "max_positions", offsetof(struct skip_graph, max_positions) },
+    {"model_width", offsetof(struct skip_graph, model_width)},
+    {"layers", offsetof(struct skip_graph, layers)},
+    {"heads", offsetof(struct skip_graph, heads)},
+    {"head_width", offsetof(struct skip_graph, head_width)},
+    {"ffn_width", offsetof(struct skip_graph, ffn_width)},
+    {"prefix", offsetof(struct skip_graph, prefix)},
+    {"classes", offsetof(struct skip_graph, classes)},
+    {"max_positions", offsetof(struct skip_graph, max_positions)},
 };
 #define N_INFO (sizeof(info_fields) / sizeof(info_fields[0]))
 
@@ -83,7 +88,8 @@ static json_t *node_json(const struct skip_node *node)
 static json_t *value_json(const struct skip_value *value)
 {
 	json_t *object = json_object();
-	json_t *rows = value->rows == SKIP_ROWS_FIXED ? json_integer(value->fixed_rows) : json_string(value->rows == SKIP_ROWS_T ? "T" : "B");
+	json_t *rows =
+	    value->rows == SKIP_ROWS_FIXED ? json_integer(value->fixed_rows) : json_string(value->rows == SKIP_ROWS_T ? "T" : "B");
 	if (json_object_set_new(object, "rows", rows) == 0 && json_object_set_new(object, "name", json_string(value->name)) == 0 &&
 	    json_object_set_new(object, "cols", json_integer(value->cols)) == 0)
 		return object;
@@ -95,8 +101,8 @@ static json_t *info_json(const struct skip_graph *graph)
 {
 	json_t *object = json_object();
 	bool ok = object && json_object_set_new(object, "architecture", json_string(graph->architecture)) == 0 &&
-		  json_object_set_new(object, "dense_encoder_params", json_integer(graph->dense_encoder_params)) == 0 &&
-		  json_object_set_new(object, "dense_macs_per_token", json_real(graph->dense_macs_per_token)) == 0;
+	          json_object_set_new(object, "dense_encoder_params", json_integer(graph->dense_encoder_params)) == 0 &&
+	          json_object_set_new(object, "dense_macs_per_token", json_real(graph->dense_macs_per_token)) == 0;
 	for (size_t i = 0; i < N_INFO && ok; i++) {
 		int field;
 		memcpy(&field, (const char *)graph + info_fields[i].offset, sizeof(field));
@@ -156,7 +162,7 @@ cleanup:
 }
 
 static enum skip_status read_tensors(const json_t *root, struct skip_tensor *const *tensors, size_t n_tensors, struct skip_graph *graph,
-				     struct skip_err *err)
+                                     struct skip_err *err)
 {
 	json_t *list;
 	enum skip_status status;
@@ -169,7 +175,7 @@ static enum skip_status read_tensors(const json_t *root, struct skip_tensor *con
 		int index;
 		if (!found) {
 			status = skip_err_set(err, SKIP_ERR_INPUT, "tensor %zu of the graph, '%.200s', is not among the weights", i,
-					      name ? name : "(not a string)");
+			                      name ? name : "(not a string)");
 			goto cleanup;
 		}
 		SKIP_TRY(skip_graph_add_tensor(graph, found, &index, err));
@@ -204,7 +210,8 @@ cleanup:
 	return status;
 }
 
-static enum skip_status read_indices(const json_t *object, const char *key, size_t limit, int max, int *out, int *count, struct skip_err *err)
+static enum skip_status read_indices(const json_t *object, const char *key, size_t limit, int max, int *out, int *count,
+                                     struct skip_err *err)
 {
 	json_t *list;
 	enum skip_status status = skip_json_array(object, key, &list, err);
@@ -251,7 +258,7 @@ cleanup:
 
 static enum skip_status read_node(const json_t *object, struct skip_graph *graph, struct skip_err *err)
 {
-	struct skip_node node = { .layer = SKIP_NONE };
+	struct skip_node node = {.layer = SKIP_NONE};
 	const char *name;
 	json_t *attrs;
 	int out[SKIP_NODE_MAX_OUT];
@@ -270,7 +277,8 @@ static enum skip_status read_node(const json_t *object, struct skip_graph *graph
 	if (node.n_out == 0) return skip_err_set(err, SKIP_ERR_INPUT, "out is empty");
 	SKIP_TRY(skip_json_object(object, "attrs", &attrs, err));
 	if (json_object_size(attrs) != node.op->n_attrs)
-		return skip_err_set(err, SKIP_ERR_INPUT, "op %s has %zu attributes, found are %zu", name, node.op->n_attrs, json_object_size(attrs));
+		return skip_err_set(err, SKIP_ERR_INPUT, "op %s has %zu attributes, found are %zu", name, node.op->n_attrs,
+		                    json_object_size(attrs));
 	for (size_t a = 0; a < node.op->n_attrs; a++) SKIP_TRY(read_attr(attrs, &node.op->attrs[a], &node.attrs, err));
 	SKIP_TRY(skip_graph_add_node(graph, &node, NULL, out, err));
 cleanup:
@@ -279,8 +287,8 @@ cleanup:
 
 /* Reads every element of the array `key`; errors name the element. */
 static enum skip_status read_list(const json_t *root, const char *key,
-				  enum skip_status (*read)(const json_t *object, struct skip_graph *graph, struct skip_err *err),
-				  struct skip_graph *graph, struct skip_err *err)
+                                  enum skip_status (*read)(const json_t *object, struct skip_graph *graph, struct skip_err *err),
+                                  struct skip_graph *graph, struct skip_err *err)
 {
 	json_t *list;
 	enum skip_status status = skip_json_array(root, key, &list, err);
@@ -295,7 +303,7 @@ static enum skip_status read_list(const json_t *root, const char *key,
 }
 
 enum skip_status skip_graph_from_json(const json_t *json, struct skip_tensor *const *tensors, size_t n_tensors, struct skip_graph **out,
-				      struct skip_err *err)
+                                      struct skip_err *err)
 {
 	struct skip_graph *graph = NULL;
 	enum skip_status status;

@@ -15,10 +15,10 @@
  * and the gradient ops the backward pass appends:
  *   layernorm_bwd  x, dy             -> dx              gamma, beta
  *   act_bwd        u, dg             -> du
- *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   [Pk, Pv]; n_out 3 or 5, any output may be absent (SKIP_NONE), not all.
- *                                       dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
+ *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   [Pk, Pv]; n_out 3 or 5, any output but not all may be absent
+ *                                       (SKIP_NONE). dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
  *   pool_bwd       dz [B]            -> dx [T]
- *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: a bias alone
+ *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias
  *   score          h, dh             -> a [B][cols]     per sequence: reduce over its rows of h * dh. With B rows the other n_b - 1 rows of a
  *                                       sequence were not computed and count as zeros (max is then max(0, value), mean divides by n_b)
  * Positions below min_in, min_param, n_out_min must be present; later ones up to the maximum may be left off or be SKIP_NONE.

@@ -1,5 +1,6 @@
 /*
- * The float64 interpreter: runs the nodes in order with the references of their ops. The truth for kernels and gradients, not a fast engine.
+ * The float64 interpreter: runs the nodes in order with the references of their ops. The truth for kernels and gradients, not a fast
+ * engine.
  */
 #include "base/alloc.h"
 #include "graph/op.h"
@@ -9,9 +10,12 @@
 int skip_value_rows(const struct skip_value *value, const struct skip_batch *batch)
 {
 	switch (value->rows) {
-	case SKIP_ROWS_T: return batch->n_tokens;
-	case SKIP_ROWS_B: return batch->n_seqs;
-	case SKIP_ROWS_FIXED: return value->fixed_rows;
+	case SKIP_ROWS_T:
+		return batch->n_tokens;
+	case SKIP_ROWS_B:
+		return batch->n_seqs;
+	case SKIP_ROWS_FIXED:
+		return value->fixed_rows;
 	}
 	return 0;
 }
@@ -24,7 +28,8 @@ void skip_reference_free(struct skip_ref_result *result)
 	memset(result, 0, sizeof(*result));
 }
 
-static enum skip_status prepare(const struct skip_graph *graph, const struct skip_batch *batch, struct skip_ref_result *result, struct skip_err *err)
+static enum skip_status prepare(const struct skip_graph *graph, const struct skip_batch *batch, struct skip_ref_result *result,
+                                struct skip_err *err)
 {
 	result->n_values = graph->n_values;
 	result->data = skip_alloc_zeroed(graph->n_values, sizeof(*result->data));
@@ -43,9 +48,9 @@ static enum skip_status make_value(const struct skip_graph *graph, int value, st
 }
 
 static enum skip_status run_node(const struct skip_graph *graph, const struct skip_node *node, struct skip_ref_io *io,
-				 struct skip_ref_result *result, struct skip_err *err)
+                                 struct skip_ref_result *result, struct skip_err *err)
 {
-	double *number[SKIP_NODE_MAX_PARAM] = { NULL };
+	double *number[SKIP_NODE_MAX_PARAM] = {NULL};
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < node->n_in; i++) {
 		int value = node->in[i];
@@ -83,9 +88,9 @@ cleanup:
 }
 
 enum skip_status skip_reference_run(const struct skip_graph *graph, const struct skip_batch *batch, const struct skip_ref_input *inputs,
-				    size_t n_inputs, uint32_t dropout_key, struct skip_ref_result *out, struct skip_err *err)
+                                    size_t n_inputs, uint32_t dropout_key, struct skip_ref_result *out, struct skip_err *err)
 {
-	struct skip_ref_result result = { NULL, NULL, 0 };
+	struct skip_ref_result result = {NULL, NULL, 0};
 	enum skip_status status;
 	SKIP_TRY(prepare(graph, batch, &result, err));
 	for (size_t i = 0; i < n_inputs; i++) {
@@ -98,7 +103,7 @@ enum skip_status skip_reference_run(const struct skip_graph *graph, const struct
 		memcpy(result.data[value], inputs[i].data, (size_t)result.rows[value] * (size_t)graph->values[value].cols * sizeof(double));
 	}
 	for (size_t n = 0; n < graph->n_nodes; n++) {
-		struct skip_ref_io io = { .batch = batch, .dropout_key = dropout_key };
+		struct skip_ref_io io = {.batch = batch, .dropout_key = dropout_key};
 		SKIP_TRY(run_node(graph, &graph->nodes[n], &io, &result, err));
 	}
 	*out = result;

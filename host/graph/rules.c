@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const skip_act_names[] = { "none", "gelu", "gelu_tanh", "relu", "tanh", NULL };
+const char *const skip_act_names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh", NULL};
 
 const struct skip_value *skip_rule_in(const struct skip_graph *graph, const struct skip_node *node, int i)
 {
@@ -39,8 +39,7 @@ void skip_rule_like(struct skip_value *out, const struct skip_value *from)
 
 const char *skip_rule_rows_text(const struct skip_value *value, char text[16])
 {
-	if (value->rows == SKIP_ROWS_FIXED)
-		snprintf(text, 16, "%d", value->fixed_rows);
+	if (value->rows == SKIP_ROWS_FIXED) snprintf(text, 16, "%d", value->fixed_rows);
 	else
 		strcpy(text, value->rows == SKIP_ROWS_T ? "T" : "B");
 	return text;
@@ -52,48 +51,49 @@ enum skip_status skip_rule_same(const struct skip_graph *graph, const struct ski
 	char text_a[16], text_b[16];
 	if (skip_rule_equal(a, b)) return SKIP_OK;
 	return skip_err_set(err, SKIP_ERR_INPUT, "inputs '%s' [%s][%d] and '%s' [%s][%d] must have one shape", a->name,
-			    skip_rule_rows_text(a, text_a), a->cols, b->name, skip_rule_rows_text(b, text_b), b->cols);
+	                    skip_rule_rows_text(a, text_a), a->cols, b->name, skip_rule_rows_text(b, text_b), b->cols);
 }
 
-enum skip_status skip_rule_rows(const struct skip_graph *graph, const struct skip_node *node, int i, enum skip_rows rows, struct skip_err *err)
+enum skip_status skip_rule_rows(const struct skip_graph *graph, const struct skip_node *node, int i, enum skip_rows rows,
+                                struct skip_err *err)
 {
 	const struct skip_value *value = skip_rule_in(graph, node, i);
 	char text[16];
 	if (value->rows == rows) return SKIP_OK;
 	return skip_err_set(err, SKIP_ERR_INPUT, "input '%s' has %s rows, needed are %s", value->name, skip_rule_rows_text(value, text),
-			    rows == SKIP_ROWS_T ? "T" : "B");
+	                    rows == SKIP_ROWS_T ? "T" : "B");
 }
 
 enum skip_status skip_rule_vector(const struct skip_graph *graph, const struct skip_node *node, int i, int64_t dim, struct skip_err *err)
 {
 	const struct skip_tensor *tensor = skip_rule_param(graph, node, i);
 	if (tensor->rank != 1)
-		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' has rank %d, needed is a vector [%lld]", tensor->name, tensor->rank, (long long)dim);
+		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' has rank %d, needed is a vector [%lld]", tensor->name, tensor->rank,
+		                    (long long)dim);
 	if (tensor->dim[0] != dim)
 		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' is [%lld], needed is [%lld]", tensor->name, (long long)tensor->dim[0],
-				    (long long)dim);
+		                    (long long)dim);
 	return SKIP_OK;
 }
 
 enum skip_status skip_rule_matrix(const struct skip_graph *graph, const struct skip_node *node, int i, int64_t rows, int64_t cols,
-				  struct skip_err *err)
+                                  struct skip_err *err)
 {
 	const struct skip_tensor *tensor = skip_rule_param(graph, node, i);
-	const int64_t wanted[2] = { rows, cols };
+	const int64_t wanted[2] = {rows, cols};
 	char need[2][24];
 	for (int d = 0; d < 2; d++) {
-		if (wanted[d] < 0)
-			strcpy(need[d], "any");
+		if (wanted[d] < 0) strcpy(need[d], "any");
 		else
 			snprintf(need[d], sizeof(need[d]), "%lld", (long long)wanted[d]);
 	}
 	if (tensor->rank != 2)
-		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' has rank %d, needed is a matrix [%s][%s]", tensor->name, tensor->rank, need[0],
-				    need[1]);
+		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' has rank %d, needed is a matrix [%s][%s]", tensor->name, tensor->rank,
+		                    need[0], need[1]);
 	for (int d = 0; d < 2; d++)
 		if (tensor->dim[d] < 1 || tensor->dim[d] > INT_MAX || (wanted[d] >= 0 && tensor->dim[d] != wanted[d]))
 			return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' is [%lld][%lld], needed is [%s][%s]", tensor->name,
-					    (long long)tensor->dim[0], (long long)tensor->dim[1], need[0], need[1]);
+			                    (long long)tensor->dim[0], (long long)tensor->dim[1], need[0], need[1]);
 	return SKIP_OK;
 }
 
@@ -105,8 +105,8 @@ enum skip_status skip_rule_rate(const char *name, float rate, struct skip_err *e
 
 struct skip_span skip_span_of(const struct skip_batch *batch, enum skip_rows rows, int b)
 {
-	if (rows == SKIP_ROWS_B) return (struct skip_span){ b, 1 };
-	return (struct skip_span){ batch->offset[b], batch->offset[b + 1] - batch->offset[b] };
+	if (rows == SKIP_ROWS_B) return (struct skip_span){b, 1};
+	return (struct skip_span){batch->offset[b], batch->offset[b + 1] - batch->offset[b]};
 }
 
 enum skip_rows skip_span_rows(const struct skip_batch *batch, int rows)
@@ -127,11 +127,16 @@ double skip_rows_per_sequence(const struct skip_value *value, double n)
 double skip_act_value(enum skip_act act, double u)
 {
 	switch (act) {
-	case SKIP_ACT_NONE: return u;
-	case SKIP_ACT_GELU: return u * 0.5 * erfc(-u * SQRT_HALF);
-	case SKIP_ACT_GELU_TANH: return 0.5 * u * (1 + tanh(SQRT_2_OVER_PI * (u + GELU_CUBIC * u * u * u)));
-	case SKIP_ACT_RELU: return u > 0 ? u : 0;
-	case SKIP_ACT_TANH: return tanh(u);
+	case SKIP_ACT_NONE:
+		return u;
+	case SKIP_ACT_GELU:
+		return u * 0.5 * erfc(-u * SQRT_HALF);
+	case SKIP_ACT_GELU_TANH:
+		return 0.5 * u * (1 + tanh(SQRT_2_OVER_PI * (u + GELU_CUBIC * u * u * u)));
+	case SKIP_ACT_RELU:
+		return u > 0 ? u : 0;
+	case SKIP_ACT_TANH:
+		return tanh(u);
 	}
 	return u;
 }
@@ -140,13 +145,18 @@ double skip_act_slope(enum skip_act act, double u)
 {
 	double t;
 	switch (act) {
-	case SKIP_ACT_NONE: return 1;
-	case SKIP_ACT_GELU: return 0.5 * erfc(-u * SQRT_HALF) + u * INV_SQRT_2PI * exp(-0.5 * u * u);
+	case SKIP_ACT_NONE:
+		return 1;
+	case SKIP_ACT_GELU:
+		return 0.5 * erfc(-u * SQRT_HALF) + u * INV_SQRT_2PI * exp(-0.5 * u * u);
 	case SKIP_ACT_GELU_TANH:
 		t = tanh(SQRT_2_OVER_PI * (u + GELU_CUBIC * u * u * u));
 		return 0.5 * (1 + t) + 0.5 * u * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * GELU_CUBIC * u * u);
-	case SKIP_ACT_RELU: return u > 0 ? 1 : 0;
-	case SKIP_ACT_TANH: t = tanh(u); return 1 - t * t;
+	case SKIP_ACT_RELU:
+		return u > 0 ? 1 : 0;
+	case SKIP_ACT_TANH:
+		t = tanh(u);
+		return 1 - t * t;
 	}
 	return 1;
 }
@@ -162,16 +172,16 @@ enum skip_status skip_grad_frozen(struct skip_grad *grad, const struct skip_node
 	for (int i = 0; i < node->n_param; i++)
 		if (node->param[i] != SKIP_NONE && skip_grad_needs_tensor(grad, node->param[i]))
 			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' of op %s cannot be trained",
-					    skip_grad_graph(grad)->tensors[node->param[i]]->name, node->op->name);
+			                    skip_grad_graph(grad)->tensors[node->param[i]]->name, node->op->name);
 	return SKIP_OK;
 }
 
 enum skip_status skip_grad_add(struct skip_grad *grad, const struct skip_node *like, const char *op, struct skip_node *node,
-			       const char *const *outs, int n_out, struct skip_err *err)
+                               const char *const *outs, int n_out, struct skip_err *err)
 {
 	struct skip_graph *graph = skip_grad_graph(grad);
 	char stem[SKIP_TENSOR_NAME + 8], name[SKIP_NODE_MAX_OUT][SKIP_NAME];
-	const char *names[SKIP_NODE_MAX_OUT] = { NULL };
+	const char *names[SKIP_NODE_MAX_OUT] = {NULL};
 	for (int i = 0; i < n_out; i++) {
 		if (!outs[i]) continue;
 		for (int j = 0; j < i && !names[i]; j++)
@@ -189,11 +199,11 @@ enum skip_status skip_grad_add(struct skip_grad *grad, const struct skip_node *l
 }
 
 enum skip_status skip_grad_add_one(struct skip_grad *grad, const struct skip_node *like, const char *op, struct skip_node *node,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	char name[SKIP_NAME];
 	strcpy(name, skip_grad_graph(grad)->values[like->in[0]].name);
-	const char *outs[1] = { name };
+	const char *outs[1] = {name};
 	enum skip_status status = skip_grad_add(grad, like, op, node, outs, 1, err);
 	return status == SKIP_OK ? skip_grad_accumulate(grad, like->in[0], node->out[0], err) : status;
 }

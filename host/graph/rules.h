@@ -17,12 +17,13 @@ const struct skip_tensor *skip_rule_param(const struct skip_graph *graph, const 
 /* Same rows, fixed_rows and cols of inputs i and j. */
 enum skip_status skip_rule_same(const struct skip_graph *graph, const struct skip_node *node, int i, int j, struct skip_err *err);
 /* Rows of input i are T (or B). */
-enum skip_status skip_rule_rows(const struct skip_graph *graph, const struct skip_node *node, int i, enum skip_rows rows, struct skip_err *err);
+enum skip_status skip_rule_rows(const struct skip_graph *graph, const struct skip_node *node, int i, enum skip_rows rows,
+                                struct skip_err *err);
 /* Parameter i is a vector of `dim` numbers. */
 enum skip_status skip_rule_vector(const struct skip_graph *graph, const struct skip_node *node, int i, int64_t dim, struct skip_err *err);
 /* Parameter i is a matrix [rows][cols]; -1 accepts any size from 1 to INT_MAX. */
 enum skip_status skip_rule_matrix(const struct skip_graph *graph, const struct skip_node *node, int i, int64_t rows, int64_t cols,
-				  struct skip_err *err);
+                                  struct skip_err *err);
 bool skip_rule_equal(const struct skip_value *a, const struct skip_value *b);
 /* Copies the shape of `from`, or sets one. */
 void skip_rule_like(struct skip_value *out, const struct skip_value *from);
@@ -38,7 +39,8 @@ struct skip_span {
 	int first, count;
 };
 struct skip_span skip_span_of(const struct skip_batch *batch, enum skip_rows rows, int b);
-/* Whether a matrix of an op that accepts both has T or B rows. A batch of one-token sequences has as many of either, and then both agree. */
+/* Whether a matrix of an op that accepts both has T or B rows. A batch of one-token sequences has as many of either, and then both agree.
+ */
 enum skip_rows skip_span_rows(const struct skip_batch *batch, int rows);
 
 /* Value and slope of an activation (docs/method.md 2.8): gelu with erfc, gelu_tanh with 0.044715. NONE is the identity. */
@@ -46,7 +48,8 @@ double skip_act_value(enum skip_act act, double u);
 double skip_act_slope(enum skip_act act, double u);
 extern const char *const skip_act_names[];
 
-/* 0 where element `index` of stream `stream` is dropped, else 1/(1-rate) rounded to float (docs/method.md 2.1; the kernels compute the same). */
+/* 0 where element `index` of stream `stream` is dropped, else 1/(1-rate) rounded to float (docs/method.md 2.1; the kernels compute the
+ * same). */
 double skip_dropout_factor(float rate, uint32_t key, uint32_t stream, uint32_t index);
 /* rate in [0, 1). */
 enum skip_status skip_rule_rate(const char *name, float rate, struct skip_err *err);
@@ -54,14 +57,14 @@ enum skip_status skip_rule_rate(const char *name, float rate, struct skip_err *e
 /* Parameters of an op without a gradient op of their own: SKIP_ERR_UNSUPPORTED when one is trained. */
 enum skip_status skip_grad_frozen(struct skip_grad *grad, const struct skip_node *node, struct skip_err *err);
 /*
- * Adds a gradient node: op `op`, layer of `like`; `outs` name the values whose gradients the outputs are (value names or tensor names, NULL for an
- * output that is not made). `node` arrives with in, param and attrs filled.
+ * Adds a gradient node: op `op`, layer of `like`; `outs` name the values whose gradients the outputs are (value names or tensor names, NULL
+ * for an output that is not made). `node` arrives with in, param and attrs filled.
  */
 enum skip_status skip_grad_add(struct skip_grad *grad, const struct skip_node *like, const char *op, struct skip_node *node,
-			       const char *const *outs, int n_out, struct skip_err *err);
+                               const char *const *outs, int n_out, struct skip_err *err);
 /* The usual case: one output, the gradient of input 0 of `like`, accumulated there. */
 enum skip_status skip_grad_add_one(struct skip_grad *grad, const struct skip_node *like, const char *op, struct skip_node *node,
-				   struct skip_err *err);
+                                   struct skip_err *err);
 
 /* Attribute tables used by more than one op. */
 extern const struct skip_attr_desc skip_desc_layernorm[1];

@@ -22,8 +22,8 @@ static bool shape_count(enum skip_dtype dtype, int rank, const int64_t *dim, siz
 }
 
 /* A zeroed object with its name and shape; the caller adds the storage. */
-static enum skip_status tensor_new(const char *name, enum skip_dtype dtype, int rank, const int64_t *dim, struct skip_tensor **out, size_t *count,
-				   struct skip_err *err)
+static enum skip_status tensor_new(const char *name, enum skip_dtype dtype, int rank, const int64_t *dim, struct skip_tensor **out,
+                                   size_t *count, struct skip_err *err)
 {
 	assert(dtype < SKIP_DTYPE_COUNT);
 	if (strlen(name) >= SKIP_TENSOR_NAME)
@@ -44,7 +44,7 @@ static enum skip_status tensor_new(const char *name, enum skip_dtype dtype, int 
 }
 
 enum skip_status skip_tensor_create(const char *name, enum skip_dtype dtype, int rank, const int64_t *dim, struct skip_tensor **out,
-				    struct skip_err *err)
+                                    struct skip_err *err)
 {
 	struct skip_tensor *tensor;
 	size_t count;
@@ -61,7 +61,7 @@ enum skip_status skip_tensor_create(const char *name, enum skip_dtype dtype, int
 }
 
 enum skip_status skip_tensor_view(const char *name, enum skip_dtype dtype, int rank, const int64_t *dim, const void *data,
-				  struct skip_mapfile *map, struct skip_tensor **out, struct skip_err *err)
+                                  struct skip_mapfile *map, struct skip_tensor **out, struct skip_err *err)
 {
 	struct skip_tensor *tensor;
 	size_t count;
@@ -74,18 +74,20 @@ enum skip_status skip_tensor_view(const char *name, enum skip_dtype dtype, int r
 }
 
 enum skip_status skip_tensor_concat(const char *name, struct skip_tensor *const *part, int n_parts, struct skip_tensor **out,
-				    struct skip_err *err)
+                                    struct skip_err *err)
 {
 	if (n_parts < 1 || n_parts > SKIP_TENSOR_MAX_PARTS)
-		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' joins %d parts, possible are 1 to %d", name, n_parts, SKIP_TENSOR_MAX_PARTS);
-	int64_t dim[SKIP_TENSOR_MAX_RANK] = { 0 };
+		return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s' joins %d parts, possible are 1 to %d", name, n_parts,
+		                    SKIP_TENSOR_MAX_PARTS);
+	int64_t dim[SKIP_TENSOR_MAX_RANK] = {0};
 	const struct skip_tensor *first = part[0];
 	for (int p = 0; p < n_parts; p++) {
 		bool same = first->rank > 0 && part[p]->rank == first->rank && part[p]->dtype == first->dtype;
 		for (int i = 1; same && i < first->rank; i++) same = part[p]->dim[i] == first->dim[i];
 		if (!same)
-			return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s': part '%s' does not fit '%s' in type, rank or trailing dimensions", name,
-					    part[p]->name, first->name);
+			return skip_err_set(err, SKIP_ERR_INPUT,
+			                    "tensor '%s': part '%s' does not fit '%s' in type, rank or trailing dimensions", name,
+			                    part[p]->name, first->name);
 		dim[0] += part[p]->dim[0];
 	}
 	for (int i = 1; i < first->rank; i++) dim[i] = first->dim[i];
@@ -160,14 +162,15 @@ static const unsigned char *tensor_row(const struct skip_tensor *tensor, int64_t
 }
 
 enum skip_status skip_tensor_take(const struct skip_tensor *tensor, int axis, const int *kept, int n_kept, struct skip_tensor **out,
-				  struct skip_err *err)
+                                  struct skip_err *err)
 {
 	assert(tensor->rank >= 1 && tensor->rank <= 2 && axis >= 0 && axis < tensor->rank);
 	for (int i = 0; i < n_kept; i++)
 		if (kept[i] < 0 || kept[i] >= tensor->dim[axis] || (i > 0 && kept[i] <= kept[i - 1]))
-			return skip_err_set(err, SKIP_ERR_INPUT, "tensor '%s': kept index %d of axis %d (%lld long) is out of range or order",
-					    tensor->name, kept[i], axis, (long long)tensor->dim[axis]);
-	int64_t dim[SKIP_TENSOR_MAX_RANK] = { tensor->dim[0], tensor->rank > 1 ? tensor->dim[1] : 1 };
+			return skip_err_set(err, SKIP_ERR_INPUT,
+			                    "tensor '%s': kept index %d of axis %d (%lld long) is out of range or order", tensor->name,
+			                    kept[i], axis, (long long)tensor->dim[axis]);
+	int64_t dim[SKIP_TENSOR_MAX_RANK] = {tensor->dim[0], tensor->rank > 1 ? tensor->dim[1] : 1};
 	size_t element = skip_dtype_size(tensor->dtype), row_bytes = element * (size_t)dim[1];
 	dim[axis] = n_kept;
 	struct skip_tensor *taken;

@@ -23,11 +23,11 @@ struct one_op {
 /* Lengths 1, 7 and 61 in one packed batch, the short ones not first and not last only. */
 #define ONE_TOKENS 77
 #define ONE_SEQS 5
-static const int32_t one_offset[] = { 0, 7, 8, 69, 70, 77 };
+static const int32_t one_offset[] = {0, 7, 8, 69, 70, 77};
 
 static inline struct one_op one_make(const char *op)
 {
-	struct one_op one = { .batch = { ONE_TOKENS, ONE_SEQS, NULL, NULL, one_offset }, .key = 12345 };
+	struct one_op one = {.batch = {ONE_TOKENS, ONE_SEQS, NULL, NULL, one_offset}, .key = 12345};
 	struct skip_err err;
 	skip_rng_init(&one.rng, 7, op);
 	CHECK_OK(skip_graph_create(&one.graph, &err));
@@ -56,7 +56,7 @@ static inline double *one_tensor(struct one_op *one, const char *name, int rows,
 	struct skip_err err;
 	struct skip_tensor *tensor;
 	int index;
-	CHECK_OK(skip_tensor_create(name, SKIP_F64, cols ? 2 : 1, (const int64_t[]){ rows, cols }, &tensor, &err));
+	CHECK_OK(skip_tensor_create(name, SKIP_F64, cols ? 2 : 1, (const int64_t[]){rows, cols}, &tensor, &err));
 	tensor->trained = trained;
 	double *data = tensor->owned;
 	for (int64_t i = 0; i < skip_tensor_count(tensor); i++) data[i] = skip_rng_normal(&one->rng);
@@ -68,21 +68,22 @@ static inline double *one_tensor(struct one_op *one, const char *name, int rows,
 
 static inline void one_add(struct one_op *one)
 {
-	static const char *const names[SKIP_NODE_MAX_OUT] = { "out0", "out1", "out2", "out3", "out4", "out5" };
+	static const char *const names[SKIP_NODE_MAX_OUT] = {"out0", "out1", "out2", "out3", "out4", "out5"};
 	struct skip_err err;
 	CHECK_OK(skip_graph_add_node(one->graph, &one->node, names, NULL, &err));
 }
 
 /* Runs any graph whose inputs are among one->data. */
-static inline struct skip_ref_result one_run_graph(const struct one_op *one, const struct skip_graph *graph, int seed_value, const double *seed)
+static inline struct skip_ref_result one_run_graph(const struct one_op *one, const struct skip_graph *graph, int seed_value,
+                                                   const double *seed)
 {
 	struct skip_ref_input inputs[ONE_MAX + 1];
 	struct skip_ref_result result;
 	struct skip_err err;
 	size_t n = 0;
 	for (int i = 0; i < ONE_MAX; i++)
-		if (one->data[i]) inputs[n++] = (struct skip_ref_input){ i, one->data[i] };
-	if (seed) inputs[n++] = (struct skip_ref_input){ seed_value, seed };
+		if (one->data[i]) inputs[n++] = (struct skip_ref_input){i, one->data[i]};
+	if (seed) inputs[n++] = (struct skip_ref_input){seed_value, seed};
 	CHECK_OK(skip_reference_run(graph, &one->batch, inputs, n, one->key, &result, &err));
 	return result;
 }

@@ -1,6 +1,7 @@
 /*
- * Gradients of every op, for every input and every trainable tensor, against central differences of the float64 references (docs/method.md 2.8): a graph
- * of one node, its backward pass, loss = sum of seed * output. Relative error against the largest element of each gradient: 1e-6.
+ * Gradients of every op, for every input and every trainable tensor, against central differences of the float64 references
+ * (docs/method.md 2.8): a graph of one node, its backward pass, loss = sum of seed * output. Relative error against the largest element of
+ * each gradient: 1e-6.
  */
 #include "one_op.h"
 
@@ -37,7 +38,8 @@ static void compare(const struct one_op *one, int output, const double *seed, do
 		}
 	}
 	cr_assert(largest > 1e-3, "%s: no gradient to speak of", what);
-	cr_assert(worst <= BOUND * largest, "%s of %s: element %zu is off by %g, the largest is %g", what, one->node.op->name, where, worst, largest);
+	cr_assert(worst <= BOUND * largest, "%s of %s: element %zu is off by %g, the largest is %g", what, one->node.op->name, where, worst,
+	          largest);
 }
 
 /* Checks all inputs and all tensors that are trained, with `output` as the end of the graph. */
@@ -66,7 +68,8 @@ static void check_output(struct one_op *one, int output)
 		struct skip_tensor *tensor = one->graph->tensors[t];
 		cr_assert(tensor->trained == (back.grad_of_tensor[t] != SKIP_NONE), "gradient of '%s'", tensor->name);
 		if (tensor->trained)
-			compare(one, output, seed, tensor->owned, result.data[back.grad_of_tensor[t]], (size_t)skip_tensor_count(tensor), tensor->name);
+			compare(one, output, seed, tensor->owned, result.data[back.grad_of_tensor[t]], (size_t)skip_tensor_count(tensor),
+			        tensor->name);
 	}
 	skip_reference_free(&result);
 	skip_backward_deinit(&back);
@@ -87,8 +90,7 @@ Test(gradients, linear)
 		bool bias = form & 1, trained = form & 2, residual = form & 4, transpose = form & 8;
 		one_input(&one, "x", SKIP_ROWS_T, 0, 7);
 		if (residual) one_input(&one, "residual", SKIP_ROWS_T, 0, 5);
-		if (transpose)
-			one_tensor(&one, "w", 7, 5, trained);
+		if (transpose) one_tensor(&one, "w", 7, 5, trained);
 		else
 			one_tensor(&one, "w", 5, 7, trained);
 		if (bias) one_tensor(&one, "b", 5, 0, trained);
@@ -132,12 +134,12 @@ Test(gradients, act)
 
 Test(gradients, elementwise)
 {
-	static const char *const names[] = { "mask", "add_bias", "dropout", "pool", "pool" };
+	static const char *const names[] = {"mask", "add_bias", "dropout", "pool", "pool"};
 	for (int i = 0; i < 5; i++) {
 		struct one_op one = one_make(names[i]);
 		one_input(&one, "x", SKIP_ROWS_T, 0, 7);
 		if (i < 2) one_tensor(&one, "m", 7, 0, i == 1);
-		if (i == 2) one.node.attrs.dropout = (struct skip_attrs_dropout){ .rate = 0.4f, .stream = 3 };
+		if (i == 2) one.node.attrs.dropout = (struct skip_attrs_dropout){.rate = 0.4f, .stream = 3};
 		if (i > 2) one.node.attrs.pool.mode = i == 3 ? SKIP_POOL_MEAN : SKIP_POOL_CLS;
 		check(&one);
 	}
@@ -169,9 +171,9 @@ struct attention_case {
 	float dropout;
 };
 static struct attention_case attention_cases[] = {
-	{ 1, 1, 1, 0, false, false, false, 0 }, { 2, 3, 2, 0, false, false, false, 0 }, { 2, 3, 2, 1, false, false, true, 0 },
-	{ 2, 2, 3, 20, false, false, true, 0 }, { 2, 2, 3, 20, false, false, false, 0 }, { 2, 2, 3, 20, true, false, true, 0 },
-	{ 2, 3, 1, 20, false, true, true, 0 },  { 2, 1, 3, 0, false, true, false, 0 },  { 2, 3, 2, 20, false, false, true, 0.3f },
+    {1, 1, 1, 0, false, false, false, 0}, {2, 3, 2, 0, false, false, false, 0},  {2, 3, 2, 1, false, false, true, 0},
+    {2, 2, 3, 20, false, false, true, 0}, {2, 2, 3, 20, false, false, false, 0}, {2, 2, 3, 20, true, false, true, 0},
+    {2, 3, 1, 20, false, true, true, 0},  {2, 1, 3, 0, false, true, false, 0},   {2, 3, 2, 20, false, false, true, 0.3f},
 };
 
 ParameterizedTestParameters(gradients, attention)
@@ -183,7 +185,7 @@ static void fill_attention(struct one_op *one, const struct attention_case *c)
 {
 	int wq = c->heads * c->qk, wv = c->heads * c->v;
 	struct skip_attrs_attention *attrs = &one->node.attrs.attention;
-	*attrs = (struct skip_attrs_attention){ .heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.7f, .prefix_dropout = c->dropout };
+	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.7f, .prefix_dropout = c->dropout};
 	if (c->fused) {
 		one_input(one, "vkq", SKIP_ROWS_T, 0, 2 * wq + wv);
 		one->node.in[1] = one->node.in[2] = 0;
@@ -211,7 +213,7 @@ ParameterizedTest(struct attention_case *c, gradients, attention)
 /* Outputs that are not wanted are absent, and the others stay what they were. */
 Test(gradients, attention_outputs_may_be_absent)
 {
-	static const struct attention_case c = { 2, 3, 2, 20, false, false, true, 0.2f };
+	static const struct attention_case c = {2, 3, 2, 20, false, false, true, 0.2f};
 	struct one_op one = one_make("attention_bwd");
 	struct skip_err err;
 	fill_attention(&one, &c);
@@ -220,7 +222,7 @@ Test(gradients, attention_outputs_may_be_absent)
 	struct skip_node part = one.node;
 	one_add(&one);
 	for (int absent = 0; absent < 31; absent++) {
-		static const char *const all[] = { "p0", "p1", "p2", "p3", "p4" };
+		static const char *const all[] = {"p0", "p1", "p2", "p3", "p4"};
 		const char *names[5];
 		struct skip_graph *graph = NULL;
 		CHECK_OK(skip_graph_copy(one.graph, &graph, &err));
@@ -232,7 +234,8 @@ Test(gradients, attention_outputs_may_be_absent)
 			int full = one.node.out[i];
 			cr_assert(names[i] ? node.out[i] != SKIP_NONE : node.out[i] == SKIP_NONE);
 			if (names[i])
-				one_equal(result.data[node.out[i]], result.data[full], (size_t)result.rows[full] * (size_t)graph->values[full].cols, 0, all[i]);
+				one_equal(result.data[node.out[i]], result.data[full],
+				          (size_t)result.rows[full] * (size_t)graph->values[full].cols, 0, all[i]);
 		}
 		skip_reference_free(&result);
 		skip_graph_destroy(graph);
@@ -249,23 +252,23 @@ Test(gradients, shared_input_of_a_layer)
 	one_input(&one, "x", SKIP_ROWS_T, 0, 4);
 	struct skip_node linear[3];
 	for (int i = 0; i < 3; i++) {
-		char tensor[8] = { 'w', (char)('0' + i), '\0' };
-		static const char *const names[] = { "q", "k", "v" };
+		char tensor[8] = {'w', (char)('0' + i), '\0'};
+		static const char *const names[] = {"q", "k", "v"};
 		one.node.n_param = 0;
 		one_tensor(&one, tensor, 4, 4, i == 1);
 		name = names[i];
 		linear[i] = one.node;
 		CHECK_OK(skip_graph_add_node(one.graph, &linear[i], &name, NULL, &err));
 	}
-	struct skip_node attention = { .op = skip_op_find("attention"), .layer = 0, .n_in = 3 };
+	struct skip_node attention = {.op = skip_op_find("attention"), .layer = 0, .n_in = 3};
 	for (int i = 0; i < 3; i++) attention.in[i] = linear[i].out[0];
-	attention.attrs.attention = (struct skip_attrs_attention){ .heads = 2, .qk = 2, .v = 2, .scale = 0.7f };
+	attention.attrs.attention = (struct skip_attrs_attention){.heads = 2, .qk = 2, .v = 2, .scale = 0.7f};
 	name = "ctx";
 	CHECK_OK(skip_graph_add_node(one.graph, &attention, &name, NULL, &err));
-	struct skip_node add = { .op = skip_op_find("add"), .layer = 0, .n_in = 2, .in = { attention.out[0], 0 } };
+	struct skip_node add = {.op = skip_op_find("add"), .layer = 0, .n_in = 2, .in = {attention.out[0], 0}};
 	name = "sum";
 	CHECK_OK(skip_graph_add_node(one.graph, &add, &name, NULL, &err));
-	struct skip_node out = { .op = skip_op_find("linear"), .layer = 0, .n_in = 2, .in = { add.out[0], 0 }, .n_param = 1, .param = { 0 } };
+	struct skip_node out = {.op = skip_op_find("linear"), .layer = 0, .n_in = 2, .in = {add.out[0], 0}, .n_param = 1, .param = {0}};
 	name = "y";
 	CHECK_OK(skip_graph_add_node(one.graph, &out, &name, NULL, &err));
 	check_output(&one, out.out[0]);
@@ -274,9 +277,9 @@ Test(gradients, shared_input_of_a_layer)
 
 Test(gradients, refuses_what_it_cannot_train)
 {
-	static const char *const names[] = { "layernorm", "mask" };
+	static const char *const names[] = {"layernorm", "mask"};
 	struct skip_err err;
-	struct skip_backward back = { 0 };
+	struct skip_backward back = {0};
 	for (int i = 0; i < 2; i++) {
 		struct one_op one = one_make(names[i]);
 		int want = one_input(&one, "x", SKIP_ROWS_T, 0, 7);

@@ -10,7 +10,7 @@ struct build {
 
 static struct build build_make(const char *op)
 {
-	struct build b = { .node = { .op = skip_op_find(op), .layer = 0 } };
+	struct build b = {.node = {.op = skip_op_find(op), .layer = 0}};
 	struct skip_err err;
 	CHECK_OK(skip_graph_create(&b.graph, &err));
 	return b;
@@ -29,7 +29,7 @@ static int build_tensor(struct build *b, const char *name, int rank, int64_t row
 	struct skip_err err;
 	struct skip_tensor *tensor;
 	int index;
-	CHECK_OK(skip_tensor_create(name, SKIP_F32, rank, (const int64_t[]){ rows, cols, 1 }, &tensor, &err));
+	CHECK_OK(skip_tensor_create(name, SKIP_F32, rank, (const int64_t[]){rows, cols, 1}, &tensor, &err));
 	CHECK_OK(skip_graph_add_tensor(b->graph, tensor, &index, &err));
 	skip_tensor_unref(tensor);
 	return index;
@@ -67,79 +67,100 @@ struct refusal {
 	const char *outs; /* "a.b": names of outputs by letter, '.' absent; NULL: one letter each */
 };
 
-#define ATT(...) { .attention = { __VA_ARGS__ } }
+#define ATT(...)                                                                                                                           \
+	{                                                                                                                                  \
+		.attention = { __VA_ARGS__ }                                                                                               \
+	}
 
 static const struct refusal refusals[] = {
-	/* counts, indices, attributes: all ops */
-	{ "add", 1, { T7 }, 0, { 0 }, { { 0 } }, "node 0 (add, layer 0): 1 inputs, possible are 2 to 2", 0, 0, NULL },
-	{ "add", 3, { T7, T7, T7 }, 0, { 0 }, { { 0 } }, "3 inputs, possible are 2 to 2", 0, 0, NULL },
-	{ "add", 2, { T7, ABSENT }, 0, { 0 }, { { 0 } }, "input 1 is absent", 0, 0, NULL },
-	{ "add", 2, { T7, 99 }, 0, { 0 }, { { 0 } }, "input 1 is index 99 of 6", 0, 0, NULL },
-	{ "add", 2, { T7, -7 }, 0, { 0 }, { { 0 } }, "input 1 is index -7", 0, 0, NULL },
-	{ "mask", 1, { T7 }, 0, { 0 }, { { 0 } }, "0 tensors, possible are 1 to 1", 0, 0, NULL },
-	{ "mask", 1, { T7 }, 1, { 50 }, { { 0 } }, "tensor 0 is index 50 of 9", 0, 0, NULL },
-	{ "add", 2, { T7, T7 }, 0, { 0 }, { { 0 } }, "layer is out of range", -2, 0, NULL },
-	{ "add", 2, { T7, T7 }, 0, { 0 }, { { 0 } }, "layer is out of range", 65536, 0, NULL },
-	{ "add", 2, { T7, T7 }, 0, { 0 }, { { 0 } }, "a new add node has 2 outputs, possible are 1 to 1", 0, 2, NULL },
-	{ "act", 1, { T7 }, 0, { 0 }, { .act = { (enum skip_act)5 } }, "attribute kind is 5 of 5 choices", 0, 0, NULL },
-	{ "layernorm", 1, { T7 }, 2, { V7, V7 }, { .layernorm = { NAN } }, "attribute eps is not a finite number", 0, 0, NULL },
-	/* shape rules */
-	{ "embed", 0, { 0 }, 3, { M57, M75, ABSENT }, { { 0 } }, "tensor 'm75' is [7][5], needed is [any][7]", 0, 0, NULL },
-	{ "embed", 0, { 0 }, 3, { M57, M47, M14 }, { { 0 } }, "tensor 'm14' is [1][4], needed is [any][7]", 0, 0, NULL },
-	{ "embed", 0, { 0 }, 2, { V7, M47 }, { { 0 } }, "tensor 'v7' has rank 1, needed is a matrix [any][any]", 0, 0, NULL },
-	{ "embed", 0, { 0 }, 2, { M07, M47 }, { { 0 } }, "tensor 'm07' is [0][7]", 0, 0, NULL },
-	{ "embed", 0, { 0 }, 2, { M57, M47 }, { .embed = { 4 } }, "position_base 4 is outside the 4 positions", 0, 0, NULL },
-	{ "embed", 0, { 0 }, 2, { M57, M47 }, { .embed = { -1 } }, "position_base -1", 0, 0, NULL },
-	{ "layernorm", 1, { T7 }, 2, { V5, V7 }, { .layernorm = { 1 } }, "tensor 'v5' is [5], needed is [7]", 0, 0, NULL },
-	{ "layernorm", 1, { T7 }, 2, { V7, M57 }, { .layernorm = { 1 } }, "tensor 'm57' has rank 2, needed is a vector [7]", 0, 0, NULL },
-	{ "layernorm", 1, { T7 }, 2, { V7, V7 }, { .layernorm = { 0 } }, "eps is 0, it must be above 0", 0, 0, NULL },
-	{ "layernorm_bwd", 2, { T7, B7 }, 2, { V7, V7 }, { .layernorm = { 1 } }, "'t7' [T][7] and 'b7' [B][7] must have one shape", 0, 0, NULL },
-	{ "linear", 1, { T7 }, 1, { M75 }, { { 0 } }, "tensor 'm75' is [7][5], needed is [any][7]", 0, 0, NULL },
-	{ "linear", 1, { T7 }, 1, { M57 }, { .linear = { .transpose = 1 } }, "tensor 'm57' is [5][7], needed is [7][any]", 0, 0, NULL },
-	{ "linear", 1, { T7 }, 1, { M57 }, { .linear = { .transpose = 2 } }, "transpose is 2, possible are 0 and 1", 0, 0, NULL },
-	{ "linear", 1, { T7 }, 1, { R3 }, { { 0 } }, "tensor 'r3' has rank 3", 0, 0, NULL },
-	{ "linear", 1, { T7 }, 2, { M57, V7 }, { { 0 } }, "tensor 'v7' is [7], needed is [5]", 0, 0, NULL },
-	{ "linear", 2, { T7, T7 }, 1, { M57 }, { { 0 } }, "residual 't7' is [T][7], needed is [T][5]", 0, 0, NULL },
-	{ "linear", 2, { T7, B5 }, 1, { M57 }, { { 0 } }, "residual 'b5' is [B][5], needed is [T][5]", 0, 0, NULL },
-	{ "act", 1, { T7 }, 0, { 0 }, { .act = { SKIP_ACT_NONE } }, "kind is 'none'", 0, 0, NULL },
-	{ "act_bwd", 2, { T7, T5 }, 0, { 0 }, { .act = { SKIP_ACT_GELU } }, "'t7' [T][7] and 't5' [T][5]", 0, 0, NULL },
-	{ "pool", 1, { B7 }, 0, { 0 }, { { 0 } }, "input 'b7' has B rows, needed are T", 0, 0, NULL },
-	{ "pool", 1, { F7 }, 0, { 0 }, { { 0 } }, "input 'f7' has 3 rows, needed are T", 0, 0, NULL },
-	{ "pool_bwd", 1, { T7 }, 0, { 0 }, { { 0 } }, "input 't7' has T rows, needed are B", 0, 0, NULL },
-	{ "dropout", 1, { T7 }, 0, { 0 }, { .dropout = { .rate = 1 } }, "rate is 1, possible is 0 up to", 0, 0, NULL },
-	{ "dropout", 1, { T7 }, 0, { 0 }, { .dropout = { .rate = -0.5f } }, "rate is -0.5", 0, 0, NULL },
-	{ "mask", 1, { T7 }, 1, { V5 }, { { 0 } }, "tensor 'v5' is [5], needed is [7]", 0, 0, NULL },
-	{ "add_bias", 1, { T5 }, 1, { V7 }, { { 0 } }, "tensor 'v7' is [7], needed is [5]", 0, 0, NULL },
-	{ "add", 2, { T7, B7 }, 0, { 0 }, { { 0 } }, "inputs 't7' [T][7] and 'b7' [B][7] must have one shape", 0, 0, NULL },
-	{ "add", 2, { F7, T7 }, 0, { 0 }, { { 0 } }, "inputs 'f7' [3][7] and 't7' [T][7]", 0, 0, NULL },
-	{ "linear_dw", 2, { T7, B5 }, 0, { 0 }, { { 0 } }, "'t7' [T][7] and 'b5' [B][5] must have as many rows", 0, 2, NULL },
-	{ "linear_dw", 1, { T7 }, 0, { 0 }, { { 0 } }, "x and dW must be there or absent together", 0, 2, NULL },
-	{ "linear_dw", 2, { T7, T5 }, 0, { 0 }, { { 0 } }, "x and dW must be there or absent together", 0, 2, ".b" },
-	{ "linear_dw", 1, { T7 }, 0, { 0 }, { { 0 } }, "neither dW nor db is wanted", 0, 2, ".." },
-	{ "score", 2, { T7, B7 }, 0, { 0 }, { { 0 } }, "must have one shape", 0, 0, NULL },
-	{ "score", 2, { F7, F7 }, 0, { 0 }, { { 0 } }, "input 'f7' has no rows per sequence", 0, 0, NULL },
-	/* attention: one head of qk 7, v 5 on t7, t7, t5; fused t19 = 7 + 7 + 5 */
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 0, .qk = 7, .v = 5), "heads 0, qk 7, v 5 must be at least 1", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 8, .v = 5), "q takes columns 0 to 8 of 't7', which has 7", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 65536, .qk = 65536, .v = 1), "must be at least 1", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5, .v_col = -1), "v takes columns -1 to 4", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5, .k_col = 1), "k takes columns 1 to 8 of 't7'", 0, 0, NULL },
-	{ "attention", 3, { T7, B7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "input 'b7' has B rows, needed are T", 0, 0, NULL },
-	{ "attention", 3, { F7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "input 'f7' has 3 rows", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 1, { M57 }, ATT(.heads = 1, .qk = 7, .v = 5), "prefix must be there or absent together", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 2, { M57, M14 }, ATT(.heads = 1, .qk = 7, .v = 5), "tensor 'm14' is [1][4], needed is [5][5]", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 2, { M64, M75 }, ATT(.heads = 1, .qk = 7, .v = 5), "tensor 'm64' is [6][4], needed is [any][7]", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 2, { M07, M75 }, ATT(.heads = 1, .qk = 7, .v = 5), "tensor 'm07' is [0][7]", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5, .prefix_dropout = 1), "prefix_dropout is 1", 0, 0, NULL },
-	{ "attention", 3, { T7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5, .prefix_dropout = 0.5f), "needs a layer", -1, 0, NULL },
-	{ "attention_bwd", 4, { B7, T7, T5, T7 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "input 't7' is [T][7], needed is [B][5]", 0, 3, "a.c" },
-	{ "attention_bwd", 4, { B7, T7, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "input 't5' is [T][5], needed is [B][5]", 0, 3, "abc" },
-	{ "attention_bwd", 4, { T7, T7, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "at least one of them present", 0, 3, "..." },
-	{ "attention_bwd", 4, { T7, T7, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "outputs are dq, dk, dv", 0, 4, "..cd" },
-	{ "attention_bwd", 4, { T7, T7, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "column ranges of 't7' overlap", 0, 3, "aac" },
-	{ "attention_bwd", 4, { T7, T7, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "must be ranges of one value", 0, 3, "abc" },
-	{ "attention_bwd", 4, { T7, T19, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "column ranges cover 7 of the 19 columns of 't19'", 0, 3, "abc" },
-	{ "attention_bwd", 4, { T7, T19, T5, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), "a prefix gradient is wanted", 0, 5, "a..d." },
+    /* counts, indices, attributes: all ops */
+    {"add", 1, {T7}, 0, {0}, {{0}}, "node 0 (add, layer 0): 1 inputs, possible are 2 to 2", 0, 0, NULL},
+    {"add", 3, {T7, T7, T7}, 0, {0}, {{0}}, "3 inputs, possible are 2 to 2", 0, 0, NULL},
+    {"add", 2, {T7, ABSENT}, 0, {0}, {{0}}, "input 1 is absent", 0, 0, NULL},
+    {"add", 2, {T7, 99}, 0, {0}, {{0}}, "input 1 is index 99 of 6", 0, 0, NULL},
+    {"add", 2, {T7, -7}, 0, {0}, {{0}}, "input 1 is index -7", 0, 0, NULL},
+    {"mask", 1, {T7}, 0, {0}, {{0}}, "0 tensors, possible are 1 to 1", 0, 0, NULL},
+    {"mask", 1, {T7}, 1, {50}, {{0}}, "tensor 0 is index 50 of 9", 0, 0, NULL},
+    {"add", 2, {T7, T7}, 0, {0}, {{0}}, "layer is out of range", -2, 0, NULL},
+    {"add", 2, {T7, T7}, 0, {0}, {{0}}, "layer is out of range", 65536, 0, NULL},
+    {"add", 2, {T7, T7}, 0, {0}, {{0}}, "a new add node has 2 outputs, possible are 1 to 1", 0, 2, NULL},
+    {"act", 1, {T7}, 0, {0}, {.act = {(enum skip_act)5}}, "attribute kind is 5 of 5 choices", 0, 0, NULL},
+    {"layernorm", 1, {T7}, 2, {V7, V7}, {.layernorm = {NAN}}, "attribute eps is not a finite number", 0, 0, NULL},
+    /* shape rules */
+    {"embed", 0, {0}, 3, {M57, M75, ABSENT}, {{0}}, "tensor 'm75' is [7][5], needed is [any][7]", 0, 0, NULL},
+    {"embed", 0, {0}, 3, {M57, M47, M14}, {{0}}, "tensor 'm14' is [1][4], needed is [any][7]", 0, 0, NULL},
+    {"embed", 0, {0}, 2, {V7, M47}, {{0}}, "tensor 'v7' has rank 1, needed is a matrix [any][any]", 0, 0, NULL},
+    {"embed", 0, {0}, 2, {M07, M47}, {{0}}, "tensor 'm07' is [0][7]", 0, 0, NULL},
+    {"embed", 0, {0}, 2, {M57, M47}, {.embed = {4}}, "position_base 4 is outside the 4 positions", 0, 0, NULL},
+    {"embed", 0, {0}, 2, {M57, M47}, {.embed = {-1}}, "position_base -1", 0, 0, NULL},
+    {"layernorm", 1, {T7}, 2, {V5, V7}, {.layernorm = {1}}, "tensor 'v5' is [5], needed is [7]", 0, 0, NULL},
+    {"layernorm", 1, {T7}, 2, {V7, M57}, {.layernorm = {1}}, "tensor 'm57' has rank 2, needed is a vector [7]", 0, 0, NULL},
+    {"layernorm", 1, {T7}, 2, {V7, V7}, {.layernorm = {0}}, "eps is 0, it must be above 0", 0, 0, NULL},
+    {"layernorm_bwd", 2, {T7, B7}, 2, {V7, V7}, {.layernorm = {1}}, "'t7' [T][7] and 'b7' [B][7] must have one shape", 0, 0, NULL},
+    {"linear", 1, {T7}, 1, {M75}, {{0}}, "tensor 'm75' is [7][5], needed is [any][7]", 0, 0, NULL},
+    {"linear", 1, {T7}, 1, {M57}, {.linear = {.transpose = 1}}, "tensor 'm57' is [5][7], needed is [7][any]", 0, 0, NULL},
+    {"linear", 1, {T7}, 1, {M57}, {.linear = {.transpose = 2}}, "transpose is 2, possible are 0 and 1", 0, 0, NULL},
+    {"linear", 1, {T7}, 1, {R3}, {{0}}, "tensor 'r3' has rank 3", 0, 0, NULL},
+    {"linear", 1, {T7}, 2, {M57, V7}, {{0}}, "tensor 'v7' is [7], needed is [5]", 0, 0, NULL},
+    {"linear", 2, {T7, T7}, 1, {M57}, {{0}}, "residual 't7' is [T][7], needed is [T][5]", 0, 0, NULL},
+    {"linear", 2, {T7, B5}, 1, {M57}, {{0}}, "residual 'b5' is [B][5], needed is [T][5]", 0, 0, NULL},
+    {"act", 1, {T7}, 0, {0}, {.act = {SKIP_ACT_NONE}}, "kind is 'none'", 0, 0, NULL},
+    {"act_bwd", 2, {T7, T5}, 0, {0}, {.act = {SKIP_ACT_GELU}}, "'t7' [T][7] and 't5' [T][5]", 0, 0, NULL},
+    {"pool", 1, {B7}, 0, {0}, {{0}}, "input 'b7' has B rows, needed are T", 0, 0, NULL},
+    {"pool", 1, {F7}, 0, {0}, {{0}}, "input 'f7' has 3 rows, needed are T", 0, 0, NULL},
+    {"pool_bwd", 1, {T7}, 0, {0}, {{0}}, "input 't7' has T rows, needed are B", 0, 0, NULL},
+    {"dropout", 1, {T7}, 0, {0}, {.dropout = {.rate = 1}}, "rate is 1, possible is 0 up to", 0, 0, NULL},
+    {"dropout", 1, {T7}, 0, {0}, {.dropout = {.rate = -0.5f}}, "rate is -0.5", 0, 0, NULL},
+    {"mask", 1, {T7}, 1, {V5}, {{0}}, "tensor 'v5' is [5], needed is [7]", 0, 0, NULL},
+    {"add_bias", 1, {T5}, 1, {V7}, {{0}}, "tensor 'v7' is [7], needed is [5]", 0, 0, NULL},
+    {"add", 2, {T7, B7}, 0, {0}, {{0}}, "inputs 't7' [T][7] and 'b7' [B][7] must have one shape", 0, 0, NULL},
+    {"add", 2, {F7, T7}, 0, {0}, {{0}}, "inputs 'f7' [3][7] and 't7' [T][7]", 0, 0, NULL},
+    {"linear_dw", 2, {T7, B5}, 0, {0}, {{0}}, "'t7' [T][7] and 'b5' [B][5] must have as many rows", 0, 2, NULL},
+    {"linear_dw", 1, {T7}, 0, {0}, {{0}}, "x and dW must be there or absent together", 0, 2, NULL},
+    {"linear_dw", 2, {T7, T5}, 0, {0}, {{0}}, "x and dW must be there or absent together", 0, 2, ".b"},
+    {"linear_dw", 1, {T7}, 0, {0}, {{0}}, "neither dW nor db is wanted", 0, 2, ".."},
+    {"score", 2, {T7, B7}, 0, {0}, {{0}}, "must have one shape", 0, 0, NULL},
+    {"score", 2, {F7, F7}, 0, {0}, {{0}}, "input 'f7' has no rows per sequence", 0, 0, NULL},
+    /* attention: one head of qk 7, v 5 on t7, t7, t5; fused t19 = 7 + 7 + 5 */
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 0, .qk = 7, .v = 5), "heads 0, qk 7, v 5: each is at least 1", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 8, .v = 5), "q takes columns 0 to 8 of 't7', which has 7", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 65536, .qk = 65536, .v = 1), "heads times width fits an int", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5, .v_col = -1), "v takes columns -1 to 4", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5, .k_col = 1), "k takes columns 1 to 8 of 't7'", 0, 0, NULL},
+    {"attention", 3, {T7, B7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "input 'b7' has B rows, needed are T", 0, 0, NULL},
+    {"attention", 3, {F7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "input 'f7' has 3 rows", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 1, {M57}, ATT(.heads = 1, .qk = 7, .v = 5), "prefix must be there or absent together", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 2, {M57, M14}, ATT(.heads = 1, .qk = 7, .v = 5), "tensor 'm14' is [1][4], needed is [5][5]", 0, 0, NULL},
+    {"attention",
+     3,
+     {T7, T7, T5},
+     2,
+     {M64, M75},
+     ATT(.heads = 1, .qk = 7, .v = 5),
+     "tensor 'm64' is [6][4], needed is [any][7]",
+     0,
+     0,
+     NULL},
+    {"attention", 3, {T7, T7, T5}, 2, {M07, M75}, ATT(.heads = 1, .qk = 7, .v = 5), "tensor 'm07' is [0][7]", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5, .prefix_dropout = 1), "prefix_dropout is 1", 0, 0, NULL},
+    {"attention", 3, {T7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5, .prefix_dropout = 0.5f), "needs a layer", -1, 0, NULL},
+    {"attention_bwd", 4, {B7, T7, T5, T7}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "input 't7' is [T][7], needed is [B][5]", 0, 3, "a.c"},
+    {"attention_bwd", 4, {B7, T7, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "input 't5' is [T][5], needed is [B][5]", 0, 3, "abc"},
+    {"attention_bwd", 4, {T7, T7, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "at least one of them present", 0, 3, "..."},
+    {"attention_bwd", 4, {T7, T7, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "outputs are dq, dk, dv", 0, 4, "..cd"},
+    {"attention_bwd", 4, {T7, T7, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "column ranges of 't7' overlap", 0, 3, "aac"},
+    {"attention_bwd", 4, {T7, T7, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "must be ranges of one value", 0, 3, "abc"},
+    {"attention_bwd",
+     4,
+     {T7, T19, T5, T5},
+     0,
+     {0},
+     ATT(.heads = 1, .qk = 7, .v = 5),
+     "column ranges cover 7 of the 19 columns of 't19'",
+     0,
+     3,
+     "abc"},
+    {"attention_bwd", 4, {T7, T19, T5, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), "a prefix gradient is wanted", 0, 5, "a..d."},
 };
 
 Test(graph, shape_rules_refuse)
@@ -148,7 +169,7 @@ Test(graph, shape_rules_refuse)
 		const struct refusal *r = &refusals[i];
 		struct build b = build_make(r->op);
 		struct skip_err err;
-		static const char *const letters[SKIP_NODE_MAX_OUT] = { "a", "b", "c", "d", "e", "f" };
+		static const char *const letters[SKIP_NODE_MAX_OUT] = {"a", "b", "c", "d", "e", "f"};
 		const char *names[SKIP_NODE_MAX_OUT];
 		build_stock(&b);
 		b.node.layer = r->layer;
@@ -159,10 +180,13 @@ Test(graph, shape_rules_refuse)
 		memcpy(b.node.in, r->in, sizeof(r->in));
 		memcpy(b.node.param, r->param, sizeof(r->param));
 		for (int o = 0; o < SKIP_NODE_MAX_OUT; o++)
-			names[o] = !r->outs || (size_t)o >= strlen(r->outs) ? letters[o] : r->outs[o] == '.' ? NULL : letters[r->outs[o] - 'a'];
+			names[o] = !r->outs || (size_t)o >= strlen(r->outs) ? letters[o]
+			           : r->outs[o] == '.'                      ? NULL
+			                                                    : letters[r->outs[o] - 'a'];
 		skip_err_init(&err);
 		enum skip_status status = skip_graph_add_node(b.graph, &b.node, names, NULL, &err);
-		cr_assert(status == SKIP_ERR_INPUT && strstr(err.message, r->message), "case %zu (%s): '%s', wanted '%s'", i, r->op, err.message, r->message);
+		cr_assert(status == SKIP_ERR_INPUT && strstr(err.message, r->message), "case %zu (%s): '%s', wanted '%s'", i, r->op,
+		          err.message, r->message);
 		cr_assert(b.graph->n_nodes == 0 && b.graph->n_values == 6, "case %zu changed the graph", i);
 		skip_graph_destroy(b.graph);
 	}
@@ -176,15 +200,16 @@ Test(graph, shape_rules_give_shapes)
 		union skip_attrs attrs;
 		enum skip_rows rows;
 		int fixed, cols;
-	} cases[] = { { "embed", 0, { 0 }, 2, { M57, M47 }, { { 0 } }, SKIP_ROWS_T, 0, 7 },
-		      { "layernorm", 1, { B7 }, 2, { V7, V7 }, { .layernorm = { 1 } }, SKIP_ROWS_B, 0, 7 },
-		      { "linear", 1, { T7 }, 2, { M57, V5 }, { { 0 } }, SKIP_ROWS_T, 0, 5 },
-		      { "linear", 2, { F7, ABSENT }, 2, { M75, ABSENT }, { .linear = { .transpose = 1 } }, SKIP_ROWS_FIXED, 3, 5 },
-		      { "attention", 3, { B7, T7, T5 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5), SKIP_ROWS_B, 0, 5 },
-		      { "attention", 3, { T19, T19, T19 }, 0, { 0 }, ATT(.heads = 1, .qk = 7, .v = 5, .k_col = 7, .v_col = 14), SKIP_ROWS_T, 0, 5 },
-		      { "pool", 1, { T5 }, 0, { 0 }, { { 0 } }, SKIP_ROWS_B, 0, 5 },
-		      { "pool_bwd", 1, { B5 }, 0, { 0 }, { { 0 } }, SKIP_ROWS_T, 0, 5 },
-		      { "score", 2, { T7, T7 }, 0, { 0 }, { { 0 } }, SKIP_ROWS_B, 0, 7 } };
+	} cases[] = {
+	    {"embed", 0, {0}, 2, {M57, M47}, {{0}}, SKIP_ROWS_T, 0, 7},
+	    {"layernorm", 1, {B7}, 2, {V7, V7}, {.layernorm = {1}}, SKIP_ROWS_B, 0, 7},
+	    {"linear", 1, {T7}, 2, {M57, V5}, {{0}}, SKIP_ROWS_T, 0, 5},
+	    {"linear", 2, {F7, ABSENT}, 2, {M75, ABSENT}, {.linear = {.transpose = 1}}, SKIP_ROWS_FIXED, 3, 5},
+	    {"attention", 3, {B7, T7, T5}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5), SKIP_ROWS_B, 0, 5},
+	    {"attention", 3, {T19, T19, T19}, 0, {0}, ATT(.heads = 1, .qk = 7, .v = 5, .k_col = 7, .v_col = 14), SKIP_ROWS_T, 0, 5},
+	    {"pool", 1, {T5}, 0, {0}, {{0}}, SKIP_ROWS_B, 0, 5},
+	    {"pool_bwd", 1, {B5}, 0, {0}, {{0}}, SKIP_ROWS_T, 0, 5},
+	    {"score", 2, {T7, T7}, 0, {0}, {{0}}, SKIP_ROWS_B, 0, 7}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct build b = build_make(cases[i].op);
 		struct skip_err err;
@@ -197,7 +222,9 @@ Test(graph, shape_rules_give_shapes)
 		memcpy(b.node.param, cases[i].param, sizeof(cases[i].param));
 		CHECK_OK(skip_graph_add_node(b.graph, &b.node, &name, NULL, &err));
 		const struct skip_value *out = &b.graph->values[b.node.out[0]];
-		cr_assert(out->rows == cases[i].rows && out->fixed_rows == cases[i].fixed && out->cols == cases[i].cols && out->producer == 0, "%zu", i);
+		cr_assert(out->rows == cases[i].rows && out->fixed_rows == cases[i].fixed && out->cols == cases[i].cols &&
+		              out->producer == 0,
+		          "%zu", i);
 		CHECK_OK(skip_graph_validate(b.graph, &err));
 		skip_graph_destroy(b.graph);
 	}
@@ -216,18 +243,20 @@ Test(graph, gradient_ops_give_shapes)
 	b.node.param[0] = M57;
 	b.node.param[1] = build_tensor(&b, "pv", 2, 5, 5);
 	b.node.n_out = 5;
-	b.node.attrs.attention = (struct skip_attrs_attention){ .heads = 1, .qk = 7, .v = 5, .k_col = 7, .v_col = 14 };
-	const char *names[] = { "dqkv", "dqkv", "dqkv", "dpk", "dpv" };
+	b.node.attrs.attention = (struct skip_attrs_attention){.heads = 1, .qk = 7, .v = 5, .k_col = 7, .v_col = 14};
+	const char *names[] = {"dqkv", "dqkv", "dqkv", "dpk", "dpv"};
 	CHECK_OK(skip_graph_add_node(b.graph, &b.node, names, NULL, &err));
 	const struct skip_value *values = b.graph->values;
 	cr_assert(b.node.out[0] == b.node.out[1] && b.node.out[1] == b.node.out[2] && b.graph->n_values == 9);
 	cr_assert(values[b.node.out[0]].cols == 19 && values[b.node.out[0]].rows == SKIP_ROWS_T);
-	cr_assert(values[b.node.out[3]].rows == SKIP_ROWS_FIXED && values[b.node.out[3]].fixed_rows == 5 && values[b.node.out[3]].cols == 7);
+	cr_assert(values[b.node.out[3]].rows == SKIP_ROWS_FIXED && values[b.node.out[3]].fixed_rows == 5 &&
+	          values[b.node.out[3]].cols == 7);
 	cr_assert(values[b.node.out[4]].fixed_rows == 5 && values[b.node.out[4]].cols == 5);
-	struct skip_node dw = { .op = skip_op_find("linear_dw"), .layer = 0, .n_in = 2, .in = { T7, T5 }, .n_out = 2 };
-	CHECK_OK(skip_graph_add_node(b.graph, &dw, (const char *const[]){ "dw", "db" }, NULL, &err));
+	struct skip_node dw = {.op = skip_op_find("linear_dw"), .layer = 0, .n_in = 2, .in = {T7, T5}, .n_out = 2};
+	CHECK_OK(skip_graph_add_node(b.graph, &dw, (const char *const[]){"dw", "db"}, NULL, &err));
 	values = b.graph->values;
-	cr_assert(values[dw.out[0]].fixed_rows == 7 && values[dw.out[0]].cols == 5 && values[dw.out[1]].fixed_rows == 1 && values[dw.out[1]].cols == 7);
+	cr_assert(values[dw.out[0]].fixed_rows == 7 && values[dw.out[0]].cols == 5 && values[dw.out[1]].fixed_rows == 1 &&
+	          values[dw.out[1]].cols == 7);
 	CHECK_OK(skip_graph_validate(b.graph, &err));
 	skip_graph_destroy(b.graph);
 }
@@ -283,11 +312,11 @@ Test(graph, existing_outputs)
 	static const struct {
 		int out;
 		const char *message;
-	} cases[] = { { T5, "output 't5' has rows T 0 and 5 columns, the op gives rows T 0 and 7" },
-		      { B7, "output 'b7' has rows B" },
-		      { T7, "output 't7' is read before it is written" },
-		      { 60, "output 0 is index 60 of 6" },
-		      { SKIP_NONE, "output 0 is absent" } };
+	} cases[] = {{T5, "output 't5' has rows T 0 and 5 columns, the op gives rows T 0 and 7"},
+	             {B7, "output 'b7' has rows B"},
+	             {T7, "output 't7' is read before it is written"},
+	             {60, "output 0 is index 60 of 6"},
+	             {SKIP_NONE, "output 0 is absent"}};
 	for (size_t i = 0; i < 5; i++) {
 		CHECK_FAILS(skip_graph_add_node(b.graph, &node, NULL, &cases[i].out, &err), SKIP_ERR_INPUT);
 		cr_assert(strstr(err.message, cases[i].message) != NULL, "%s", err.message);
@@ -317,7 +346,7 @@ Test(graph, tensors_are_shared_and_replaced)
 	cr_assert(again == first && b.graph->n_tensors == 1 && old->refs == 1);
 	CHECK_OK(skip_graph_copy(b.graph, &copy, &err));
 	cr_assert(copy->tensors[0] == old && old->refs == 2);
-	CHECK_OK(skip_tensor_create("w", SKIP_F32, 1, (const int64_t[]){ 3 }, &fresh, &err));
+	CHECK_OK(skip_tensor_create("w", SKIP_F32, 1, (const int64_t[]){3}, &fresh, &err));
 	skip_graph_set_tensor(copy, 0, fresh);
 	cr_assert(old->refs == 1 && fresh->refs == 2 && b.graph->tensors[0] == old && skip_graph_find_tensor(copy, "w") == 0);
 	skip_graph_set_tensor(copy, 0, fresh);
@@ -336,7 +365,7 @@ Test(graph, copy_equals_and_is_apart)
 	struct skip_err err;
 	CHECK_OK(skip_graph_copy(graph, &copy, &err));
 	CHECK_OK(skip_graph_validate(copy, &err));
-	struct toy_batch batch = toy_batch_make(&options, (const int[]){ 1, 7, 61 }, 3, 5);
+	struct toy_batch batch = toy_batch_make(&options, (const int[]){1, 7, 61}, 3, 5);
 	cr_assert(toy_difference(graph, copy, &batch.batch, "logits") == 0);
 	cr_assert(copy->dense_encoder_params == graph->dense_encoder_params && strcmp(copy->architecture, "toy") == 0);
 	strcpy(copy->values[0].name, "changed");
@@ -374,9 +403,9 @@ Test(graph, shared_parts_count_once)
 	struct build b = build_make("linear");
 	struct skip_err err;
 	struct skip_tensor *both = NULL;
-	const char *names[] = { "y", "z" };
+	const char *names[] = {"y", "z"};
 	build_stock(&b);
-	struct skip_tensor *const parts[] = { b.graph->tensors[M57], b.graph->tensors[M47] };
+	struct skip_tensor *const parts[] = {b.graph->tensors[M57], b.graph->tensors[M47]};
 	CHECK_OK(skip_tensor_concat("both", parts, 2, &both, &err));
 	b.node.n_in = b.node.n_param = 1;
 	struct skip_node node = b.node;
@@ -396,29 +425,65 @@ static void damage(struct skip_graph *graph, int kind)
 {
 	int last = (int)graph->n_nodes - 1;
 	switch (kind) {
-	case 0: graph->nodes[last].in[0] = (int)graph->n_values; break;
-	case 1: graph->nodes[0].out[0] = -5; break;
-	case 2: graph->nodes[2].in[0] = graph->nodes[last].out[0]; break;
-	case 3: graph->values[graph->nodes[3].out[0]].cols++; break;
-	case 4: graph->values[graph->nodes[3].out[0]].producer = 4; break;
-	case 5: graph->values[graph->nodes[3].out[0]].producer = last + 1; break;
-	case 6: strcpy(graph->values[1].name, graph->values[0].name); break;
-	case 7: strcpy(graph->tensors[1]->name, graph->tensors[0]->name); break;
-	case 8: graph->nodes[1].attrs.layernorm.eps = INFINITY; break;
-	case 9: graph->nodes[3].out[0] = graph->nodes[2].out[0]; break;
-	case 10: graph->nodes[1].n_param = 3; break;
-	case 11: graph->nodes[0].out[0] = (int)graph->n_values; break;
+	case 0:
+		graph->nodes[last].in[0] = (int)graph->n_values;
+		break;
+	case 1:
+		graph->nodes[0].out[0] = -5;
+		break;
+	case 2:
+		graph->nodes[2].in[0] = graph->nodes[last].out[0];
+		break;
+	case 3:
+		graph->values[graph->nodes[3].out[0]].cols++;
+		break;
+	case 4:
+		graph->values[graph->nodes[3].out[0]].producer = 4;
+		break;
+	case 5:
+		graph->values[graph->nodes[3].out[0]].producer = last + 1;
+		break;
+	case 6:
+		strcpy(graph->values[1].name, graph->values[0].name);
+		break;
+	case 7:
+		strcpy(graph->tensors[1]->name, graph->tensors[0]->name);
+		break;
+	case 8:
+		graph->nodes[1].attrs.layernorm.eps = INFINITY;
+		break;
+	case 9:
+		graph->nodes[3].out[0] = graph->nodes[2].out[0];
+		break;
+	case 10:
+		graph->nodes[1].n_param = 3;
+		break;
+	case 11:
+		graph->nodes[0].out[0] = (int)graph->n_values;
+		break;
+	case 12:
+		graph->nodes[2].in[0] = graph->nodes[2].out[0];
+		break;
 	}
 }
 
 Test(graph, validate_finds_damage)
 {
-	static const char *const messages[] = { "input 0 is index", "output 0 is index -5", "is written by the later node", "columns, the op gives",
-						"is written by node 4", "is written by node", "two values are called", "two tensors are called",
-						"node 1 (layernorm, layer -1): attribute eps", "is written by node 2", "3 tensors, possible are 2 to 2",
-						"output 0 is index" };
+	static const char *const messages[] = {"input 0 is index",
+	                                       "output 0 is index -5",
+	                                       "is written only by node",
+	                                       "columns, the op gives",
+	                                       "is written by node 4",
+	                                       "is written by node",
+	                                       "two values are called",
+	                                       "two tensors are called",
+	                                       "node 1 (layernorm, layer -1): attribute eps",
+	                                       "is written by node 2",
+	                                       "3 tensors, possible are 2 to 2",
+	                                       "output 0 is index",
+	                                       "is written only by node 2"};
 	struct toy_options options = toy_defaults();
-	for (int kind = 0; kind < 12; kind++) {
+	for (int kind = 0; kind < 13; kind++) {
 		struct skip_graph *graph = toy_graph(&options);
 		struct skip_err err;
 		damage(graph, kind);
@@ -433,7 +498,7 @@ Test(graph, every_allocation_may_fail)
 	struct toy_options options = toy_defaults();
 	struct skip_graph *graph = toy_graph(&options);
 	struct skip_err err;
-	struct toy_batch batch = toy_batch_make(&options, (const int[]){ 1, 7 }, 2, 5);
+	struct toy_batch batch = toy_batch_make(&options, (const int[]){1, 7}, 2, 5);
 	enum skip_status status = SKIP_ERR_NOMEM;
 	for (size_t n = 1; status == SKIP_ERR_NOMEM; n++) {
 		struct skip_graph *copy = NULL;
@@ -446,7 +511,7 @@ Test(graph, every_allocation_may_fail)
 	status = SKIP_ERR_NOMEM;
 	size_t failures = 0;
 	for (size_t n = 1; status == SKIP_ERR_NOMEM; n++, failures++) {
-		struct skip_ref_result result = { NULL, NULL, 0 };
+		struct skip_ref_result result = {NULL, NULL, 0};
 		skip_alloc_fail_at(n);
 		status = skip_reference_run(graph, &batch.batch, NULL, 0, 0, &result, &err);
 		cr_assert(status == SKIP_OK ? result.data != NULL : result.data == NULL);
@@ -464,19 +529,46 @@ Test(graph, reference_wants_its_inputs)
 	struct skip_err err;
 	struct skip_ref_result result;
 	const char *name = "sum";
-	const double data[7] = { 0 };
-	static const int32_t offset[] = { 0, 1 };
-	struct skip_batch batch = { 1, 1, NULL, NULL, offset };
+	const double data[7] = {0};
+	static const int32_t offset[] = {0, 1};
+	struct skip_batch batch = {1, 1, NULL, NULL, offset};
 	build_stock(&b);
 	b.node.n_in = 2;
 	b.node.in[0] = b.node.in[1] = T7;
 	CHECK_OK(skip_graph_add_node(b.graph, &b.node, &name, NULL, &err));
 	CHECK_FAILS(skip_reference_run(b.graph, &batch, NULL, 0, 0, &result, &err), SKIP_ERR_INTERNAL);
 	cr_assert(strstr(err.message, "'t7'") != NULL);
-	const struct skip_ref_input wrong[] = { { T7, data }, { b.node.out[0], data } };
+	const struct skip_ref_input wrong[] = {{T7, data}, {b.node.out[0], data}};
 	CHECK_FAILS(skip_reference_run(b.graph, &batch, wrong, 2, 0, &result, &err), SKIP_ERR_INTERNAL);
 	CHECK_OK(skip_reference_run(b.graph, &batch, wrong, 1, 0, &result, &err));
 	cr_assert(result.data[b.node.out[0]] && result.data[T5] == NULL && result.rows[B7] == 1 && result.rows[F7] == 3);
 	skip_reference_free(&result);
 	skip_graph_destroy(b.graph);
+}
+
+Test(graph, attention_is_resized)
+{
+	static const struct {
+		int heads[3], per_head[3], q_col;
+		enum skip_status status;
+	} cases[] = {{{2, 2, 2}, {3, 3, 5}, 0, SKIP_OK},        {{1, 1, 2}, {3, 3, 5}, 0, SKIP_ERR_INPUT},
+	             {{2, 1, 2}, {3, 3, 5}, 0, SKIP_ERR_INPUT}, {{2, 2, 2}, {3, 4, 5}, 0, SKIP_ERR_INPUT},
+	             {{0, 0, 0}, {0, 0, 0}, 0, SKIP_ERR_INPUT}, {{2, 2, 2}, {3, 3, 5}, 1, SKIP_ERR_INTERNAL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct skip_node node = {.op = skip_op_find("attention"), .layer = 4};
+		struct skip_attrs_attention *attrs = &node.attrs.attention;
+		struct skip_resize to = {{0}, {0}, {0}};
+		struct skip_err err;
+		*attrs = (struct skip_attrs_attention){.heads = 12, .qk = 32, .v = 32, .q_col = cases[i].q_col, .scale = 0.25f};
+		memcpy(to.in_heads, cases[i].heads, sizeof(cases[i].heads));
+		memcpy(to.in_per_head, cases[i].per_head, sizeof(cases[i].per_head));
+		if (cases[i].status == SKIP_OK) {
+			CHECK_OK(node.op->resize(&node, &to, &err));
+			cr_assert(attrs->heads == 2 && attrs->qk == 3 && attrs->v == 5 &&
+			          attrs->scale == 0.25f); /* the scale stays that of E */
+		} else {
+			CHECK_FAILS(node.op->resize(&node, &to, &err), cases[i].status);
+			cr_assert(attrs->heads == 12 && attrs->qk == 32 && attrs->v == 32);
+		}
+	}
 }

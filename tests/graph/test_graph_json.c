@@ -17,7 +17,8 @@ static char *text_of(const struct skip_graph *graph)
 	return text;
 }
 
-static enum skip_status read_text(const char *text, size_t size, const struct skip_graph *from, struct skip_graph **out, struct skip_err *err)
+static enum skip_status read_text(const char *text, size_t size, const struct skip_graph *from, struct skip_graph **out,
+                                  struct skip_err *err)
 {
 	json_t *json = NULL;
 	enum skip_status status = skip_json_parse(text, size, &json, err);
@@ -33,8 +34,9 @@ static void same_node(const struct skip_node *a, const struct skip_node *b)
 	cr_assert(memcmp(a->in, b->in, (size_t)a->n_in * sizeof(int)) == 0 && memcmp(a->out, b->out, (size_t)a->n_out * sizeof(int)) == 0);
 	cr_assert(memcmp(a->param, b->param, (size_t)a->n_param * sizeof(int)) == 0);
 	for (size_t i = 0; i < a->op->n_attrs; i++)
-		cr_assert(memcmp((const char *)&a->attrs + a->op->attrs[i].offset, (const char *)&b->attrs + a->op->attrs[i].offset, 4) == 0, "%s",
-			  a->op->attrs[i].name);
+		cr_assert(memcmp((const char *)&a->attrs + a->op->attrs[i].offset, (const char *)&b->attrs + a->op->attrs[i].offset, 4) ==
+		              0,
+		          "%s", a->op->attrs[i].name);
 }
 
 static void round_trip(struct skip_graph *graph)
@@ -47,11 +49,12 @@ static void round_trip(struct skip_graph *graph)
 	for (size_t i = 0; i < graph->n_values; i++) {
 		const struct skip_value *a = &graph->values[i], *b = &back->values[i];
 		cr_assert(strcmp(a->name, b->name) == 0 && a->rows == b->rows && a->fixed_rows == b->fixed_rows && a->cols == b->cols &&
-			  a->producer == b->producer);
+		          a->producer == b->producer);
 	}
 	for (size_t i = 0; i < graph->n_nodes; i++) same_node(&graph->nodes[i], &back->nodes[i]);
 	for (size_t i = 0; i < graph->n_tensors; i++) cr_assert(graph->tensors[i] == back->tensors[i]);
-	cr_assert(strcmp(graph->architecture, back->architecture) == 0 && graph->model_width == back->model_width && graph->layers == back->layers);
+	cr_assert(strcmp(graph->architecture, back->architecture) == 0 && graph->model_width == back->model_width &&
+	          graph->layers == back->layers);
 	cr_assert(graph->heads == back->heads && graph->head_width == back->head_width && graph->ffn_width == back->ffn_width);
 	cr_assert(graph->prefix == back->prefix && graph->classes == back->classes && graph->max_positions == back->max_positions);
 	cr_assert(graph->dense_encoder_params == back->dense_encoder_params && graph->dense_macs_per_token == back->dense_macs_per_token);
@@ -101,37 +104,38 @@ struct lie {
 };
 
 static const struct lie lies[] = {
-	{ "\"op\": \"add\"", "\"op\": \"subtract\"", "", "unknown op 'subtract'" },
-	{ "\"op\": \"add\"", "\"op\": 5", "", "\"op\": expected a string" },
-	{ "\"op\": \"add\"", "\"op\": \"pool\"", "", "op pool has 1 attributes, found are 0" },
-	{ "\"kind\": \"gelu\"", "\"kind\": \"swish\"", "", "kind has no choice 'swish'" },
-	{ "\"kind\": \"gelu\"", "\"kind\": 1", "", "\"kind\": expected a string" },
-	{ "\"kind\": \"gelu\"", "\"kin\": \"gelu\"", "", "\"kind\" is missing" },
-	{ "\"mode\": \"cls\"", "\"mode\": \"none\"", "", "mode has no choice 'none'" },
-	{ "\"scale\": 0.5", "\"scale\": 1e300", "", "scale is 1e+300, not a float" },
-	{ "\"scale\": 0.5", "\"scale\": \"0.5\"", "", "\"scale\": expected a number" },
-	{ "\"heads\": 3", "\"heads\": 99999999999", "nodes", "\"heads\": expected an integer" },
-	{ "\"heads\": 3", "\"heads\": 4", "nodes", "q takes columns 0 to 16" },
-	{ "\"heads\": 3", "\"heads\": 3, \"extra\": 1", "nodes", "op attention has 8 attributes, found are 9" },
-	{ "\"layer\": 0", "\"layer\": -1", "", "\"layer\": expected an integer from 0" },
-	{ "\"layer\": 0", "\"layer\": 70000", "", "layer is out of range" },
-	{ "\"cols\": 12", "\"cols\": 13", "", "columns, the op gives" },
-	{ "\"cols\": 12", "\"cols\": 0", "", "values[0]: \"cols\": expected an integer from 1" },
-	{ "\"rows\": \"T\"", "\"rows\": \"S\"", "", "\"rows\": expected an integer" },
-	{ "\"rows\": \"T\"", "\"rows\": \"B\"", "", "has rows B" },
-	{ "\"rows\": \"T\"", "\"rows\": 0", "", "\"rows\": expected an integer from 1" },
-	{ "\"name\": \"hidden\"", "\"name\": \"pooled\"", "", "two values are called 'pooled'" },
-	{ "\"name\": \"hidden\"", "\"name\": \"\"", "", "must have 1 to 63 characters" },
-	{ "\"name\": \"hidden\"", "\"name\": null", "", "\"name\": expected a string" },
-	{ "\"head.bias\"", "\"head.missing\"", "", "'head.missing', is not among the weights" },
-	{ "\"head.bias\"", "\"head.weight\"", "", "two tensors are called 'head.weight'" },
-	{ "\"head.bias\"", "7", "", "'(not a string)', is not among the weights" },
-	{ "\"info\": {", "\"info\": 3, \"was\": {", "", "\"info\": expected an object" },
-	{ "\"nodes\": [", "\"nodes\": [7, ", "", "nodes[0]: \"op\" is missing" },
-	{ "\"nodes\": [", "\"nodes\": {}, \"was\": [", "", "\"nodes\": expected an array" },
-	{ "\"values\": [", "\"values\": [[], ", "", "values[0]: \"name\" is missing" },
-	{ "\"architecture\": \"toy\"", "\"architecture\": \"0123456789012345678901234567890123456789012345678901234567890123\"", "", "more than 63" },
-	{ "\"layers\": 2", "\"layers\": -2", "", "\"layers\": expected an integer from 0" },
+    {"\"op\": \"add\"", "\"op\": \"subtract\"", "", "unknown op 'subtract'"},
+    {"\"op\": \"add\"", "\"op\": 5", "", "\"op\": expected a string"},
+    {"\"op\": \"add\"", "\"op\": \"pool\"", "", "op pool has 1 attributes, found are 0"},
+    {"\"kind\": \"gelu\"", "\"kind\": \"swish\"", "", "kind has no choice 'swish'"},
+    {"\"kind\": \"gelu\"", "\"kind\": 1", "", "\"kind\": expected a string"},
+    {"\"kind\": \"gelu\"", "\"kin\": \"gelu\"", "", "\"kind\" is missing"},
+    {"\"mode\": \"cls\"", "\"mode\": \"none\"", "", "mode has no choice 'none'"},
+    {"\"scale\": 0.5", "\"scale\": 1e300", "", "scale is 1e+300, not a float"},
+    {"\"scale\": 0.5", "\"scale\": \"0.5\"", "", "\"scale\": expected a number"},
+    {"\"heads\": 3", "\"heads\": 99999999999", "nodes", "\"heads\": expected an integer"},
+    {"\"heads\": 3", "\"heads\": 4", "nodes", "q takes columns 0 to 16"},
+    {"\"heads\": 3", "\"heads\": 3, \"extra\": 1", "nodes", "op attention has 8 attributes, found are 9"},
+    {"\"layer\": 0", "\"layer\": -1", "", "\"layer\": expected an integer from 0"},
+    {"\"layer\": 0", "\"layer\": 70000", "", "layer is out of range"},
+    {"\"cols\": 12", "\"cols\": 13", "", "columns, the op gives"},
+    {"\"cols\": 12", "\"cols\": 0", "", "values[0]: \"cols\": expected an integer from 1"},
+    {"\"rows\": \"T\"", "\"rows\": \"S\"", "", "\"rows\": expected an integer"},
+    {"\"rows\": \"T\"", "\"rows\": \"B\"", "", "has rows B"},
+    {"\"rows\": \"T\"", "\"rows\": 0", "", "\"rows\": expected an integer from 1"},
+    {"\"name\": \"hidden\"", "\"name\": \"pooled\"", "", "two values are called 'pooled'"},
+    {"\"name\": \"hidden\"", "\"name\": \"\"", "", "must have 1 to 63 characters"},
+    {"\"name\": \"hidden\"", "\"name\": null", "", "\"name\": expected a string"},
+    {"\"head.bias\"", "\"head.missing\"", "", "'head.missing', is not among the weights"},
+    {"\"head.bias\"", "\"head.weight\"", "", "two tensors are called 'head.weight'"},
+    {"\"head.bias\"", "7", "", "'(not a string)', is not among the weights"},
+    {"\"info\": {", "\"info\": 3, \"was\": {", "", "\"info\": expected an object"},
+    {"\"nodes\": [", "\"nodes\": [7, ", "", "nodes[0]: \"op\" is missing"},
+    {"\"nodes\": [", "\"nodes\": {}, \"was\": [", "", "\"nodes\": expected an array"},
+    {"\"values\": [", "\"values\": [[], ", "", "values[0]: \"name\" is missing"},
+    {"\"architecture\": \"toy\"", "\"architecture\": \"0123456789012345678901234567890123456789012345678901234567890123\"", "",
+     "more than 63"},
+    {"\"layers\": 2", "\"layers\": -2", "", "\"layers\": expected an integer from 0"},
 };
 
 Test(graph_json, refuses_lies)
@@ -170,17 +174,18 @@ Test(graph_json, refuses_wrong_indices_and_cycles)
 		int node;
 		const char *key;
 		size_t at;
-		int value; /* -100: a string */
+		int value; /* -100: a string; -200: the number of values */
 		const char *message;
-	} cases[] = { { 2, "in", 0, 1000, "nodes[2]: in: entry 0 is not null or an index below" },
-		      { 2, "in", 0, -1, "nodes[2]: in: entry 0" },
-		      { 2, "in", 0, -100, "nodes[2]: in: entry 0" },
-		      { 2, "tensors", 0, 1000, "nodes[2]: tensors: entry 0" },
-		      { 2, "out", 0, 1000, "nodes[2]: out: entry 0" },
-		      { 2, "in", 1, 3, "nodes[3]: node 3 (linear, layer 0): output 'layer0.attention.k' is read before it is written" },
-		      { 2, "in", 0, 2, "nodes[2]: node 2 (linear, layer 0): output 'layer0.attention.q' is read before it is written" },
-		      { 3, "out", 0, 2, "output 'layer0.attention.q' is already written by node 2" },
-		      { 2, "out", 1, 4, "2 outputs, possible are 1 to 1" } };
+	} cases[] = {{2, "in", 0, 1000, "nodes[2]: in: entry 0 is not null or an index below"},
+	             {2, "in", 0, -200, "nodes[2]: in: entry 0 is not null"},
+	             {2, "in", 0, -1, "nodes[2]: in: entry 0"},
+	             {2, "in", 0, -100, "nodes[2]: in: entry 0"},
+	             {2, "tensors", 0, 1000, "nodes[2]: tensors: entry 0"},
+	             {2, "out", 0, 1000, "nodes[2]: out: entry 0"},
+	             {2, "in", 1, 3, "nodes[3]: node 3 (linear, layer 0): output 'layer0.attention.k' is read before it is written"},
+	             {2, "in", 0, 2, "nodes[2]: node 2 (linear, layer 0): output 'layer0.attention.q' is read before it is written"},
+	             {3, "out", 0, 2, "output 'layer0.attention.q' is already written by node 2"},
+	             {2, "out", 1, 4, "2 outputs, possible are 1 to 1"}};
 	struct toy_options options = toy_defaults();
 	struct skip_graph *graph = toy_graph(&options);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -188,7 +193,8 @@ Test(graph_json, refuses_wrong_indices_and_cycles)
 		struct skip_graph *out = NULL;
 		json_t *json = NULL;
 		CHECK_OK(skip_graph_to_json(graph, &json, &err));
-		set_index(json, cases[i].node, cases[i].key, cases[i].at, cases[i].value == -100 ? json_string("0") : json_integer(cases[i].value));
+		set_index(json, cases[i].node, cases[i].key, cases[i].at,
+		          cases[i].value == -100 ? json_string("0") : json_integer(cases[i].value));
 		CHECK_FAILS(skip_graph_from_json(json, graph->tensors, graph->n_tensors, &out, &err), SKIP_ERR_INPUT);
 		cr_assert(strstr(err.message, cases[i].message) != NULL, "case %zu: '%s', wanted '%s'", i, err.message, cases[i].message);
 		cr_assert(out == NULL);

@@ -3,19 +3,24 @@
 
 #include <stdint.h>
 
-static const double *out_of(const struct one_op *one, const struct skip_ref_result *result) { return result->data[one->node.out[0]]; }
+static const double *out_of(const struct one_op *one, const struct skip_ref_result *result)
+{
+	return result->data[one->node.out[0]];
+}
 
 Test(ops, table_is_complete_and_found_by_name)
 {
-	static const char *const names[] = { "embed", "layernorm", "linear", "act", "attention", "pool", "dropout", "mask", "add", "add_bias",
-					     "layernorm_bwd", "act_bwd", "attention_bwd", "pool_bwd", "linear_dw", "score" };
+	static const char *const names[] = {"embed",         "layernorm", "linear",    "act",      "attention",     "pool",
+	                                    "dropout",       "mask",      "add",       "add_bias", "layernorm_bwd", "act_bwd",
+	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score"};
 	size_t n = 0;
 	for (; skip_ops[n]; n++) {
 		const struct skip_op *op = skip_ops[n];
 		cr_assert(skip_op_find(op->name) == op && op->infer && op->reference, "%s", op->name);
 		cr_assert(op->max_in <= SKIP_NODE_MAX_IN && op->max_param <= SKIP_NODE_MAX_PARAM && op->n_out_max <= SKIP_NODE_MAX_OUT);
 		cr_assert(op->min_in <= op->max_in && op->min_param <= op->max_param && op->n_out_min <= op->n_out_max);
-		for (size_t a = 0; a < op->n_attrs; a++) cr_assert(op->attrs[a].names ? op->attrs[a].type == SKIP_ATTR_ENUM : op->attrs[a].type != SKIP_ATTR_ENUM);
+		for (size_t a = 0; a < op->n_attrs; a++)
+			cr_assert(op->attrs[a].names ? op->attrs[a].type == SKIP_ATTR_ENUM : op->attrs[a].type != SKIP_ATTR_ENUM);
 	}
 	cr_assert(n == sizeof(names) / sizeof(names[0]), "%zu ops", n);
 	for (size_t i = 0; i < n; i++) cr_assert(skip_op_find(names[i]) != NULL, "%s", names[i]);
@@ -51,15 +56,15 @@ Test(ops, embed_refuses_ids_outside_the_tables)
 		int32_t id, type;
 		int base;
 		const char *message;
-	} cases[] = { { 11, 0, 0, "token id 11 is outside the 11 rows of 'word'" },
-		      { -1, 0, 0, "token id -1" },
-		      { 0, 2, 0, "type id 2 is outside the 2 rows of 'type'" },
-		      { 0, 0, 4, "position 64 is outside the 64 rows of 'place'" } };
+	} cases[] = {{11, 0, 0, "token id 11 is outside the 11 rows of 'word'"},
+	             {-1, 0, 0, "token id -1"},
+	             {0, 2, 0, "type id 2 is outside the 2 rows of 'type'"},
+	             {0, 0, 4, "position 64 is outside the 64 rows of 'place'"}};
 	for (size_t i = 0; i < 4; i++) {
 		struct one_op one = one_make("embed");
-		struct skip_ref_result result = { NULL, NULL, 0 };
+		struct skip_ref_result result = {NULL, NULL, 0};
 		struct skip_err err;
-		int32_t ids[ONE_TOKENS] = { 0 }, kinds[ONE_TOKENS] = { 0 };
+		int32_t ids[ONE_TOKENS] = {0}, kinds[ONE_TOKENS] = {0};
 		ids[40] = cases[i].id;
 		kinds[41] = cases[i].type;
 		one.batch.ids = ids;
@@ -78,7 +83,7 @@ Test(ops, embed_refuses_ids_outside_the_tables)
 
 Test(ops, layernorm)
 {
-	static const int widths[] = { 1, 7, 61 };
+	static const int widths[] = {1, 7, 61};
 	for (size_t w = 0; w < 3; w++) {
 		struct one_op one = one_make("layernorm");
 		int width = widths[w];
@@ -107,9 +112,10 @@ Test(ops, linear)
 		bool bias, residual, transpose;
 		enum skip_act act;
 		enum skip_rows rows;
-	} cases[] = { { 7, 61, true, false, false, SKIP_ACT_NONE, SKIP_ROWS_T },  { 61, 7, false, false, false, SKIP_ACT_NONE, SKIP_ROWS_T },
-		      { 1, 1, true, true, false, SKIP_ACT_GELU, SKIP_ROWS_B },    { 7, 5, true, true, true, SKIP_ACT_RELU, SKIP_ROWS_T },
-		      { 13, 8, false, true, true, SKIP_ACT_TANH, SKIP_ROWS_B },   { 3, 6, true, false, true, SKIP_ACT_GELU_TANH, SKIP_ROWS_FIXED } };
+	} cases[] = {
+	    {7, 61, true, false, false, SKIP_ACT_NONE, SKIP_ROWS_T}, {61, 7, false, false, false, SKIP_ACT_NONE, SKIP_ROWS_T},
+	    {1, 1, true, true, false, SKIP_ACT_GELU, SKIP_ROWS_B},   {7, 5, true, true, true, SKIP_ACT_RELU, SKIP_ROWS_T},
+	    {13, 8, false, true, true, SKIP_ACT_TANH, SKIP_ROWS_B},  {3, 6, true, false, true, SKIP_ACT_GELU_TANH, SKIP_ROWS_FIXED}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct one_op one = one_make("linear");
 		int in = cases[i].in, out = cases[i].out;
@@ -125,7 +131,8 @@ Test(ops, linear)
 		for (int r = 0; r < rows; r++)
 			for (int n = 0; n < out; n++) {
 				long double u = b ? b[n] : 0;
-				for (int k = 0; k < in; k++) u += (long double)one.data[0][r * in + k] * w[cases[i].transpose ? k * out + n : n * in + k];
+				for (int k = 0; k < in; k++)
+					u += (long double)one.data[0][r * in + k] * w[cases[i].transpose ? k * out + n : n * in + k];
 				double y = (double)u;
 				if (cases[i].act == SKIP_ACT_GELU) y = y * (1 + erf(y / sqrt(2))) / 2;
 				if (cases[i].act == SKIP_ACT_RELU) y = fmax(y, 0);
@@ -142,14 +149,14 @@ Test(ops, linear)
 /* Numbers of the closed forms at a few points; the two gelus differ there. */
 Test(ops, act)
 {
-	static const double points[] = { 1, -2, 0, 3.5, -40 };
+	static const double points[] = {1, -2, 0, 3.5, -40};
 	static const struct {
 		enum skip_act kind;
 		double wanted[5];
-	} cases[] = { { SKIP_ACT_GELU, { 0.84134474606854294, -0.045500263896358417, 0, 3.4991857982233756, 0 } },
-		      { SKIP_ACT_GELU_TANH, { 0.84119199060827675, -0.045402305912224938, 0, 3.499383802344626, 0 } },
-		      { SKIP_ACT_RELU, { 1, 0, 0, 3.5, 0 } },
-		      { SKIP_ACT_TANH, { 0.76159415595576485, -0.9640275800758169, 0, 0.99817789761119868, -1 } } };
+	} cases[] = {{SKIP_ACT_GELU, {0.84134474606854294, -0.045500263896358417, 0, 3.4991857982233756, 0}},
+	             {SKIP_ACT_GELU_TANH, {0.84119199060827675, -0.045402305912224938, 0, 3.499383802344626, 0}},
+	             {SKIP_ACT_RELU, {1, 0, 0, 3.5, 0}},
+	             {SKIP_ACT_TANH, {0.76159415595576485, -0.9640275800758169, 0, 0.99817789761119868, -1}}};
 	for (size_t i = 0; i < 4; i++) {
 		struct one_op one = one_make("act");
 		one_input(&one, "u", SKIP_ROWS_B, 0, 5);
@@ -167,24 +174,26 @@ struct naive {
 	double scale;
 	const double *q, *k, *v_in, *pk, *pv; /* first element of the sequence's rows (of the query for q) */
 	int q_stride, k_stride, v_stride;
-	const double *keep_k, *keep_v;        /* [P][H*qk], [P][H*v] of this sequence, NULL: ones */
+	const double *keep_k, *keep_v; /* [P][H*qk], [P][H*v] of this sequence, NULL: ones */
 };
 
 static void naive_query(const struct naive *a, int tokens, double *ctx)
 {
 	for (int h = 0; h < a->heads; h++) {
-		long double sum = 0, weighted[64] = { 0 };
+		long double sum = 0, weighted[64] = {0};
 		for (int j = 0; j < a->prefix + tokens; j++) {
 			long double z = 0;
 			int slot_k = j * a->heads * a->qk + h * a->qk, slot_v = j * a->heads * a->v + h * a->v, t = j - a->prefix;
 			for (int e = 0; e < a->qk; e++) {
-				double key = j < a->prefix ? a->pk[slot_k + e] * (a->keep_k ? a->keep_k[slot_k + e] : 1) : a->k[t * a->k_stride + h * a->qk + e];
+				double key = j < a->prefix ? a->pk[slot_k + e] * (a->keep_k ? a->keep_k[slot_k + e] : 1)
+				                           : a->k[t * a->k_stride + h * a->qk + e];
 				z += (long double)a->q[h * a->qk + e] * key;
 			}
 			long double weight = expl(z * a->scale);
 			sum += weight;
 			for (int e = 0; e < a->v; e++) {
-				double value = j < a->prefix ? a->pv[slot_v + e] * (a->keep_v ? a->keep_v[slot_v + e] : 1) : a->v_in[t * a->v_stride + h * a->v + e];
+				double value = j < a->prefix ? a->pv[slot_v + e] * (a->keep_v ? a->keep_v[slot_v + e] : 1)
+				                             : a->v_in[t * a->v_stride + h * a->v + e];
 				weighted[e] += weight * value;
 			}
 		}
@@ -198,9 +207,9 @@ struct attention_case {
 	float dropout;
 };
 static struct attention_case attention_cases[] = {
-	{ 3, 4, 5, 0, false, false, 0 },   { 1, 1, 1, 0, false, false, 0 },     { 3, 4, 5, 1, false, false, 0 },  { 2, 7, 3, 20, false, false, 0 },
-	{ 2, 7, 3, 20, true, false, 0 },   { 3, 5, 2, 20, false, true, 0 },     { 3, 2, 6, 0, false, true, 0 },   { 2, 3, 4, 20, false, false, 0.3f },
-	{ 2, 3, 4, 20, true, false, 0.9f },
+    {3, 4, 5, 0, false, false, 0},  {1, 1, 1, 0, false, false, 0},     {3, 4, 5, 1, false, false, 0},
+    {2, 7, 3, 20, false, false, 0}, {2, 7, 3, 20, true, false, 0},     {3, 5, 2, 20, false, true, 0},
+    {3, 2, 6, 0, false, true, 0},   {2, 3, 4, 20, false, false, 0.3f}, {2, 3, 4, 20, true, false, 0.9f},
 };
 
 ParameterizedTestParameters(ops, attention)
@@ -214,8 +223,10 @@ static void naive_keep(const struct attention_case *c, uint32_t key, int layer, 
 	int width = c->heads * (which ? c->v : c->qk);
 	for (int slot = 0; slot < c->prefix; slot++)
 		for (int col = 0; col < width; col++) {
-			uint32_t hash = skip_rng_hash(key, 0x50000000u + 2u * (uint32_t)layer + (uint32_t)which, (uint32_t)((b * c->prefix + slot) * width + col));
-			out[slot * width + col] = hash >= (uint32_t)((double)c->dropout * 4294967296.0) ? (double)(1.0f / (1.0f - c->dropout)) : 0;
+			uint32_t hash = skip_rng_hash(key, 0x50000000u + 2u * (uint32_t)layer + (uint32_t)which,
+			                              (uint32_t)((b * c->prefix + slot) * width + col));
+			out[slot * width + col] =
+			    hash >= (uint32_t)((double)c->dropout * 4294967296.0) ? (double)(1.0f / (1.0f - c->dropout)) : 0;
 		}
 }
 
@@ -224,8 +235,8 @@ ParameterizedTest(struct attention_case *c, ops, attention)
 	struct one_op one = one_make("attention");
 	int wq = c->heads * c->qk, wv = c->heads * c->v, stride = 2 * wq + wv;
 	struct skip_attrs_attention *attrs = &one.node.attrs.attention;
-	*attrs = (struct skip_attrs_attention){ .heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.375f, .prefix_dropout = c->dropout };
-	struct naive naive = { .heads = c->heads, .qk = c->qk, .v = c->v, .prefix = c->prefix, .scale = 0.375 };
+	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.375f, .prefix_dropout = c->dropout};
+	struct naive naive = {.heads = c->heads, .qk = c->qk, .v = c->v, .prefix = c->prefix, .scale = 0.375};
 	if (c->fused) { /* v first, so that no offset can be taken for another */
 		one_input(&one, "vkq", SKIP_ROWS_T, 0, stride);
 		one.node.in[1] = one.node.in[2] = 0;
@@ -279,7 +290,7 @@ Test(ops, attention_survives_huge_scores)
 	one_input(&one, "k", SKIP_ROWS_T, 0, 1);
 	one_input(&one, "v", SKIP_ROWS_T, 0, 1);
 	for (int t = 0; t < ONE_TOKENS; t++) one.data[0][t] = 1e4, one.data[1][t] = t == 3 ? 2 : 1;
-	one.node.attrs.attention = (struct skip_attrs_attention){ .heads = 1, .qk = 1, .v = 1, .scale = 1 };
+	one.node.attrs.attention = (struct skip_attrs_attention){.heads = 1, .qk = 1, .v = 1, .scale = 1};
 	struct skip_ref_result result = one_run(&one);
 	for (int t = 0; t < 7; t++) cr_assert(out_of(&one, &result)[t] == one.data[2][3]); /* all weight on the largest key */
 	one_free(&one, &result);
@@ -334,7 +345,7 @@ Test(ops, dropout)
 
 Test(ops, elementwise)
 {
-	static const char *const names[] = { "mask", "add_bias", "add" };
+	static const char *const names[] = {"mask", "add_bias", "add"};
 	for (int which = 0; which < 3; which++) {
 		struct one_op one = one_make(names[which]);
 		one_input(&one, "x", SKIP_ROWS_T, 0, 7);
@@ -361,7 +372,7 @@ Test(ops, linear_dw_with_absent_parts)
 		struct skip_err err;
 		one_input(&one, "dy", SKIP_ROWS_T, 0, 7);
 		if (form < 2) one_input(&one, "x", SKIP_ROWS_T, 0, 5);
-		const char *names[2] = { form < 2 ? "dw" : NULL, "db" };
+		const char *names[2] = {form < 2 ? "dw" : NULL, "db"};
 		one.node.n_out = form == 1 ? 1 : 2;
 		CHECK_OK(skip_graph_add_node(one.graph, &one.node, names, NULL, &err));
 		struct skip_ref_result result = one_run_graph(&one, one.graph, SKIP_NONE, NULL);
@@ -400,8 +411,9 @@ Test(ops, score)
 						largest = fmax(largest, a);
 						absolute = fmax(absolute, fabs(a));
 					}
-					const double wanted[] = { sum, largest, sum / tokens, absolute };
-					cr_assert(fabs(out_of(&one, &result)[b * 7 + c] - wanted[reduce]) < 1e-13, "reduce %d pooled %d", reduce, pooled);
+					const double wanted[] = {sum, largest, sum / tokens, absolute};
+					cr_assert(fabs(out_of(&one, &result)[b * 7 + c] - wanted[reduce]) < 1e-13, "reduce %d pooled %d",
+					          reduce, pooled);
 				}
 			one_free(&one, &result);
 		}
@@ -416,13 +428,13 @@ Test(ops, attention_packed_equals_one_by_one)
 	one_input(&one, "v", SKIP_ROWS_T, 0, 4);
 	one_tensor(&one, "pk", 20, 6, false);
 	one_tensor(&one, "pv", 20, 4, false);
-	one.node.attrs.attention = (struct skip_attrs_attention){ .heads = 2, .qk = 3, .v = 2, .scale = 0.5f };
+	one.node.attrs.attention = (struct skip_attrs_attention){.heads = 2, .qk = 3, .v = 2, .scale = 0.5f};
 	struct skip_ref_result packed = one_run(&one);
 	for (int b = 0; b < ONE_SEQS; b++) {
 		int first = one_offset[b], tokens = one_offset[b + 1] - first;
 		struct one_op alone = one;
-		const int32_t offset[] = { 0, tokens };
-		alone.batch = (struct skip_batch){ tokens, 1, NULL, NULL, offset };
+		const int32_t offset[] = {0, tokens};
+		alone.batch = (struct skip_batch){tokens, 1, NULL, NULL, offset};
 		for (int i = 0; i < 3; i++) alone.data[i] = one.data[i] + first * (i == 2 ? 4 : 6);
 		struct skip_ref_result result = one_run_graph(&alone, one.graph, SKIP_NONE, NULL);
 		one_equal(out_of(&one, &result), out_of(&one, &packed) + first * 4, (size_t)tokens * 4, 0, "alone");

@@ -2,7 +2,7 @@
 #include "graph/rules.h"
 
 const struct skip_attr_desc skip_desc_act[1] = {
-	{ "kind", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_act, kind), skip_act_names },
+    {"kind", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_act, kind), skip_act_names},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -24,7 +24,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	if (!skip_grad_needs_value(grad, like.in[0])) return SKIP_OK;
-	struct skip_node bwd = { .n_in = 2, .attrs = like.attrs };
+	struct skip_node bwd = {.n_in = 2, .attrs = like.attrs};
 	bwd.in[0] = like.in[0];
 	bwd.in[1] = skip_grad_get(grad, like.out[0]);
 	return skip_grad_add_one(grad, &like, "act_bwd", &bwd, err);
@@ -45,15 +45,15 @@ static void ties(const struct skip_graph *graph, const struct skip_node *node, s
 }
 
 const struct skip_op skip_op_act = {
-	.name = "act",
-	.min_in = 1,
-	.max_in = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_act,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.ties = ties,
+    .name = "act",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_act,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .ties = ties,
 };

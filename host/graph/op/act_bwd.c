@@ -16,13 +16,13 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 }
 
 const struct skip_op skip_op_act_bwd = {
-	.name = "act_bwd",
-	.min_in = 2,
-	.max_in = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_act,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
+    .name = "act_bwd",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_act,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
 };

@@ -27,13 +27,13 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 }
 
 const struct skip_op skip_op_add = {
-	.name = "add",
-	.min_in = 2,
-	.max_in = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.onnx = "Add",
+    .name = "add",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .onnx = "Add",
 };

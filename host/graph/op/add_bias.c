@@ -27,9 +27,9 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 	if (skip_grad_needs_tensor(grad, like.param[0])) {
 		char name[SKIP_TENSOR_NAME];
 		memcpy(name, skip_grad_graph(grad)->tensors[like.param[0]]->name, sizeof(name));
-		struct skip_node db = { .n_in = 1 };
+		struct skip_node db = {.n_in = 1};
 		db.in[0] = dy;
-		const char *outs[2] = { NULL, name };
+		const char *outs[2] = {NULL, name};
 		status = skip_grad_add(grad, &like, "linear_dw", &db, outs, 2, err);
 		if (status == SKIP_OK) skip_grad_set_tensor(grad, like.param[0], db.out[1]);
 	}
@@ -38,15 +38,15 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 }
 
 const struct skip_op skip_op_add_bias = {
-	.name = "add_bias",
-	.min_in = 1,
-	.max_in = 1,
-	.min_param = 1,
-	.max_param = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.onnx = "Add",
+    .name = "add_bias",
+    .min_in = 1,
+    .max_in = 1,
+    .min_param = 1,
+    .max_param = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .onnx = "Add",
 };

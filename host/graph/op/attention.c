@@ -1,25 +1,26 @@
 /*
- * attention: per sequence b and head h, Z = scale Q Kt^T, A = softmax of each row, Ctx = A Vt; Kt = [Pk; K_b], Vt = [Pv; V_b], prefix rows first
- * (docs/method.md 0). q has T rows, or B: then query b sees all rows of sequence b.
+ * attention: per sequence b and head h, Z = scale Q Kt^T, A = softmax of each row, Ctx = A Vt; Kt = [Pk; K_b], Vt = [Pv; V_b], prefix rows
+ * first (docs/method.md 0). q has T rows, or B: then query b sees all rows of sequence b.
  *
  * q, k, v may be column ranges of one value [T][H*(2*qk+v)]: q_col, k_col, v_col are the first columns, head h starts h*width later.
  *
- * Prefix dropout (docs/method.md 2.1): element (b, slot, col) of the key prefix is multiplied by 0 or 1/(1-rate) after the rule of dropout.c, with
- * stream 0x50000000 + 2*layer and index (b*P + slot)*(H*qk) + col; the value prefix has stream + 1 and its own width H*v. Arithmetic is modulo 2^32.
+ * Prefix dropout (docs/method.md 2.1): element (b, slot, col) of the key prefix is multiplied by 0 or 1/(1-rate) after the rule of
+ * dropout.c, with stream 0x50000000 + 2*layer and index (b*P + slot)*(H*qk) + col; the value prefix has stream + 1 and its own width H*v.
+ * Arithmetic is modulo 2^32.
  */
 #include "graph/attention.h"
 
 #include <string.h>
 
 const struct skip_attr_desc skip_desc_attention[8] = {
-	{ "heads", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, heads), NULL },
-	{ "qk", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, qk), NULL },
-	{ "v", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v), NULL },
-	{ "q_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, q_col), NULL },
-	{ "k_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, k_col), NULL },
-	{ "v_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v_col), NULL },
-	{ "scale", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, scale), NULL },
-	{ "prefix_dropout", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, prefix_dropout), NULL },
+    {"heads", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, heads), NULL},
+    {"qk", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, qk), NULL},
+    {"v", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v), NULL},
+    {"q_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, q_col), NULL},
+    {"k_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, k_col), NULL},
+    {"v_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v_col), NULL},
+    {"scale", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, scale), NULL},
+    {"prefix_dropout", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, prefix_dropout), NULL},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -57,9 +58,9 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 	const struct skip_graph *graph = skip_grad_graph(grad);
 	const struct skip_node like = graph->nodes[node];
 	char names[5][SKIP_TENSOR_NAME];
-	const char *outs[5] = { NULL };
+	const char *outs[5] = {NULL};
 	int n_out = 0;
-	struct skip_node bwd = { .n_in = 4, .n_param = like.n_param, .attrs = like.attrs };
+	struct skip_node bwd = {.n_in = 4, .n_param = like.n_param, .attrs = like.attrs};
 	for (int i = 0; i < 3; i++) {
 		bwd.in[i] = like.in[i];
 		strcpy(names[i], graph->values[like.in[i]].name);
@@ -79,8 +80,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		if (!outs[i]) continue;
 		bool seen = false; /* column ranges of one value: one gradient */
 		for (int j = 0; j < i; j++) seen = seen || bwd.out[j] == bwd.out[i];
-		if (i >= 3)
-			skip_grad_set_tensor(grad, like.param[i - 3], bwd.out[i]);
+		if (i >= 3) skip_grad_set_tensor(grad, like.param[i - 3], bwd.out[i]);
 		else if (!seen)
 			status = skip_grad_accumulate(grad, like.in[i], bwd.out[i], err);
 	}
@@ -114,9 +114,10 @@ static enum skip_status resize(struct skip_node *node, const struct skip_resize 
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "attention over a fused value cannot lose columns");
 	if (to->in_heads[0] < 1 || to->in_heads[0] != to->in_heads[1] || to->in_heads[0] != to->in_heads[2] ||
 	    to->in_per_head[0] != to->in_per_head[1])
-		return skip_err_set(err, SKIP_ERR_INPUT, "attention of layer %d keeps %d x %d of q, %d x %d of k, %d x %d of v: heads must agree",
-				    node->layer, to->in_heads[0], to->in_per_head[0], to->in_heads[1], to->in_per_head[1], to->in_heads[2],
-				    to->in_per_head[2]);
+		return skip_err_set(err, SKIP_ERR_INPUT,
+		                    "attention of layer %d keeps %d x %d of q, %d x %d of k, %d x %d of v: heads must agree", node->layer,
+		                    to->in_heads[0], to->in_per_head[0], to->in_heads[1], to->in_per_head[1], to->in_heads[2],
+		                    to->in_per_head[2]);
 	attrs->heads = to->in_heads[0];
 	attrs->qk = to->in_per_head[0];
 	attrs->v = to->in_per_head[2];
@@ -132,18 +133,18 @@ static double macs(const struct skip_graph *graph, const struct skip_node *node,
 }
 
 const struct skip_op skip_op_attention = {
-	.name = "attention",
-	.min_in = 3,
-	.max_in = 3,
-	.max_param = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_attention,
-	.n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.ties = ties,
-	.resize = resize,
-	.macs = macs,
+    .name = "attention",
+    .min_in = 3,
+    .max_in = 3,
+    .max_param = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_attention,
+    .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .ties = ties,
+    .resize = resize,
+    .macs = macs,
 };

@@ -1,7 +1,7 @@
 /*
  * attention_bwd (docs/method.md 2.8), A recomputed from q, k, v: dVt = A^T dCtx; dA = dCtx Vt^T; delta_i = sum_j A_ij dA_ij;
- * dZ = A * (dA - delta); dQ = scale dZ Kt; dKt = scale dZ^T Q. Rows P.. of dKt, dVt are dK_b, dV_b; rows 0..P-1, times the dropout factors, are summed
- * over b in index order to dPk, dPv.
+ * dZ = A * (dA - delta); dQ = scale dZ Kt; dKt = scale dZ^T Q. Rows P.. of dKt, dVt are dK_b, dV_b; rows 0..P-1, times the dropout factors,
+ * are summed over b in index order to dPk, dPv.
  *
  * Each of the five outputs may be absent. Outputs for column ranges of one input value are column ranges of one output value.
  */
@@ -24,16 +24,19 @@ static enum skip_status check_outputs(const struct skip_graph *graph, const stru
 		int covered = 0;
 		for (int j = 0; j < 3; j++) {
 			int first = skip_attention_col(attrs, i), other = skip_attention_col(attrs, j);
-			int end = first + attrs->heads * skip_attention_width(attrs, i), other_end = other + attrs->heads * skip_attention_width(attrs, j);
+			int end = first + attrs->heads * skip_attention_width(attrs, i),
+			    other_end = other + attrs->heads * skip_attention_width(attrs, j);
 			if ((node->in[i] == node->in[j]) != (node->out[i] == node->out[j]))
-				return skip_err_set(err, SKIP_ERR_INPUT, "gradients of column ranges of one value must be ranges of one value");
+				return skip_err_set(err, SKIP_ERR_INPUT,
+				                    "gradients of column ranges of one value must be ranges of one value");
 			if (node->in[i] != node->in[j]) continue;
 			if (j != i && first < other_end && other < end)
 				return skip_err_set(err, SKIP_ERR_INPUT, "column ranges of '%s' overlap", value->name);
 			covered += other_end - other;
 		}
 		if (covered != value->cols)
-			return skip_err_set(err, SKIP_ERR_INPUT, "column ranges cover %d of the %d columns of '%s'", covered, value->cols, value->name);
+			return skip_err_set(err, SKIP_ERR_INPUT, "column ranges cover %d of the %d columns of '%s'", covered, value->cols,
+			                    value->name);
 	}
 	for (int i = 3; i < node->n_out; i++)
 		if (node->out[i] != SKIP_NONE && !skip_rule_param(graph, node, i - 3))
@@ -50,8 +53,9 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 	const struct skip_value *q = skip_rule_in(graph, node, 0), *dctx = skip_rule_in(graph, node, 3);
 	if (dctx->rows != q->rows || dctx->cols != attrs->heads * attrs->v) {
 		char text[2][16];
-		return skip_err_set(err, SKIP_ERR_INPUT, "input '%s' is [%s][%d], needed is [%s][%d]", dctx->name, skip_rule_rows_text(dctx, text[0]),
-				    dctx->cols, skip_rule_rows_text(q, text[1]), attrs->heads * attrs->v);
+		return skip_err_set(err, SKIP_ERR_INPUT, "input '%s' is [%s][%d], needed is [%s][%d]", dctx->name,
+		                    skip_rule_rows_text(dctx, text[0]), dctx->cols, skip_rule_rows_text(q, text[1]),
+		                    attrs->heads * attrs->v);
 	}
 	for (int i = 0; i < 3; i++) skip_rule_like(&out[i], skip_rule_in(graph, node, i));
 	for (int i = 3; i < node->n_out; i++) {
@@ -67,7 +71,8 @@ struct sums {
 };
 
 /* Adds one query row to the sums and writes its dq. */
-static void add_query(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head, struct sums *sums)
+static void add_query(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head,
+                      struct sums *sums)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	int qk = attrs->qk, v = attrs->v, q_first = attrs->q_col + head->head * qk;
@@ -98,7 +103,8 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
 }
 
 /* Spreads the finished sums over dk, dv and dPk, dPv. */
-static void write_sums(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head, const struct sums *sums)
+static void write_sums(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head,
+                       const struct sums *sums)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	for (int which = 0; which < 2; which++) {
@@ -108,9 +114,10 @@ static void write_sums(const struct skip_node *node, const struct skip_ref_io *i
 		for (int slot = 0; slot < head->prefix; slot++, from += width)
 			for (int e = 0; dprefix && e < width; e++)
 				dprefix[(size_t)slot * (size_t)io->out_cols[3 + which] + (size_t)(head->head * width + e)] +=
-					from[e] * skip_attention_factor(node, io, head, which, slot, e);
+				    from[e] * skip_attention_factor(node, io, head, which, slot, e);
 		for (int t = 0; dx && t < head->keys - head->prefix; t++, from += width)
-			memcpy(dx + (size_t)(head->first_token + t) * (size_t)io->out_cols[1 + which] + first, from, (size_t)width * sizeof(double));
+			memcpy(dx + (size_t)(head->first_token + t) * (size_t)io->out_cols[1 + which] + first, from,
+			       (size_t)width * sizeof(double));
 	}
 }
 
@@ -118,7 +125,7 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	struct skip_attention_head head;
-	struct sums sums = { NULL, NULL, NULL, NULL };
+	struct sums sums = {NULL, NULL, NULL, NULL};
 	enum skip_status status = skip_attention_alloc(node, io, &head, err);
 	if (status != SKIP_OK) return status;
 	size_t keys = (size_t)head.prefix + (size_t)io->batch->n_tokens, qk = (size_t)attrs->qk, v = (size_t)attrs->v;
@@ -153,14 +160,14 @@ static double macs(const struct skip_graph *graph, const struct skip_node *node,
 }
 
 const struct skip_op skip_op_attention_bwd = {
-	.name = "attention_bwd",
-	.min_in = 4,
-	.max_in = 4,
-	.max_param = 2,
-	.n_out_max = 5,
-	.attrs = skip_desc_attention,
-	.n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
-	.infer = infer,
-	.reference = reference,
-	.macs = macs,
+    .name = "attention_bwd",
+    .min_in = 4,
+    .max_in = 4,
+    .max_param = 2,
+    .n_out_max = 5,
+    .attrs = skip_desc_attention,
+    .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
+    .infer = infer,
+    .reference = reference,
+    .macs = macs,
 };

@@ -24,7 +24,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	if (!skip_grad_needs_value(grad, like.in[0])) return SKIP_OK;
-	struct skip_node bwd = { .n_in = 1, .attrs = like.attrs };
+	struct skip_node bwd = {.n_in = 1, .attrs = like.attrs};
 	bwd.in[0] = skip_grad_get(grad, like.out[0]);
 	return skip_grad_add_one(grad, &like, "dropout", &bwd, err);
 }
@@ -36,21 +36,21 @@ static void ties(const struct skip_graph *graph, const struct skip_node *node, s
 }
 
 static const struct skip_attr_desc table[] = {
-	{ "rate", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_dropout, rate), NULL },
-	{ "stream", SKIP_ATTR_INT, offsetof(struct skip_attrs_dropout, stream), NULL },
+    {"rate", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_dropout, rate), NULL},
+    {"stream", SKIP_ATTR_INT, offsetof(struct skip_attrs_dropout, stream), NULL},
 };
 
 const struct skip_op skip_op_dropout = {
-	.name = "dropout",
-	.min_in = 1,
-	.max_in = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = table,
-	.n_attrs = 2,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.ties = ties,
-	.onnx = "Dropout",
+    .name = "dropout",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = table,
+    .n_attrs = 2,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .ties = ties,
+    .onnx = "Dropout",
 };

@@ -21,7 +21,7 @@ static enum skip_status check_id(const char *what, int64_t id, const struct skip
 {
 	if (id >= 0 && id < table->dim[0]) return SKIP_OK;
 	return skip_err_set(err, SKIP_ERR_INPUT, "%s %lld is outside the %lld rows of '%s'", what, (long long)id, (long long)table->dim[0],
-			    table->name);
+	                    table->name);
 }
 
 static enum skip_status reference(const struct skip_node *node, struct skip_ref_io *io, struct skip_err *err)
@@ -45,17 +45,17 @@ cleanup:
 }
 
 static const struct skip_attr_desc attrs[] = {
-	{ "position_base", SKIP_ATTR_INT, offsetof(struct skip_attrs_embed, position_base), NULL },
+    {"position_base", SKIP_ATTR_INT, offsetof(struct skip_attrs_embed, position_base), NULL},
 };
 
 const struct skip_op skip_op_embed = {
-	.name = "embed",
-	.min_param = 2,
-	.max_param = 3,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = attrs,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
+    .name = "embed",
+    .min_param = 2,
+    .max_param = 3,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = attrs,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
 };

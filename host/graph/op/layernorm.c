@@ -4,7 +4,7 @@
 #include <math.h>
 
 const struct skip_attr_desc skip_desc_layernorm[1] = {
-	{ "eps", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_layernorm, eps), NULL },
+    {"eps", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_layernorm, eps), NULL},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -42,7 +42,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	enum skip_status status = skip_grad_frozen(grad, &like, err);
 	if (status != SKIP_OK || !skip_grad_needs_value(grad, like.in[0])) return status;
-	struct skip_node bwd = { .n_in = 2, .n_param = 2, .attrs = like.attrs };
+	struct skip_node bwd = {.n_in = 2, .n_param = 2, .attrs = like.attrs};
 	bwd.in[0] = like.in[0];
 	bwd.in[1] = skip_grad_get(grad, like.out[0]);
 	bwd.param[0] = like.param[0];
@@ -51,17 +51,17 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 }
 
 const struct skip_op skip_op_layernorm = {
-	.name = "layernorm",
-	.min_in = 1,
-	.max_in = 1,
-	.min_param = 2,
-	.max_param = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_layernorm,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.onnx = "LayerNormalization",
+    .name = "layernorm",
+    .min_in = 1,
+    .max_in = 1,
+    .min_param = 2,
+    .max_param = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_layernorm,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .onnx = "LayerNormalization",
 };

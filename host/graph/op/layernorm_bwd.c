@@ -1,6 +1,6 @@
 /*
- * layernorm_bwd: dx = r * (a - mean(a) - xh * mean(a * xh)), a = dy * gamma, r = 1/sqrt(var + eps), xh = (x - mean) * r (docs/method.md 2.8).
- * mean and var are taken from x again; beta is a parameter of the pair and has no part in dx.
+ * layernorm_bwd: dx = r * (a - mean(a) - xh * mean(a * xh)), a = dy * gamma, r = 1/sqrt(var + eps), xh = (x - mean) * r
+ * (docs/method.md 2.8). mean and var are taken from x again; beta is a parameter of the pair and has no part in dx.
  */
 #include "graph/rules.h"
 
@@ -38,15 +38,15 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 }
 
 const struct skip_op skip_op_layernorm_bwd = {
-	.name = "layernorm_bwd",
-	.min_in = 2,
-	.max_in = 2,
-	.min_param = 2,
-	.max_param = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_layernorm,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
+    .name = "layernorm_bwd",
+    .min_in = 2,
+    .max_in = 2,
+    .min_param = 2,
+    .max_param = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_layernorm,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
 };

@@ -22,14 +22,14 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 	if (residual && !skip_rule_equal(residual, out)) {
 		char text[2][16];
 		return skip_err_set(err, SKIP_ERR_INPUT, "residual '%s' is [%s][%d], needed is [%s][%d]", residual->name,
-				    skip_rule_rows_text(residual, text[0]), residual->cols, skip_rule_rows_text(out, text[1]), cols);
+		                    skip_rule_rows_text(residual, text[0]), residual->cols, skip_rule_rows_text(out, text[1]), cols);
 	}
 	return SKIP_OK;
 }
 
 /* y[0..1][n_out] for two rows of x: eight independent sums keep the adders busy. W [n_out][n_in]. */
-static void two_rows(const double *restrict x0, const double *restrict x1, const double *restrict w, int n_in, int n_out, double *restrict y0,
-		     double *restrict y1)
+static void two_rows(const double *restrict x0, const double *restrict x1, const double *restrict w, int n_in, int n_out,
+                     double *restrict y0, double *restrict y1)
 {
 	int n = 0;
 	size_t stride = (size_t)n_in;
@@ -62,7 +62,8 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 	if (node->attrs.linear.transpose) {
 		turned = skip_alloc_array((size_t)n_in * (size_t)n_out, sizeof(double));
 		for (int k = 0; turned && k < n_in; k++)
-			for (int n = 0; n < n_out; n++) turned[(size_t)n * (size_t)n_in + (size_t)k] = w[(size_t)k * (size_t)n_out + (size_t)n];
+			for (int n = 0; n < n_out; n++)
+				turned[(size_t)n * (size_t)n_in + (size_t)k] = w[(size_t)k * (size_t)n_out + (size_t)n];
 		w = turned;
 	}
 	if (!w || !spare) {
@@ -77,7 +78,8 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 	for (int r = 0; r < rows; r++)
 		for (int n = 0; n < n_out; n++) {
 			size_t i = (size_t)r * (size_t)n_out + (size_t)n;
-			io->out[0][i] = skip_act_value(node->attrs.linear.act, io->out[0][i] + (bias ? bias[n] : 0)) + (residual ? residual[i] : 0);
+			io->out[0][i] =
+			    skip_act_value(node->attrs.linear.act, io->out[0][i] + (bias ? bias[n] : 0)) + (residual ? residual[i] : 0);
 		}
 cleanup:
 	skip_free(turned);
@@ -98,19 +100,19 @@ static enum skip_status weight_gradient(struct skip_grad *grad, const struct ski
 	enum skip_status status = SKIP_OK;
 	bool turned = like->attrs.linear.transpose;
 	if (needs_w) {
-		struct skip_node dw = { .n_in = 2 };
+		struct skip_node dw = {.n_in = 2};
 		dw.in[0] = turned ? like->in[0] : dy;
 		dw.in[1] = turned ? dy : like->in[0];
-		const char *outs[2] = { w_name, needs_b && !turned ? b_name : NULL };
+		const char *outs[2] = {w_name, needs_b && !turned ? b_name : NULL};
 		status = skip_grad_add(grad, like, "linear_dw", &dw, outs, outs[1] ? 2 : 1, err);
 		if (status != SKIP_OK) return status;
 		skip_grad_set_tensor(grad, like->param[0], dw.out[0]);
 		if (outs[1]) skip_grad_set_tensor(grad, like->param[1], dw.out[1]);
 	}
 	if (needs_b && (turned || !needs_w)) {
-		struct skip_node db = { .n_in = 1 };
+		struct skip_node db = {.n_in = 1};
 		db.in[0] = dy;
-		const char *outs[2] = { NULL, b_name };
+		const char *outs[2] = {NULL, b_name};
 		status = skip_grad_add(grad, like, "linear_dw", &db, outs, 2, err);
 		if (status == SKIP_OK) skip_grad_set_tensor(grad, like->param[1], db.out[1]);
 	}
@@ -125,14 +127,14 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "linear with a fused activation has no gradient: fuse after the backward pass");
 	enum skip_status status = weight_gradient(grad, &like, dy, err);
 	if (status == SKIP_OK && skip_grad_needs_value(grad, x)) {
-		struct skip_node dx = { .n_in = 2, .n_param = 1 };
+		struct skip_node dx = {.n_in = 2, .n_param = 1};
 		dx.in[0] = dy;
 		dx.in[1] = skip_grad_get(grad, x);
 		dx.param[0] = like.param[0];
 		dx.attrs.linear.transpose = !like.attrs.linear.transpose;
 		char name[SKIP_NAME];
 		memcpy(name, skip_grad_graph(grad)->values[x].name, sizeof(name));
-		const char *outs[1] = { name };
+		const char *outs[1] = {name};
 		status = skip_grad_add(grad, &like, "linear", &dx, outs, 1, err);
 		if (status == SKIP_OK) skip_grad_set(grad, x, dx.out[0]);
 	}
@@ -162,23 +164,23 @@ static double macs(const struct skip_graph *graph, const struct skip_node *node,
 }
 
 static const struct skip_attr_desc attrs[] = {
-	{ "act", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_linear, act), skip_act_names },
-	{ "transpose", SKIP_ATTR_INT, offsetof(struct skip_attrs_linear, transpose), NULL },
+    {"act", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_linear, act), skip_act_names},
+    {"transpose", SKIP_ATTR_INT, offsetof(struct skip_attrs_linear, transpose), NULL},
 };
 
 const struct skip_op skip_op_linear = {
-	.name = "linear",
-	.min_in = 1,
-	.max_in = 2,
-	.min_param = 1,
-	.max_param = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = attrs,
-	.n_attrs = 2,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.ties = ties,
-	.macs = macs,
+    .name = "linear",
+    .min_in = 1,
+    .max_in = 2,
+    .min_param = 1,
+    .max_param = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = attrs,
+    .n_attrs = 2,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .ties = ties,
+    .macs = macs,
 };

@@ -8,11 +8,12 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 	const struct skip_value *dy = skip_rule_in(graph, node, 0), *x = skip_rule_in(graph, node, 1);
 	bool has_dw = node->n_out > 0 && node->out[0] != SKIP_NONE;
 	if (has_dw != (x != NULL)) return skip_err_set(err, SKIP_ERR_INPUT, "x and dW must be there or absent together");
-	if (!has_dw && (node->n_out < 2 || node->out[1] == SKIP_NONE)) return skip_err_set(err, SKIP_ERR_INPUT, "neither dW nor db is wanted");
+	if (!has_dw && (node->n_out < 2 || node->out[1] == SKIP_NONE))
+		return skip_err_set(err, SKIP_ERR_INPUT, "neither dW nor db is wanted");
 	if (x && (x->rows != dy->rows || x->fixed_rows != dy->fixed_rows)) {
 		char text[2][16];
 		return skip_err_set(err, SKIP_ERR_INPUT, "inputs '%s' [%s][%d] and '%s' [%s][%d] must have as many rows", dy->name,
-				    skip_rule_rows_text(dy, text[0]), dy->cols, x->name, skip_rule_rows_text(x, text[1]), x->cols);
+		                    skip_rule_rows_text(dy, text[0]), dy->cols, x->name, skip_rule_rows_text(x, text[1]), x->cols);
 	}
 	if (has_dw) skip_rule_shape(&out[0], SKIP_ROWS_FIXED, dy->cols, x->cols);
 	if (node->n_out > 1) skip_rule_shape(&out[1], SKIP_ROWS_FIXED, 1, dy->cols);
@@ -43,12 +44,12 @@ static double macs(const struct skip_graph *graph, const struct skip_node *node,
 }
 
 const struct skip_op skip_op_linear_dw = {
-	.name = "linear_dw",
-	.min_in = 1,
-	.max_in = 2,
-	.n_out_min = 0,
-	.n_out_max = 2,
-	.infer = infer,
-	.reference = reference,
-	.macs = macs,
+    .name = "linear_dw",
+    .min_in = 1,
+    .max_in = 2,
+    .n_out_min = 0,
+    .n_out_max = 2,
+    .infer = infer,
+    .reference = reference,
+    .macs = macs,
 };

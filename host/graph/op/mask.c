@@ -22,7 +22,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	enum skip_status status = skip_grad_frozen(grad, &like, err);
 	if (status != SKIP_OK || !skip_grad_needs_value(grad, like.in[0])) return status;
-	struct skip_node bwd = { .n_in = 1, .n_param = 1 };
+	struct skip_node bwd = {.n_in = 1, .n_param = 1};
 	bwd.in[0] = skip_grad_get(grad, like.out[0]);
 	bwd.param[0] = like.param[0];
 	return skip_grad_add_one(grad, &like, "mask", &bwd, err);
@@ -36,16 +36,16 @@ static void ties(const struct skip_graph *graph, const struct skip_node *node, s
 }
 
 const struct skip_op skip_op_mask = {
-	.name = "mask",
-	.min_in = 1,
-	.max_in = 1,
-	.min_param = 1,
-	.max_param = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
-	.ties = ties,
-	.onnx = "Mul",
+    .name = "mask",
+    .min_in = 1,
+    .max_in = 1,
+    .min_param = 1,
+    .max_param = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
+    .ties = ties,
+    .onnx = "Mul",
 };

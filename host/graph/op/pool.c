@@ -1,10 +1,10 @@
 /* pool: z[b] = mean of the rows of sequence b, or its first row. */
 #include "graph/rules.h"
 
-static const char *const modes[] = { "mean", "cls", NULL };
+static const char *const modes[] = {"mean", "cls", NULL};
 
 const struct skip_attr_desc skip_desc_pool[1] = {
-	{ "mode", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_pool, mode), modes },
+    {"mode", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_pool, mode), modes},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -34,20 +34,20 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	if (!skip_grad_needs_value(grad, like.in[0])) return SKIP_OK;
-	struct skip_node bwd = { .n_in = 1, .attrs = like.attrs };
+	struct skip_node bwd = {.n_in = 1, .attrs = like.attrs};
 	bwd.in[0] = skip_grad_get(grad, like.out[0]);
 	return skip_grad_add_one(grad, &like, "pool_bwd", &bwd, err);
 }
 
 const struct skip_op skip_op_pool = {
-	.name = "pool",
-	.min_in = 1,
-	.max_in = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_pool,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
-	.gradient = gradient,
+    .name = "pool",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_pool,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
+    .gradient = gradient,
 };

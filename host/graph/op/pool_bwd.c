@@ -24,13 +24,13 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 }
 
 const struct skip_op skip_op_pool_bwd = {
-	.name = "pool_bwd",
-	.min_in = 1,
-	.max_in = 1,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = skip_desc_pool,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
+    .name = "pool_bwd",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = skip_desc_pool,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
 };

@@ -1,14 +1,14 @@
 /*
  * score: a[b][c] = reduce over the rows of sequence b of h * dh (docs/method.md 3.2): sum, signed max, mean or largest absolute value.
  *
- * With B rows, one per sequence, the other n_b - 1 rows of the sequence were not computed because their gradient is zero; they count as zeros: max is
- * max(0, value) when n_b > 1, mean divides by n_b.
+ * With B rows, one per sequence, the other n_b - 1 rows of the sequence were not computed because their gradient is zero; they count as
+ * zeros: max is max(0, value) when n_b > 1, mean divides by n_b.
  */
 #include "graph/rules.h"
 
 #include <math.h>
 
-static const char *const reduces[] = { "sum", "max", "mean", "absmax", NULL };
+static const char *const reduces[] = {"sum", "max", "mean", "absmax", NULL};
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
 {
@@ -21,10 +21,13 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 static double fold(enum skip_reduce reduce, double sofar, double next)
 {
 	switch (reduce) {
-	case SKIP_REDUCE_MAX: return next > sofar ? next : sofar;
-	case SKIP_REDUCE_ABSMAX: return fabs(next) > sofar ? fabs(next) : sofar;
+	case SKIP_REDUCE_MAX:
+		return next > sofar ? next : sofar;
+	case SKIP_REDUCE_ABSMAX:
+		return fabs(next) > sofar ? fabs(next) : sofar;
 	case SKIP_REDUCE_SUM:
-	case SKIP_REDUCE_MEAN: return sofar + next;
+	case SKIP_REDUCE_MEAN:
+		return sofar + next;
 	}
 	return sofar;
 }
@@ -51,17 +54,17 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 }
 
 static const struct skip_attr_desc attrs[] = {
-	{ "reduce", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_score, reduce), reduces },
+    {"reduce", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_score, reduce), reduces},
 };
 
 const struct skip_op skip_op_score = {
-	.name = "score",
-	.min_in = 2,
-	.max_in = 2,
-	.n_out_min = 1,
-	.n_out_max = 1,
-	.attrs = attrs,
-	.n_attrs = 1,
-	.infer = infer,
-	.reference = reference,
+    .name = "score",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out_min = 1,
+    .n_out_max = 1,
+    .attrs = attrs,
+    .n_attrs = 1,
+    .infer = infer,
+    .reference = reference,
 };
