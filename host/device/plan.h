@@ -83,7 +83,8 @@ struct skip_plan_kernel {
 };
 
 /*
- * One launch. Normally one kernel over `global`. With a cover (n_cover > 0) the rows `cover_rows` are cut into pieces of cover[i].tile rows,
+ * One launch. Normally one kernel over `global` work-items, rounded up to whole work-groups (a kernel guards its own end). With a cover
+ * (n_cover > 0) the rows `cover_rows` are cut into pieces of cover[i].tile rows,
  * largest tile first, the remainder by the variant that wastes least; each piece is one enqueue with its ROW0 and global[0] = tiles of the piece.
  */
 struct skip_plan_launch {

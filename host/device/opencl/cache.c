@@ -1,12 +1,7 @@
-/*
- * Program binaries on disk, one file per key.
- *
- * File: magic (8 bytes), key (64), length of the binary (8, little endian), SHA-256 of the binary (64), binary. A file that is short, long,
- * or wrong in any field counts as absent, because the source is always at hand. It is written beside its place and renamed.
- * SKIP_KERNEL_CACHE_DIR names the folder, `0` or `off` switches the cache off; else $XDG_CACHE_HOME/skip or ~/.cache/skip.
- */
+/* The files: magic (8 bytes), key (64), length of the binary (8, little endian), SHA-256 of the binary (64), binary. */
+#include "device/opencl/cache.h"
 #include "base/file.h"
-#include "device/opencl/internal.h"
+#include "base/sha256.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

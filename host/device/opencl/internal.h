@@ -2,8 +2,8 @@
 #ifndef SKIP_DEVICE_OPENCL_INTERNAL_H
 #define SKIP_DEVICE_OPENCL_INTERNAL_H
 
-#include "base/buf.h"
 #include "base/sha256.h"
+#include "device/opencl/cache.h"
 #include "device/opencl/cl.h"
 #include <CL/cl.h>
 
@@ -32,10 +32,5 @@ struct skip_cl_program {
 /* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be
  * NULL. */
 enum skip_status skip_cl_fail(struct skip_err *err, cl_int code, const char *call, const char *what);
-
-/* cache.c: `folder` from the environment ("" when off or nowhere to be found), look-up and store. */
-void skip_cl_cache_folder(char *out, size_t size);
-bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out);
-enum skip_status skip_cl_cache_store(const char *folder, const char *key, const void *data, size_t size, struct skip_err *err);
 
 #endif

@@ -1,0 +1,20 @@
+/*
+ * Program binaries on disk, one file per key. A file that is short, long, or wrong in any field counts as absent, because the source is
+ * always at hand. Internal to opencl/, and to its tests.
+ */
+#ifndef SKIP_DEVICE_OPENCL_CACHE_H
+#define SKIP_DEVICE_OPENCL_CACHE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* SKIP_KERNEL_CACHE_DIR, `0` or `off` for none; else $XDG_CACHE_HOME/skip or ~/.cache/skip. "" when the cache is off or has no place. */
+void skip_cl_cache_folder(char *out, size_t size);
+/* Appends the binary stored under `key` (64 characters); false when there is none that is whole. */
+bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out);
+/* Stores under a temporary name and renames, making the folder when needed. */
+enum skip_status skip_cl_cache_store(const char *folder, const char *key, const void *data, size_t size, struct skip_err *err);
+
+#endif
