@@ -63,8 +63,8 @@ static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(relu)(SKIP_MATHS_FLOAT u) { return 
 
 static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(gelu)(SKIP_MATHS_FLOAT u)
 {
-	const SKIP_MATHS_FLOAT half_u = u * 0.5f;
-	return fma(half_u, SKIP_MATHS_FN(erf)(u * 0x1.6a09e6p-1f), half_u);
+	const SKIP_MATHS_FLOAT h = u * 0.5f;
+	return fma(h, SKIP_MATHS_FN(erf)(u * 0x1.6a09e6p-1f), h);
 }
 
 /* u (1 + tanh a) / 2 = u / (1 + e^-2a), a = sqrt(2/pi) (u + 0.044715 u^3) */
