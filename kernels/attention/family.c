@@ -1,0 +1,356 @@
+/*
+ * attention and attention_bwd. Keys and values are read where they are; only the gradients of keys and values are gathered, per sequence and head with
+ * the prefix rows first, because the prefix needs their sum over the sequences.
+ *
+ * cpu, forward: [PREFIX of keys, of values when they drop], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
+ * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
+ */
+#include "device/family.h"
+#include "graph/op.h"
+#include <string.h>
+
+enum { Q, K, V };
+
+struct shape {
+	const struct skip_node *node;
+	const struct skip_attrs_attention *attrs;
+	int layer;
+	int prefix, keys;   /* P; most keys of a sequence */
+	int stride[3];      /* columns of the values of q, k, v */
+	bool rows_b, drop;  /* one query per sequence; prefix dropout */
+	int vec, outer;
+	int in[4], prefix_buffer[2], offset; /* buffers */
+};
+
+static int width_of(const struct shape *shape, int which) { return which == V ? shape->attrs->v : shape->attrs->qk; }
+/* Streams of the dropout of key and value prefix (graph/op/attention.c). */
+static int32_t stream_of(const struct shape *shape, int value) { return 0x50000000 + 2 * shape->layer + value; }
+
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, struct shape *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	struct shape shape = { .node = node, .attrs = &node->attrs.attention, .layer = node->layer, .vec = profile->vec };
+	shape.rows_b = graph->values[node->in[Q]].rows == SKIP_ROWS_B;
+	for (int i = 0; i < 3; i++) shape.stride[i] = graph->values[node->in[i]].cols;
+	for (int i = 0; i < node->n_in; i++) SKIP_TRY(skip_lowering_value(lowering, node->in[i], &shape.in[i], err));
+	if (node->n_param == 2 && node->param[0] != SKIP_NONE) {
+		shape.prefix = (int)graph->tensors[node->param[0]]->dim[0];
+		for (int i = 0; i < 2 && shape.prefix; i++)
+			SKIP_TRY(skip_lowering_weight(lowering, node->param[i], SKIP_LAYOUT_ROWS, 0, 0, &shape.prefix_buffer[i], err));
+	}
+	if (shape.prefix > graph->prefix) {
+		status = skip_err_set(err, SKIP_ERR_INTERNAL, "attention of layer %d has %d prefix rows, the graph says %d", node->layer, shape.prefix,
+				      graph->prefix);
+		goto cleanup;
+	}
+	shape.drop = shape.prefix && node->attrs.attention.prefix_dropout > 0;
+	shape.keys = shape.prefix + graph->max_positions;
+	shape.outer = profile->key_align % 8 == 0 ? 8 : profile->key_align % 4 == 0 ? 4 : 1;
+	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_OFFSET, &shape.offset, err));
+	*out = shape;
+cleanup:
+	return status;
+}
+
+static void drop_constants(struct skip_kernel_spec *spec, const struct shape *shape)
+{
+	const float rate = shape->attrs->prefix_dropout;
+	skip_spec_int(spec, "ATTENTION_THRESHOLD", (uint32_t)((double)rate * 4294967296.0));
+	skip_spec_float(spec, "ATTENTION_KEPT", 1.0f / (1.0f - rate));
+}
+
+static void constants(struct skip_kernel_spec *spec, const struct shape *shape)
+{
+	skip_spec_int(spec, "ATTENTION_H", shape->attrs->heads);
+	skip_spec_int(spec, "ATTENTION_QK", shape->attrs->qk);
+	skip_spec_int(spec, "ATTENTION_V", shape->attrs->v);
+	skip_spec_int(spec, "ATTENTION_P", shape->prefix);
+	skip_spec_float(spec, "ATTENTION_SCALE", shape->attrs->scale);
+	skip_spec_int(spec, "ATTENTION_Q_STRIDE", shape->stride[Q]);
+	skip_spec_int(spec, "ATTENTION_K_STRIDE", shape->stride[K]);
+	skip_spec_int(spec, "ATTENTION_V_STRIDE", shape->stride[V]);
+	skip_spec_int(spec, "ATTENTION_Q_COL", shape->attrs->q_col);
+	skip_spec_int(spec, "ATTENTION_K_COL", shape->attrs->k_col);
+	skip_spec_int(spec, "ATTENTION_V_COL", shape->attrs->v_col);
+	skip_spec_int(spec, "ATTENTION_ROWS_B", shape->rows_b);
+	skip_spec_int(spec, "ATTENTION_DROPOUT", shape->drop);
+}
+
+static void add_inputs(struct skip_plan_launch *launch, const struct shape *shape)
+{
+	for (int i = 0; i < shape->node->n_in; i++) skip_launch_buffer(launch, shape->in[i]);
+	for (int i = 0; i < 2 && shape->prefix; i++) skip_launch_buffer(launch, shape->prefix_buffer[i]);
+}
+
+static bool has_out(const struct shape *shape, int i) { return i < shape->node->n_out && shape->node->out[i] != SKIP_NONE; }
+
+/* The wanted ones of outputs from .. from + n - 1. */
+static enum skip_status add_outputs(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape, int from, int n,
+				    struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int buffer;
+	for (int i = from; i < from + n; i++) {
+		if (!has_out(shape, i)) continue;
+		SKIP_TRY(skip_lowering_value(lowering, shape->node->out[i], &buffer, err));
+		skip_launch_buffer(launch, buffer);
+	}
+cleanup:
+	return status;
+}
+
+/* ---- cpu ---- */
+
+/* What PREFIX and SUM of keys (which = K) or values (V) share. */
+static void prefix_spec(struct skip_kernel_spec *spec, const struct shape *shape, const char *body_kernel, int which)
+{
+	skip_spec_init(spec, "attention", "cpu", body_kernel);
+	skip_spec_int(spec, "ATTENTION_H", shape->attrs->heads);
+	skip_spec_int(spec, "ATTENTION_WIDTH", width_of(shape, which));
+	skip_spec_int(spec, "ATTENTION_P", shape->prefix);
+	skip_spec_int(spec, "ATTENTION_VEC", shape->vec);
+	skip_spec_int(spec, "ATTENTION_DROPOUT", shape->drop);
+	drop_constants(spec, shape);
+}
+
+/* Replaces the prefix buffers by ones that hold each sequence's own, dropped, prefix. */
+static enum skip_status lower_drop(struct skip_lowering *lowering, struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (int which = K; which <= V; which++) {
+		const int i = which - K;
+		const struct skip_extent rows = { .size = SKIP_SIZE_B, .mul = shape->prefix, .div = 1 };
+		struct skip_kernel_spec spec;
+		int kernel, dropped;
+		prefix_spec(&spec, shape, "PREFIX", which);
+		SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+		SKIP_TRY(skip_lowering_scratch(lowering, i ? "values" : "keys", rows, shape->attrs->heads * width_of(shape, which), &dropped, err));
+		struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+		skip_launch_buffer(launch, shape->prefix_buffer[i]);
+		skip_launch_buffer(launch, dropped);
+		skip_launch_int(launch, stream_of(shape, i));
+		skip_launch_key(launch);
+		skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->prefix, 0, 1);
+		skip_launch_global(launch, 1, SKIP_SIZE_B, 1, 0, 1);
+		SKIP_TRY(skip_lowering_end(lowering, launch, err));
+		shape->prefix_buffer[i] = dropped;
+	}
+cleanup:
+	return status;
+}
+
+static enum skip_status forward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_kernel_spec spec;
+	int kernel, blocks;
+	skip_spec_init(&spec, "attention", "cpu", "MAIN");
+	constants(&spec, shape);
+	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
+	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_inputs(launch, shape);
+	skip_launch_buffer(launch, shape->offset);
+	if (!shape->rows_b) {
+		SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_QBLOCK, &blocks, err));
+		skip_launch_buffer(launch, blocks);
+	}
+	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 1, err));
+	skip_launch_global(launch, 0, shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_Q, 1, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* dPk (which = K) or dPv (V) from the gathered sums. */
+static enum skip_status lower_sum(struct skip_lowering *lowering, const struct shape *shape, int which, int sums, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_kernel_spec spec;
+	int kernel, key_offset;
+	prefix_spec(&spec, shape, "SUM", which);
+	skip_spec_float(&spec, "ATTENTION_FACTOR", which == K ? shape->attrs->scale : 1.0f);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_KEY_OFFSET, &key_offset, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, sums);
+	skip_launch_buffer(launch, key_offset);
+	SKIP_TRY(add_outputs(lowering, launch, shape, which + 2, 1, err));
+	skip_launch_size(launch, SKIP_SIZE_B);
+	skip_launch_size(launch, SKIP_SIZE_R);
+	if (shape->drop) {
+		skip_launch_int(launch, stream_of(shape, which - K));
+		skip_launch_key(launch);
+	}
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->prefix, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+static enum skip_status backward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status;
+	static const char *const flags[] = { "ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV" };
+	struct skip_kernel_spec spec;
+	int kernel, key_offset, sums[3] = { SKIP_NONE, SKIP_NONE, SKIP_NONE };
+	skip_spec_init(&spec, "attention", "cpu", "BWD");
+	constants(&spec, shape);
+	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
+	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
+	for (int i = 0; i < 3; i++) skip_spec_int(&spec, flags[i], has_out(shape, i));
+	skip_spec_int(&spec, "ATTENTION_GK", has_out(shape, K) || has_out(shape, K + 2));
+	skip_spec_int(&spec, "ATTENTION_GV", has_out(shape, V) || has_out(shape, V + 2));
+	skip_spec_int(&spec, "ATTENTION_OUTER", shape->outer);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_KEY_OFFSET, &key_offset, err));
+	for (int i = K; i <= V; i++) {
+		const int padded = (width_of(shape, i) + shape->vec - 1) / shape->vec * shape->vec;
+		const struct skip_extent rows = { .size = SKIP_SIZE_R, .mul = shape->attrs->heads, .div = 1 };
+		if (has_out(shape, i) || has_out(shape, i + 2))
+			SKIP_TRY(skip_lowering_scratch(lowering, i == K ? "dkeys" : "dvalues", rows, padded, &sums[i], err));
+	}
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_inputs(launch, shape);
+	skip_launch_buffer(launch, shape->offset);
+	skip_launch_buffer(launch, key_offset);
+	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 3, err));
+	for (int i = K; i <= V; i++)
+		if (sums[i] != SKIP_NONE) skip_launch_buffer(launch, sums[i]);
+	skip_launch_size(launch, SKIP_SIZE_R);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_B, 1, 0, 1);
+	SKIP_TRY(skip_lowering_end(lowering, launch, err));
+	for (int i = K; i <= V; i++)
+		if (has_out(shape, i + 2)) SKIP_TRY(lower_sum(lowering, shape, i, sums[i], err));
+cleanup:
+	return status;
+}
+
+/* ---- generic ---- */
+
+/* Heads are the lanes of a work-group: the largest divisor that any device takes. */
+static uint16_t group_of(int heads)
+{
+	int group = heads < 32 ? heads : 32;
+	while (heads % group) group--;
+	return (uint16_t)group;
+}
+
+static enum skip_status generic_kernel(struct skip_lowering *lowering, const struct shape *shape, const char *body_kernel, int out_a, int *kernel,
+				       struct skip_err *err)
+{
+	struct skip_kernel_spec spec;
+	skip_spec_init(&spec, "attention", "generic", body_kernel);
+	constants(&spec, shape);
+	if (shape->drop) drop_constants(&spec, shape);
+	if (strcmp(body_kernel, "MAIN")) {
+		skip_spec_int(&spec, "ATTENTION_OUT_A", has_out(shape, out_a));
+		skip_spec_int(&spec, "ATTENTION_OUT_B", out_a && has_out(shape, out_a + 1));
+	}
+	spec.local[0] = group_of(shape->attrs->heads);
+	return skip_lowering_kernel(lowering, &spec, kernel, err);
+}
+
+/* The arguments and size all generic kernels end with. */
+static enum skip_status generic_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape, enum skip_size size,
+				    int count, struct skip_err *err)
+{
+	skip_launch_int(launch, stream_of(shape, 0));
+	skip_launch_key(launch);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	skip_launch_global(launch, 1, size, count, 0, 1);
+	return skip_lowering_end(lowering, launch, err);
+}
+
+/* MAIN, or QUERY when there is a buffer for stats. */
+static enum skip_status generic_rows(struct skip_lowering *lowering, const struct shape *shape, int stats, struct skip_err *err)
+{
+	enum skip_status status;
+	int kernel, seq;
+	SKIP_TRY(generic_kernel(lowering, shape, stats == SKIP_NONE ? "MAIN" : "QUERY", 0, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_inputs(launch, shape);
+	skip_launch_buffer(launch, shape->offset);
+	if (!shape->rows_b) {
+		SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_SEQ, &seq, err));
+		skip_launch_buffer(launch, seq);
+	}
+	if (stats != SKIP_NONE) skip_launch_buffer(launch, stats);
+	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 1, err));
+	status = generic_end(lowering, launch, shape, shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_T, 1, err);
+cleanup:
+	return status;
+}
+
+/* KEY (out_a = 1) or SLOT (3): the pair of outputs that starts at out_a. */
+static enum skip_status generic_sums(struct skip_lowering *lowering, const struct shape *shape, int out_a, int stats, struct skip_err *err)
+{
+	enum skip_status status;
+	int kernel, seq;
+	const bool slots = out_a == 3;
+	SKIP_TRY(generic_kernel(lowering, shape, slots ? "SLOT" : "KEY", out_a, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_inputs(launch, shape);
+	skip_launch_buffer(launch, stats);
+	skip_launch_buffer(launch, shape->offset);
+	if (!slots) {
+		SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_SEQ, &seq, err));
+		skip_launch_buffer(launch, seq);
+	}
+	SKIP_TRY(add_outputs(lowering, launch, shape, out_a, 2, err));
+	skip_launch_size(launch, SKIP_SIZE_B);
+	status = generic_end(lowering, launch, shape, slots ? SKIP_SIZE_ONE : SKIP_SIZE_T, slots ? shape->prefix : 1, err);
+cleanup:
+	return status;
+}
+
+static enum skip_status backward_generic(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_extent rows = { .size = shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_T, .mul = 1, .div = 1 };
+	int stats;
+	SKIP_TRY(skip_lowering_scratch(lowering, "stats", rows, 3 * shape->attrs->heads, &stats, err));
+	SKIP_TRY(generic_rows(lowering, shape, stats, err));
+	if (has_out(shape, 1) || has_out(shape, 2)) SKIP_TRY(generic_sums(lowering, shape, 1, stats, err));
+	if (has_out(shape, 3) || has_out(shape, 4)) SKIP_TRY(generic_sums(lowering, shape, 3, stats, err));
+cleanup:
+	return status;
+}
+
+static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const bool backward = strcmp(node->op->name, "attention") != 0;
+	struct shape shape;
+	SKIP_TRY(bind(lowering, node, &shape, err));
+	if (strcmp(variant, "cpu")) {
+		status = backward ? backward_generic(lowering, &shape, err) : generic_rows(lowering, &shape, SKIP_NONE, err);
+		goto cleanup;
+	}
+	if (profile->query_block > profile->vec) {
+		status = skip_err_set(err, SKIP_ERR_INPUT, "profile '%s': query_block %d is above the %d lanes of a vector", profile->id,
+				      profile->query_block, profile->vec);
+		goto cleanup;
+	}
+	if (skip_lowering_graph(lowering)->max_positions < 1) {
+		status = skip_err_set(err, SKIP_ERR_INTERNAL, "the graph does not say how long a sequence may be");
+		goto cleanup;
+	}
+	if (shape.drop) SKIP_TRY(lower_drop(lowering, &shape, err));
+	status = backward ? backward_cpu(lowering, &shape, err) : forward_cpu(lowering, &shape, err);
+cleanup:
+	return status;
+}
+
+static const char *const ops[] = { "attention", "attention_bwd", NULL };
+static const char *const variants[] = { "cpu", "generic", NULL };
+static const char *const common[] = { "maths", "dropout", NULL };
+
+const struct skip_family skip_family_attention = { .name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower };
