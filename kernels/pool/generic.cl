@@ -1,0 +1,36 @@
+/*
+ * One column of one sequence per work-item; dimension 0 walks columns, dimension 1 sequences. Rows are added in order.
+ *
+ * Kernels: MAIN z[b] = mean of the rows of b, or its first row. BWD dx = dz[b] / n_b in every row of b, or dz[b] in the first and 0 in the others.
+ * COLS: columns; CLS 1: first row, 0: mean.
+ */
+#ifndef SKIP_POOL_COLS
+#error "SKIP_POOL_COLS: columns"
+#endif
+#ifndef SKIP_POOL_CLS
+#error "SKIP_POOL_CLS: 0 or 1"
+#endif
+
+__kernel __attribute__((reqd_work_group_size(SKIP_POOL_GROUP))) void SKIP_POOL_NAME(
+	__global const float *restrict in,   /* MAIN: [T][COLS], BWD: [B][COLS] */
+	__global const int *restrict offset, /* [B+1] */
+	__global float *restrict out)        /* MAIN: [B][COLS], BWD: [T][COLS] */
+{
+	SKIP_REQUIRE(sizes, SKIP_POOL_COLS > 0);
+	const uint col = (uint)get_global_id(0), b = (uint)get_global_id(1);
+	if (col >= SKIP_POOL_COLS) return;
+	const uint first = (uint)offset[b], end = (uint)offset[b + 1];
+#ifdef SKIP_POOL_KERNEL_MAIN
+#if SKIP_POOL_CLS
+	out[b * SKIP_POOL_COLS + col] = in[first * SKIP_POOL_COLS + col];
+#else
+	float sum = 0.0f;
+	for (uint row = first; row < end; row++) sum += in[row * SKIP_POOL_COLS + col];
+	out[b * SKIP_POOL_COLS + col] = sum / (float)(end - first);
+#endif
+#else
+	const float dz = in[b * SKIP_POOL_COLS + col];
+	for (uint row = first; row < end; row++)
+		out[row * SKIP_POOL_COLS + col] = SKIP_POOL_CLS ? (row == first ? dz : 0.0f) : dz / (float)(end - first);
+#endif
+}
