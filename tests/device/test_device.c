@@ -112,3 +112,25 @@ Test(device, peak_is_a_speed)
 	cr_expect(gflops > 0.5 && gflops < 1e6, "%g", gflops);
 	close_device(&open);
 }
+
+Test(device, survives_every_failed_allocation)
+{
+	struct skip_err err;
+	size_t before = skip_alloc_fail_at(0);
+	struct test_device open = open_device(NULL);
+	close_device(&open);
+	size_t total = skip_alloc_fail_at(0) - before;
+	cr_assert(total > 5, "%zu allocations", total);
+	for (size_t n = 1; n <= total; n++) {
+		struct skip_profiles *profiles = NULL;
+		struct skip_device *device = NULL;
+		skip_err_init(&err);
+		skip_alloc_fail_at(n);
+		enum skip_status status = skip_profiles_load(NULL, &profiles, &err);
+		if (status == SKIP_OK) status = skip_device_open(profiles, NULL, 0, &device, &err);
+		skip_alloc_fail_at(0);
+		cr_expect(status == SKIP_ERR_NOMEM, "allocation %zu: '%s' %s", n, skip_status_text(status), err.message);
+		skip_device_close(device);
+		skip_profiles_destroy(profiles);
+	}
+}

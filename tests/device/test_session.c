@@ -5,6 +5,7 @@
 #include "device/session.h"
 #include "graph/op.h"
 #include <string.h>
+#include <unistd.h>
 
 struct shape {
 	char profile[16];    /* "auto": the device's own. No pointer: parameters go to another process */
@@ -194,6 +195,78 @@ Test(session, profile_times_every_launch)
 	cr_expect(memory.weights >= 2 * 64 * 64 * 4 && memory.weights < 4 * 64 * 64 * 4, "%zu", memory.weights);
 	cr_expect(memory.activations >= 3 * 64 * 64 * 4, "%zu", memory.activations);
 	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+}
+
+/* A weight that stays in its file: large, float32, as it stands, at an address that no vector type would like. */
+Test(session, reads_large_weights_from_the_mapped_file)
+{
+	enum { WIDTH = 521, OUT = 509, SHIFT = 12 };
+	struct skip_err err;
+	struct skip_rng rng;
+	char path[300];
+	struct test_device device = open_device("generic");
+	snprintf(path, sizeof(path), "%s/session-weights-XXXXXX", getenv("SKIP_TEST_BINARY") ? getenv("SKIP_TEST_BINARY") : "/tmp");
+	int fd = mkstemp(path);
+	FILE *file = fdopen(fd, "wb");
+	skip_rng_init(&rng, 5, "file");
+	cr_assert(file && fwrite("123456789abc", 1, SHIFT, file) == SHIFT);
+	for (int i = 0; i < WIDTH * OUT; i++) {
+		float x = 0.3f * (float)skip_rng_normal(&rng);
+		cr_assert(fwrite(&x, sizeof(x), 1, file) == 1);
+	}
+	cr_assert(fclose(file) == 0);
+	struct skip_mapfile *map = NULL;
+	struct skip_tensor *weight = NULL;
+	CHECK_OK(skip_mapfile_open(path, &map, &err));
+	CHECK_OK(skip_tensor_view("w", SKIP_F32, 2, (const int64_t[]){OUT, WIDTH}, skip_mapfile_data(map) + SHIFT, map, &weight, &err));
+	skip_mapfile_unref(map);
+	struct net net;
+	const char *name = "y";
+	struct skip_node node = {.op = skip_op_find("linear"), .layer = 0, .n_in = 1, .n_param = 1};
+	CHECK_OK(skip_graph_create(&net.graph, &err));
+	CHECK_OK(skip_graph_add_value(net.graph, "x", SKIP_ROWS_T, 0, WIDTH, &net.x, &err));
+	CHECK_OK(skip_graph_add_tensor(net.graph, weight, &node.param[0], &err));
+	node.in[0] = net.x;
+	CHECK_OK(skip_graph_add_node(net.graph, &node, &name, NULL, &err));
+	net.y = node.out[0];
+	skip_tensor_unref(weight);
+	struct skip_session *session = NULL;
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err));
+	compare(session, &net, 7, 2);
+	/* Such a weight does not change, so there is nothing to send again. */
+	CHECK_OK(skip_session_update(session, node.param[0], &err));
+	compare(session, &net, 19, 2);
+	skip_session_destroy(session);
+	skip_graph_destroy(net.graph);
+	close_device(&device);
+	unlink(path);
+}
+
+Test(session, survives_every_failed_allocation)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	const struct shape shape = {"auto", 7, 5, 3, 0, SKIP_ACT_NONE, SKIP_F32};
+	struct net net = make_net(&shape);
+	struct skip_session *session = NULL;
+	size_t before = skip_alloc_fail_at(0);
+	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err));
+	size_t total = skip_alloc_fail_at(0) - before;
+	skip_session_destroy(session);
+	cr_assert(total > 20, "%zu allocations", total);
+	for (size_t n = 1; n <= total; n++) {
+		session = NULL;
+		skip_err_init(&err);
+		skip_alloc_fail_at(n);
+		enum skip_status status = skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err);
+		skip_alloc_fail_at(0);
+		/* Only the cache of binaries may do without. */
+		cr_assert(status == SKIP_ERR_NOMEM || status == SKIP_OK, "allocation %zu: %s", n, err.message);
+		cr_assert(session == NULL || status == SKIP_OK);
+		skip_session_destroy(session);
+	}
 	skip_graph_destroy(net.graph);
 	close_device(&device);
 }
