@@ -21,16 +21,17 @@ static int compare_rows(const void *a, const void *b)
 	return x->place < y->place ? -1 : x->place > y->place;
 }
 
-static int64_t row_length(const struct skip_dataset *dataset, int row) { return dataset->offset[row + 1] - dataset->offset[row]; }
+static int64_t row_length(const struct skip_dataset *dataset, int row)
+{
+	return dataset->offset[row + 1] - dataset->offset[row];
+}
 
 /* Sorts order[0..n-1] by length, stable; `keyed` is scratch [n]. */
 static void sort_rows(const struct skip_dataset *dataset, int *order, size_t n, struct keyed_row *keyed)
 {
-	for (size_t i = 0; i < n; i++)
-		keyed[i] = (struct keyed_row){ row_length(dataset, order[i]), i, order[i] };
+	for (size_t i = 0; i < n; i++) keyed[i] = (struct keyed_row){row_length(dataset, order[i]), i, order[i]};
 	qsort(keyed, n, sizeof(*keyed), compare_rows);
-	for (size_t i = 0; i < n; i++)
-		order[i] = keyed[i].row;
+	for (size_t i = 0; i < n; i++) order[i] = keyed[i].row;
 }
 
 /* Rows and starts for at most `max_batches` batches; rows are 0..n-1. */
@@ -44,8 +45,7 @@ static enum skip_status allocate(const struct skip_dataset *dataset, size_t max_
 		skip_batches_deinit(out);
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for batches");
 	}
-	for (size_t i = 0; i < dataset->n_rows; i++)
-		out->rows[i] = (int)i;
+	for (size_t i = 0; i < dataset->n_rows; i++) out->rows[i] = (int)i;
 	return SKIP_OK;
 }
 
@@ -56,14 +56,13 @@ enum skip_status skip_batches_plain(const struct skip_dataset *dataset, int size
 	struct skip_batches plan;
 	enum skip_status status = allocate(dataset, n / step + 1, &plan, err);
 	if (status != SKIP_OK) return status;
-	for (size_t at = 0; at < n; at += step)
-		plan.start[++plan.n_batches] = at + step < n ? at + step : n;
+	for (size_t at = 0; at < n; at += step) plan.start[++plan.n_batches] = at + step < n ? at + step : n;
 	*out = plan;
 	return SKIP_OK;
 }
 
 enum skip_status skip_batches_sorted(const struct skip_dataset *dataset, int max_tokens, int max_rows, struct skip_batches *out,
-				     struct skip_err *err)
+                                     struct skip_err *err)
 {
 	assert(max_tokens > 0 && max_rows > 0);
 	struct skip_batches plan;
@@ -92,11 +91,11 @@ enum skip_status skip_batches_sorted(const struct skip_dataset *dataset, int max
 }
 
 enum skip_status skip_batches_shuffled(const struct skip_dataset *dataset, int size, struct skip_rng *rng, struct skip_batches *out,
-				       struct skip_err *err)
+                                       struct skip_err *err)
 {
 	assert(size > 0);
 	enum skip_status status;
-	struct skip_batches cut = { 0 }, plan = { 0 };
+	struct skip_batches cut = {0}, plan = {0};
 	size_t n = dataset->n_rows, chunk = CHUNK_BATCHES * (size_t)size;
 	struct keyed_row *keyed = skip_alloc_array(chunk < n ? chunk : n, sizeof(*keyed));
 	int *order = NULL;
@@ -108,8 +107,7 @@ enum skip_status skip_batches_shuffled(const struct skip_dataset *dataset, int s
 		goto cleanup;
 	}
 	skip_rng_permute(rng, cut.rows, n);
-	for (size_t at = 0; at < n; at += chunk)
-		sort_rows(dataset, cut.rows + at, n - at < chunk ? n - at : chunk, keyed);
+	for (size_t at = 0; at < n; at += chunk) sort_rows(dataset, cut.rows + at, n - at < chunk ? n - at : chunk, keyed);
 	skip_rng_permute(rng, order, cut.n_batches);
 	for (size_t i = 0; i < cut.n_batches; i++) {
 		size_t first = cut.start[order[i]], rows = cut.start[order[i] + 1] - first;
@@ -135,7 +133,10 @@ void skip_batches_deinit(struct skip_batches *batches)
 	memset(batches, 0, sizeof(*batches));
 }
 
-void skip_packer_init(struct skip_packer *packer) { memset(packer, 0, sizeof(*packer)); }
+void skip_packer_init(struct skip_packer *packer)
+{
+	memset(packer, 0, sizeof(*packer));
+}
 
 void skip_packer_deinit(struct skip_packer *packer)
 {
@@ -161,13 +162,15 @@ static bool packer_reserve(struct skip_packer *packer, size_t tokens, size_t seq
 	return grown;
 }
 
-enum skip_status skip_packer_pack(struct skip_packer *packer, const struct skip_dataset *dataset, const int *rows, size_t n, struct skip_err *err)
+enum skip_status skip_packer_pack(struct skip_packer *packer, const struct skip_dataset *dataset, const int *rows, size_t n,
+                                  struct skip_err *err)
 {
 	int64_t tokens = 0;
-	for (size_t i = 0; i < n; i++)
-		tokens += row_length(dataset, rows[i]);
-	if (tokens > INT32_MAX || n >= INT32_MAX) return skip_err_set(err, SKIP_ERR_INPUT, "a batch of %lld tokens is too large", (long long)tokens);
-	if (!packer_reserve(packer, (size_t)tokens, n)) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a batch of %lld tokens", (long long)tokens);
+	for (size_t i = 0; i < n; i++) tokens += row_length(dataset, rows[i]);
+	if (tokens > INT32_MAX || n >= INT32_MAX)
+		return skip_err_set(err, SKIP_ERR_INPUT, "a batch of %lld tokens is too large", (long long)tokens);
+	if (!packer_reserve(packer, (size_t)tokens, n))
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a batch of %lld tokens", (long long)tokens);
 	int32_t at = 0;
 	packer->offset[0] = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -177,6 +180,6 @@ enum skip_status skip_packer_pack(struct skip_packer *packer, const struct skip_
 		at += (int32_t)length;
 		packer->offset[i + 1] = at;
 	}
-	packer->batch = (struct skip_batch){ at, (int)n, packer->ids, packer->types, packer->offset };
+	packer->batch = (struct skip_batch){at, (int)n, packer->ids, packer->types, packer->offset};
 	return SKIP_OK;
 }

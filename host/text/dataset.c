@@ -6,8 +6,7 @@
 
 static void free_texts(char **texts, size_t n)
 {
-	for (size_t i = 0; texts && i < n; i++)
-		skip_free(texts[i]);
+	for (size_t i = 0; texts && i < n; i++) skip_free(texts[i]);
 	skip_free(texts);
 }
 
@@ -36,12 +35,12 @@ static bool take_texts(char **texts, const int *rows, size_t n, char ***out)
 	return *out != NULL;
 }
 
-enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int *rows, size_t n, struct skip_dataset *out, struct skip_err *err)
+enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int *rows, size_t n, struct skip_dataset *out,
+                                   struct skip_err *err)
 {
-	struct skip_dataset part = { .n_rows = n, .labelled = dataset->labelled && n > 0 };
+	struct skip_dataset part = {.n_rows = n, .labelled = dataset->labelled && n > 0};
 	int64_t tokens = 0;
-	for (size_t i = 0; i < n; i++)
-		tokens += dataset->offset[rows[i] + 1] - dataset->offset[rows[i]];
+	for (size_t i = 0; i < n; i++) tokens += dataset->offset[rows[i] + 1] - dataset->offset[rows[i]];
 	part.ids = skip_alloc_array((size_t)tokens, sizeof(*part.ids));
 	part.types = skip_alloc_array((size_t)tokens, sizeof(*part.types));
 	part.offset = skip_alloc_zeroed(n + 1, sizeof(*part.offset));

@@ -24,6 +24,8 @@ struct skip_labels {
 };
 void skip_labels_deinit(struct skip_labels *labels);
 enum skip_status skip_labels_copy(const struct skip_labels *labels, struct skip_labels *out, struct skip_err *err);
+/* Copies `count` names in order of class index and finds out whether they are the numbers 0..count-1. */
+enum skip_status skip_labels_make(const char *const *names, int count, struct skip_labels *out, struct skip_err *err);
 /* Class index of a label as it stands in data, -1 when unknown. A number "0".."C-1" also finds a class of labels that have names and no numbers. */
 int skip_labels_find(const struct skip_labels *labels, const char *name);
 

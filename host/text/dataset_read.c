@@ -89,10 +89,9 @@ static enum skip_status unknown_label(const struct reader *r, const char *name, 
 	const struct skip_labels *known = r->options->known;
 	struct skip_buf list;
 	skip_buf_init(&list);
-	for (int i = 0; i < known->count && list.length < 400; i++)
-		skip_buf_printf(&list, "%s\"%s\"", i ? ", " : "", known->name[i]);
-	enum skip_status status = skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "unknown label \"%.200s\"; expected one of %.500s", name,
-					      skip_buf_text(&list));
+	for (int i = 0; i < known->count && list.length < 400; i++) skip_buf_printf(&list, "%s\"%s\"", i ? ", " : "", known->name[i]);
+	enum skip_status status = skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "unknown label \"%.200s\"; expected one of %.500s",
+	                                      name, skip_buf_text(&list));
 	skip_buf_deinit(&list);
 	return status;
 }
@@ -131,7 +130,8 @@ static enum skip_status add_row(struct reader *r, struct field text, struct fiel
 	} else if (r->options->need_labels) {
 		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "row without a label");
 	}
-	SKIP_TRY(skip_tokenizer_encode(r->tokenizer, text.text, text.size, pair.text, pair.size, r->options->max_length, &r->encoding, err));
+	SKIP_TRY(
+	    skip_tokenizer_encode(r->tokenizer, text.text, text.size, pair.text, pair.size, r->options->max_length, &r->encoding, err));
 	if (!reserve_row(r)) return no_memory(r, err);
 	size_t row = data->n_rows, at = (size_t)data->offset[row], n = r->encoding.length;
 	if (!reserve_tokens(r, at + n)) return no_memory(r, err);
@@ -154,12 +154,15 @@ cleanup:
 static struct field next_field(const char **at, const char *end)
 {
 	const char *tab = memchr(*at, '\t', (size_t)(end - *at)), *stop = tab ? tab : end;
-	struct field field = { *at, (size_t)(stop - *at) };
+	struct field field = {*at, (size_t)(stop - *at)};
 	*at = tab ? tab + 1 : NULL;
 	return field;
 }
 
-static bool field_is(struct field field, const char *text) { return strlen(text) == field.size && memcmp(field.text, text, field.size) == 0; }
+static bool field_is(struct field field, const char *text)
+{
+	return strlen(text) == field.size && memcmp(field.text, text, field.size) == 0;
+}
 
 /* Reads the header into `column`; the number of columns, 0 when it is not one of the known headers. */
 static int parse_header(const char *line, size_t size, enum column column[MAX_COLUMNS])
@@ -168,14 +171,14 @@ static int parse_header(const char *line, size_t size, enum column column[MAX_CO
 		const char *name;
 		enum column column;
 		unsigned bit;
-	} known[] = { { "sentence", COLUMN_TEXT, 1 }, { "sentence1", COLUMN_TEXT, 2 }, { "sentence2", COLUMN_PAIR, 4 }, { "label", COLUMN_LABEL, 8 } };
+	} known[] = {
+	    {"sentence", COLUMN_TEXT, 1}, {"sentence1", COLUMN_TEXT, 2}, {"sentence2", COLUMN_PAIR, 4}, {"label", COLUMN_LABEL, 8}};
 	unsigned seen = 0;
 	int n = 0;
 	for (const char *at = line, *end = line + size; at;) {
 		struct field field = next_field(&at, end);
 		size_t i = 0;
-		while (i < 4 && !field_is(field, known[i].name))
-			i++;
+		while (i < 4 && !field_is(field, known[i].name)) i++;
 		if (i == 4 || (seen & known[i].bit) || n == MAX_COLUMNS) return 0;
 		seen |= known[i].bit;
 		column[n++] = known[i].column;
@@ -185,10 +188,12 @@ static int parse_header(const char *line, size_t size, enum column column[MAX_CO
 
 static enum skip_status read_header(struct reader *r, const char *line, size_t size, struct skip_err *err)
 {
-	static const char expected[] = "expected the columns \"sentence\", or \"sentence1\" and \"sentence2\", and \"label\", separated by tabs";
+	static const char expected[] =
+	    "expected the columns \"sentence\", or \"sentence1\" and \"sentence2\", and \"label\", separated by tabs";
 	r->n_columns = parse_header(line, size, r->column);
 	if (r->n_columns == 0)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "no known header: found \"%.*s\"; %s", size < 120 ? (int)size : 120, line, expected);
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "no known header: found \"%.*s\"; %s",
+		                   size < 120 ? (int)size : 120, line, expected);
 	for (int i = 0; i < r->n_columns; i++)
 		if (r->column[i] == COLUMN_LABEL) return SKIP_OK;
 	if (r->options->need_labels) return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "no column \"label\"; %s", expected);
@@ -198,35 +203,37 @@ static enum skip_status read_header(struct reader *r, const char *line, size_t s
 static enum skip_status read_tsv_line(struct reader *r, const char *line, size_t size, struct skip_err *err)
 {
 	if (r->n_columns == 0) return read_header(r, line, size, err);
-	struct field row[3] = { { NULL, 0 } }, field;
+	struct field row[3] = {{NULL, 0}}, field;
 	int n = 0;
 	for (const char *at = line, *end = line + size; at; n++) {
 		field = next_field(&at, end);
 		if (n < r->n_columns) row[r->column[n]] = field;
 	}
 	if (n != r->n_columns)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "%d field%s; expected %d as in the header", n, n == 1 ? "" : "s", r->n_columns);
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "%d field%s; expected %d as in the header", n,
+		                   n == 1 ? "" : "s", r->n_columns);
 	return add_row(r, row[COLUMN_TEXT], row[COLUMN_PAIR], row[COLUMN_LABEL], err);
 }
 
 /* ---- JSON Lines ---- */
 
 static enum skip_status read_json_value(struct reader *r, const char *key, const json_t *value, struct field row[3], char number[32],
-					struct skip_err *err)
+                                        struct skip_err *err)
 {
-	static const char *const keys[] = { "text", "text_pair", "label" };
+	static const char *const keys[] = {"text", "text_pair", "label"};
 	size_t column = 0;
-	while (column < 3 && strcmp(key, keys[column]) != 0)
-		column++;
+	while (column < 3 && strcmp(key, keys[column]) != 0) column++;
 	if (column == 3)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "unknown key \"%.100s\"; expected \"text\", \"text_pair\", \"label\"", key);
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1,
+		                   "unknown key \"%.100s\"; expected \"text\", \"text_pair\", \"label\"", key);
 	if (json_is_string(value)) {
-		row[column] = (struct field){ json_string_value(value), json_string_length(value) };
+		row[column] = (struct field){json_string_value(value), json_string_length(value)};
 	} else if (column == COLUMN_LABEL && json_is_integer(value)) {
 		int length = snprintf(number, 32, "%lld", (long long)json_integer_value(value));
-		row[column] = (struct field){ number, (size_t)length };
+		row[column] = (struct field){number, (size_t)length};
 	} else if (column == COLUMN_TEXT || !json_is_null(value)) {
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "\"%s\" is no string%s", key, column == COLUMN_LABEL ? " and no integer" : "");
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "\"%s\" is no string%s", key,
+		                   column == COLUMN_LABEL ? " and no integer" : "");
 	}
 	return SKIP_OK;
 }
@@ -234,23 +241,23 @@ static enum skip_status read_json_value(struct reader *r, const char *key, const
 static enum skip_status read_json_line(struct reader *r, const char *line, size_t size, struct skip_err *err)
 {
 	size_t blank = 0;
-	while (blank < size && (line[blank] == ' ' || line[blank] == '\t'))
-		blank++;
+	while (blank < size && (line[blank] == ' ' || line[blank] == '\t')) blank++;
 	if (blank == size) return SKIP_OK;
 	enum skip_status status;
 	json_error_t error;
 	char number[32];
-	struct field row[3] = { { NULL, 0 } };
+	struct field row[3] = {{NULL, 0}};
 	const char *key;
 	json_t *value, *object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
 	if (!object)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "not a JSON object: %s (offset %d of the line)", error.text, error.position);
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "not a JSON object: %s (offset %d of the line)", error.text,
+		                   error.position);
 	if (!json_is_object(object)) {
-		status = skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "not a JSON object; expected {\"text\": ..., \"label\": ...}");
+		status =
+		    skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "not a JSON object; expected {\"text\": ..., \"label\": ...}");
 		goto cleanup;
 	}
-	json_object_foreach(object, key, value)
-		SKIP_TRY(read_json_value(r, key, value, row, number, err));
+	json_object_foreach(object, key, value) SKIP_TRY(read_json_value(r, key, value, row, number, err));
 	if (!row[COLUMN_TEXT].text) {
 		status = skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "no \"text\"");
 		goto cleanup;
@@ -286,14 +293,15 @@ static enum skip_status read_line(struct reader *r, enum skip_input_format forma
 {
 	size_t bad;
 	if (!skip_utf8_check(line, size, &bad)) {
-		if (line[bad] == '\0') return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "NUL byte at offset %zu of the line", bad);
+		if (line[bad] == '\0')
+			return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "NUL byte at offset %zu of the line", bad);
 		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "not UTF-8 text: byte 0x%02x at offset %zu of the line",
-				   (unsigned char)line[bad], bad);
+		                   (unsigned char)line[bad], bad);
 	}
 	if (format == SKIP_INPUT_TSV) return read_tsv_line(r, line, size, err);
 	if (format == SKIP_INPUT_JSONL) return read_json_line(r, line, size, err);
-	struct field none = { NULL, 0 };
-	return add_row(r, (struct field){ line, size }, none, none, err);
+	struct field none = {NULL, 0};
+	return add_row(r, (struct field){line, size}, none, none, err);
 }
 
 static enum skip_status read_lines(struct reader *r, const char *path, const char *text, size_t size, struct skip_err *err)
@@ -305,7 +313,8 @@ static enum skip_status read_lines(struct reader *r, const char *path, const cha
 	enum skip_input_format format = r->options->format;
 	if (format == SKIP_INPUT_AUTO) format = guess_format(path, text, size);
 	if (format == SKIP_INPUT_TEXT && r->options->need_labels)
-		return skip_err_at(err, SKIP_ERR_INPUT, r->name, 0, -1, "plain lines carry no labels; expected TSV with a header or JSON Lines");
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, 0, -1,
+		                   "plain lines carry no labels; expected TSV with a header or JSON Lines");
 	for (size_t at = 0; at < size;) {
 		const char *line = text + at, *end = memchr(line, '\n', size - at);
 		size_t length = end ? (size_t)(end - line) : size - at;
@@ -323,14 +332,16 @@ static enum skip_status read_lines(struct reader *r, const char *path, const cha
 }
 
 enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer *tokenizer, const struct skip_read_options *options,
-				   struct skip_labels *labels_out, struct skip_dataset *out, struct skip_err *err)
+                                   struct skip_labels *labels_out, struct skip_dataset *out, struct skip_err *err)
 {
 	bool learn = labels_out && !options->known;
 	assert(!options->need_labels || learn || options->known);
 	enum skip_status status;
 	struct skip_buf text;
-	struct reader r = { .name = strcmp(path, "-") == 0 ? "standard input" : path, .tokenizer = tokenizer, .options = options,
-			    .use_labels = learn || options->known };
+	struct reader r = {.name = strcmp(path, "-") == 0 ? "standard input" : path,
+	                   .tokenizer = tokenizer,
+	                   .options = options,
+	                   .use_labels = learn || options->known};
 	skip_buf_init(&text);
 	skip_vocab_init(&r.found);
 	SKIP_TRY(skip_file_read(path, &text, err));
@@ -342,8 +353,8 @@ enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer
 	SKIP_TRY(read_lines(&r, path, skip_buf_text(&text), text.length, err));
 	r.data.labelled = r.data.n_rows > 0 && r.n_labelled == r.data.n_rows;
 	if (learn && r.found.count == 1) {
-		status = skip_err_at(err, SKIP_ERR_INPUT, r.name, 0, -1, "all rows have the label \"%.200s\"; expected at least two classes",
-				     skip_vocab_token(&r.found, 0));
+		status = skip_err_at(err, SKIP_ERR_INPUT, r.name, 0, -1,
+		                     "all rows have the label \"%.200s\"; expected at least two classes", skip_vocab_token(&r.found, 0));
 		goto cleanup;
 	}
 	if (learn) SKIP_TRY(skip_labels_from_names(&r.found, r.data.label, r.data.n_rows, labels_out, err));

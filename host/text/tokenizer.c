@@ -1,6 +1,6 @@
 /*
- * Encoding: special tokens inside the text, the template [CLS] A [SEP] B [SEP], truncation, type ids. Words and pieces are words.c and wordpiece.c;
- * reading the files of a folder is tokenizer_open.c.
+ * Encoding: special tokens inside the text, the template [CLS] A [SEP] B [SEP], truncation, type ids. Words and pieces are words.c and
+ * wordpiece.c; reading the files of a folder is tokenizer_open.c.
  */
 #include "text/tokenizer.h"
 
@@ -14,7 +14,8 @@ static const struct skip_added_token *added_at(const struct skip_tokenizer *toke
 	const struct skip_added_token *best = NULL;
 	for (size_t i = 0; i < tokenizer->n_added; i++) {
 		const struct skip_added_token *token = &tokenizer->added[i];
-		if (token->size <= size && (!best || token->size > best->size) && memcmp(text, token->content, token->size) == 0) best = token;
+		if (token->size <= size && (!best || token->size > best->size) && memcmp(text, token->content, token->size) == 0)
+			best = token;
 	}
 	return best;
 }
@@ -24,8 +25,7 @@ static size_t without_space_before(const char *text, size_t start, size_t end)
 {
 	while (end > start) {
 		size_t at = end - 1;
-		while (at > start && ((unsigned char)text[at] & 0xc0) == 0x80)
-			at--;
+		while (at > start && ((unsigned char)text[at] & 0xc0) == 0x80) at--;
 		const char *p = text + at;
 		if (!skip_char_space(skip_utf8_next(&p))) break;
 		end = at;
@@ -68,8 +68,8 @@ static bool encode_text(const struct skip_tokenizer *tokenizer, const char *text
 }
 
 /*
- * Lengths left of two sequences of `first` and `second` tokens when both share `room`: the library's longest_first. A sequence no longer than half the
- * room stays whole; else both get half, an odd one going to the longer (the second when they are equal).
+ * Lengths left of two sequences of `first` and `second` tokens when both share `room`: the library's longest_first. A sequence no longer
+ * than half the room stays whole; else both get half, an odd one going to the longer (the second when they are equal).
  */
 static void share_room(size_t room, size_t *first, size_t *second)
 {
@@ -87,16 +87,19 @@ static enum skip_status check_text(const char *what, const char *text, size_t si
 {
 	size_t bad;
 	if (skip_utf8_check(text, size, &bad)) return SKIP_OK;
-	if (text[bad] == '\0') return skip_err_at(err, SKIP_ERR_INPUT, NULL, 0, (int64_t)bad, "%s holds a NUL byte at offset %zu", what, bad);
-	return skip_err_at(err, SKIP_ERR_INPUT, NULL, 0, (int64_t)bad, "%s is not UTF-8: byte 0x%02x at offset %zu", what, (unsigned char)text[bad], bad);
+	if (text[bad] == '\0')
+		return skip_err_at(err, SKIP_ERR_INPUT, NULL, 0, (int64_t)bad, "%s holds a NUL byte at offset %zu", what, bad);
+	return skip_err_at(err, SKIP_ERR_INPUT, NULL, 0, (int64_t)bad, "%s is not UTF-8: byte 0x%02x at offset %zu", what,
+	                   (unsigned char)text[bad], bad);
 }
 
 enum skip_status skip_tokenizer_encode(const struct skip_tokenizer *tokenizer, const char *text, size_t text_size, const char *pair,
-				       size_t pair_size, int max_length, struct skip_encoding *out, struct skip_err *err)
+                                       size_t pair_size, int max_length, struct skip_encoding *out, struct skip_err *err)
 {
 	size_t n_special = pair ? 3 : 2;
 	if (max_length < (int)n_special)
-		return skip_err_set(err, SKIP_ERR_USAGE, "a maximum length of %d leaves no room for the %zu special tokens", max_length, n_special);
+		return skip_err_set(err, SKIP_ERR_USAGE, "a maximum length of %d leaves no room for the %zu special tokens", max_length,
+		                    n_special);
 	enum skip_status status = check_text("text", text, text_size, err);
 	if (status == SKIP_OK && pair) status = check_text("second text", pair, pair_size, err);
 	if (status != SKIP_OK) return status;
@@ -121,8 +124,7 @@ enum skip_status skip_tokenizer_encode(const struct skip_tokenizer *tokenizer, c
 	out->length = 1 + first + 1;
 	memset(out->types, 0, out->length * sizeof(*out->types));
 	if (pair) {
-		for (size_t i = 0; i <= second; i++)
-			out->types[out->length + i] = 1;
+		for (size_t i = 0; i <= second; i++) out->types[out->length + i] = 1;
 		out->length += second;
 		out->ids[out->length++] = tokenizer->sep;
 	}
@@ -139,7 +141,10 @@ void skip_encoding_deinit(struct skip_encoding *encoding)
 	memset(encoding, 0, sizeof(*encoding));
 }
 
-size_t skip_tokenizer_vocab_size(const struct skip_tokenizer *tokenizer) { return tokenizer->vocab_size; }
+size_t skip_tokenizer_vocab_size(const struct skip_tokenizer *tokenizer)
+{
+	return tokenizer->vocab_size;
+}
 
 const char *skip_tokenizer_token(const struct skip_tokenizer *tokenizer, int32_t id)
 {
@@ -149,4 +154,7 @@ const char *skip_tokenizer_token(const struct skip_tokenizer *tokenizer, int32_t
 	return token;
 }
 
-const char *const *skip_tokenizer_files(const struct skip_tokenizer *tokenizer) { return tokenizer->files; }
+const char *const *skip_tokenizer_files(const struct skip_tokenizer *tokenizer)
+{
+	return tokenizer->files;
+}

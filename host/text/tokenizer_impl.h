@@ -4,7 +4,8 @@
 
 #include "text/wordpiece.h"
 
-/* A token that is found in the raw text before anything else is done to it ("[SEP]"); lstrip/rstrip: it takes white space beside it along. */
+/* A token that is found in the raw text before anything else is done to it ("[SEP]"); lstrip/rstrip: it takes white space beside it along.
+ */
 struct skip_added_token {
 	char *content;
 	size_t size;

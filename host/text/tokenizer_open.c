@@ -1,6 +1,7 @@
 /*
- * Reads the files of a tokenizer: tokenizer.json (settings, added tokens), tokenizer_config.json (settings that override it, special tokens where there is
- * no tokenizer.json), vocab.txt (the vocabulary; tokenizer.json's where there is none). Whatever would tokenize differently from the library is refused.
+ * Reads the files of a tokenizer: tokenizer.json (settings, added tokens), tokenizer_config.json (settings that override it, special tokens
+ * where there is no tokenizer.json), vocab.txt (the vocabulary; tokenizer.json's where there is none). Whatever would tokenize differently
+ * from the library is refused.
  */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -59,14 +60,15 @@ static enum skip_status check_template(struct opening *o, const json_t *items, c
 			good = sequence && id[0] == form[i] && !id[1];
 		}
 		if (!good)
-			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "the post_processor template is not [CLS] A [SEP] or [CLS] A [SEP] B [SEP] (item %zu)", i);
+			return skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+			                    "the post_processor template is not [CLS] A [SEP] or [CLS] A [SEP] B [SEP] (item %zu)", i);
 	}
 	return SKIP_OK;
 }
 
 static enum skip_status read_post_processor(struct opening *o, struct skip_err *err)
 {
-	static const int single_types[] = { 0, 0, 0 }, pair_types[] = { 0, 0, 0, 1, 1 };
+	static const int single_types[] = {0, 0, 0}, pair_types[] = {0, 0, 0, 1, 1};
 	const json_t *processor = json_object_get(o->json, "post_processor");
 	const char *type = json_string_value(json_object_get(processor, "type"));
 	if (type && strcmp(type, "BertProcessing") == 0) {
@@ -83,7 +85,7 @@ static enum skip_status read_post_processor(struct opening *o, struct skip_err *
 
 /* `clean` NULL: the file has no such setting. */
 static enum skip_status read_rules(struct opening *o, const json_t *object, const char *clean, const char *cjk, const char *lower,
-				   struct skip_err *err)
+                                   struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_word_rules *rules = &o->tokenizer->wordpiece.rules;
@@ -114,8 +116,9 @@ static enum skip_status read_model_settings(struct opening *o, struct skip_err *
 	SKIP_TRY(skip_json_string(model, "continuing_subword_prefix", &prefix, err));
 	SKIP_TRY(skip_json_int_or(model, "max_input_chars_per_word", max_chars, 1, INT32_MAX, &max_chars, err));
 	if (strcmp(prefix, "##") != 0 || max_chars != SKIP_WORD_MAX_CHARS) {
-		status = skip_err_set(err, SKIP_ERR_UNSUPPORTED, "a WordPiece model with prefix \"%s\" and %lld characters a word; only \"##\" and %d are supported",
-				      prefix, (long long)max_chars, SKIP_WORD_MAX_CHARS);
+		status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+		                      "a WordPiece model with prefix \"%s\" and %lld characters a word; only \"##\" and %d are supported",
+		                      prefix, (long long)max_chars, SKIP_WORD_MAX_CHARS);
 		goto cleanup;
 	}
 	SKIP_TRY(read_post_processor(o, err));
@@ -132,24 +135,30 @@ static const char *special_name(const json_t *config, const char *key, const cha
 }
 
 /* `object` says how the token behaves; NULL: plainly. `id` -1: that of the vocabulary, no token when it has none. */
-static enum skip_status add_added(struct skip_tokenizer *tokenizer, const char *content, int64_t id, const json_t *object, struct skip_err *err)
+static enum skip_status add_added(struct skip_tokenizer *tokenizer, const char *content, int64_t id, const json_t *object,
+                                  struct skip_err *err)
 {
 	int32_t in_vocab = skip_vocab_find(&tokenizer->wordpiece.vocab, content, strlen(content));
 	if (id < 0) id = in_vocab;
 	if (id < 0) return SKIP_OK;
 	const char *holder = skip_vocab_token(&tokenizer->wordpiece.vocab, (int32_t)id);
 	if (content[0] == '\0' || (in_vocab >= 0 && in_vocab != id) || (in_vocab < 0 && holder))
-		return skip_err_set(err, SKIP_ERR_INPUT, "added token \"%s\" has id %lld, which the vocabulary gives to \"%s\"", content, (long long)id,
-				    holder ? holder : "no token");
+		return skip_err_set(err, SKIP_ERR_INPUT, "added token \"%s\" has id %lld, which the vocabulary gives to \"%s\"", content,
+		                    (long long)id, holder ? holder : "no token");
 	if (json_is_true(json_object_get(object, "single_word")) || json_is_true(json_object_get(object, "normalized")))
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "added token \"%s\" is single_word or normalized; neither is supported", content);
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "added token \"%s\" is single_word or normalized; neither is supported",
+		                    content);
 	void *added = tokenizer->added;
 	bool grown = skip_grow(&added, &tokenizer->cap_added, tokenizer->n_added + 1, sizeof(*tokenizer->added));
 	tokenizer->added = added;
 	char *copy = grown ? skip_strdup(content) : NULL;
 	if (!copy) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for added tokens");
 	tokenizer->added[tokenizer->n_added++] = (struct skip_added_token){
-		copy, strlen(copy), (int32_t)id, json_is_true(json_object_get(object, "lstrip")), json_is_true(json_object_get(object, "rstrip")),
+	    copy,
+	    strlen(copy),
+	    (int32_t)id,
+	    json_is_true(json_object_get(object, "lstrip")),
+	    json_is_true(json_object_get(object, "rstrip")),
 	};
 	tokenizer->added_first[(unsigned char)copy[0]] = true;
 	if ((size_t)id >= tokenizer->vocab_size) tokenizer->vocab_size = (size_t)id + 1;
@@ -162,7 +171,8 @@ static enum skip_status read_added(struct opening *o, struct skip_err *err)
 	size_t i;
 	json_t *list, *item;
 	SKIP_TRY(skip_json_array(o->json, "added_tokens", &list, err));
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		const char *content;
 		int64_t id;
 		SKIP_TRY(skip_json_string(item, "content", &content, err));
@@ -176,18 +186,18 @@ cleanup:
 /* Without tokenizer.json: the five special tokens by name, with the behaviour that "added_tokens_decoder" gives them. */
 static enum skip_status read_config_specials(struct opening *o, struct skip_err *err)
 {
-	static const char *const keys[][2] = { { "unk_token", "[UNK]" }, { "cls_token", "[CLS]" }, { "sep_token", "[SEP]" }, { "pad_token", "[PAD]" },
-					       { "mask_token", "[MASK]" } };
+	static const char *const keys[][2] = {
+	    {"unk_token", "[UNK]"}, {"cls_token", "[CLS]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"}, {"mask_token", "[MASK]"}};
 	const char *names[5];
 	json_t *decoder = json_object_get(o->config, "added_tokens_decoder"), *object;
 	const char *key;
-	for (size_t i = 0; i < 5; i++)
-		names[i] = special_name(o->config, keys[i][0], keys[i][1]);
+	for (size_t i = 0; i < 5; i++) names[i] = special_name(o->config, keys[i][0], keys[i][1]);
 	o->unknown = names[0];
 	o->cls = names[1];
 	o->sep = names[2];
-	bool listed[5] = { false };
-	json_object_foreach(decoder, key, object) {
+	bool listed[5] = {false};
+	json_object_foreach(decoder, key, object)
+	{
 		char *end;
 		const char *content = special_name(decoder, key, NULL);
 		long long id = strtoll(key, &end, 10);
@@ -219,7 +229,7 @@ static enum skip_status read_vocab_text(struct opening *o, const char *text, siz
 		if (length == 0) return skip_err_at(err, SKIP_ERR_INPUT, o->path, line, -1, "empty line; expected one token a line");
 		if (!skip_utf8_check(start, length, &bad))
 			return skip_err_at(err, SKIP_ERR_INPUT, o->path, line, -1, "not UTF-8 text: byte 0x%02x at offset %zu of the line",
-					   (unsigned char)start[bad], bad);
+			                   (unsigned char)start[bad], bad);
 		enum skip_status status = skip_vocab_add(&o->tokenizer->wordpiece.vocab, start, length, (int32_t)(line - 1), err);
 		if (status != SKIP_OK) {
 			if (err) err->line = line;
@@ -239,10 +249,12 @@ static enum skip_status read_vocab_json(struct opening *o, struct skip_err *err)
 	SKIP_TRY(skip_json_object(o->json, "model", &model, err));
 	SKIP_TRY(skip_json_object(model, "vocab", &tokens, err));
 	if (o->vocab_file && json_object_size(tokens) != vocab->count) {
-		status = skip_err_set(err, SKIP_ERR_INPUT, "the vocabulary has %zu tokens, that of vocab.txt %zu", json_object_size(tokens), vocab->count);
+		status = skip_err_set(err, SKIP_ERR_INPUT, "the vocabulary has %zu tokens, that of vocab.txt %zu", json_object_size(tokens),
+		                      vocab->count);
 		goto cleanup;
 	}
-	json_object_foreach(tokens, token, value) {
+	json_object_foreach(tokens, token, value)
+	{
 		json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
 		if (id < 0 || id > INT32_MAX || token[0] == '\0') {
 			status = skip_err_set(err, SKIP_ERR_INPUT, "vocabulary entry \"%s\" has no id", token);
@@ -251,8 +263,8 @@ static enum skip_status read_vocab_json(struct opening *o, struct skip_err *err)
 		if (!o->vocab_file) {
 			SKIP_TRY(skip_vocab_add(vocab, token, strlen(token), (int32_t)id, err));
 		} else if (skip_vocab_find(vocab, token, strlen(token)) != (int32_t)id) {
-			status = skip_err_set(err, SKIP_ERR_INPUT, "token \"%s\" has id %lld here and %d in vocab.txt", token, (long long)id,
-					      skip_vocab_find(vocab, token, strlen(token)));
+			status = skip_err_set(err, SKIP_ERR_INPUT, "token \"%s\" has id %lld here and %d in vocab.txt", token,
+			                      (long long)id, skip_vocab_find(vocab, token, strlen(token)));
 			goto cleanup;
 		}
 	}
@@ -300,7 +312,7 @@ static enum skip_status read_all(struct opening *o, struct skip_err *err)
 	struct skip_tokenizer *tokenizer = o->tokenizer;
 	struct skip_wordpiece *wordpiece = &tokenizer->wordpiece;
 	size_t n_files = 0;
-	wordpiece->rules = (struct skip_word_rules){ true, true, true, true };
+	wordpiece->rules = (struct skip_word_rules){true, true, true, true};
 	SKIP_TRY(load_if_there(o, config_name, &o->config, err));
 	SKIP_TRY(load_if_there(o, json_name, &o->json, err));
 	if (o->json) SKIP_TRY(read_model_settings(o, err));
@@ -324,14 +336,13 @@ cleanup:
 
 enum skip_status skip_tokenizer_open(const char *folder, struct skip_tokenizer **out, struct skip_err *err)
 {
-	struct opening o = { .folder = folder, .tokenizer = skip_alloc_zeroed(1, sizeof(struct skip_tokenizer)) };
+	struct opening o = {.folder = folder, .tokenizer = skip_alloc_zeroed(1, sizeof(struct skip_tokenizer))};
 	if (!o.tokenizer) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a tokenizer");
 	skip_vocab_init(&o.tokenizer->wordpiece.vocab);
 	enum skip_status status = read_all(&o, err);
 	json_decref(o.json);
 	json_decref(o.config);
-	if (status == SKIP_OK)
-		*out = o.tokenizer;
+	if (status == SKIP_OK) *out = o.tokenizer;
 	else
 		skip_tokenizer_close(o.tokenizer);
 	return status;
@@ -341,8 +352,7 @@ void skip_tokenizer_close(struct skip_tokenizer *tokenizer)
 {
 	if (!tokenizer) return;
 	skip_vocab_deinit(&tokenizer->wordpiece.vocab);
-	for (size_t i = 0; i < tokenizer->n_added; i++)
-		skip_free(tokenizer->added[i].content);
+	for (size_t i = 0; i < tokenizer->n_added; i++) skip_free(tokenizer->added[i].content);
 	skip_free(tokenizer->added);
 	skip_free(tokenizer);
 }

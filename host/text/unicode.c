@@ -16,8 +16,8 @@ struct valued_range {
 
 /* Characters with a canonical decomposition that came after Unicode 9: the tokenizer leaves them whole, a recent utf8proc does not. */
 static const struct range later_composed[] = {
-	{ 0x105c9, 0x105c9 }, { 0x105e4, 0x105e4 }, { 0x11383, 0x11391 }, { 0x113c5, 0x113c8 }, { 0x11938, 0x11938 }, { 0x16121, 0x16128 },
-	{ 0x16d68, 0x16d6a },
+    {0x105c9, 0x105c9}, {0x105e4, 0x105e4}, {0x11383, 0x11391}, {0x113c5, 0x113c8},
+    {0x11938, 0x11938}, {0x16121, 0x16128}, {0x16d68, 0x16d6a},
 };
 
 #define IN(table, c) in_ranges(table, sizeof(table) / sizeof(table[0]), c)
@@ -27,8 +27,7 @@ static bool in_ranges(const struct range *ranges, size_t n, uint32_t c)
 	size_t low = 0, high = n;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (c > ranges[middle].last)
-			low = middle + 1;
+		if (c > ranges[middle].last) low = middle + 1;
 		else
 			high = middle;
 	}
@@ -73,10 +72,9 @@ uint32_t skip_utf8_next(const char **text)
 	const unsigned char *p = (const unsigned char *)*text;
 	uint32_t c = p[0];
 	int more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-	static const uint32_t lead[] = { 0x7f, 0x1f, 0x0f, 0x07 };
+	static const uint32_t lead[] = {0x7f, 0x1f, 0x0f, 0x07};
 	c &= lead[more];
-	for (int i = 1; i <= more; i++)
-		c = c << 6 | (p[i] & 0x3fu);
+	for (int i = 1; i <= more; i++) c = c << 6 | (p[i] & 0x3fu);
 	*text += more + 1;
 	return c;
 }
@@ -86,15 +84,27 @@ size_t skip_utf8_put(uint32_t c, char out[SKIP_CHAR_MAX_BYTES])
 	return (size_t)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)out);
 }
 
-bool skip_char_removed(uint32_t c) { return IN(removed_ranges, c); }
-bool skip_char_cjk(uint32_t c) { return IN(cjk_ranges, c); }
-bool skip_char_punctuation(uint32_t c) { return IN(punctuation_ranges, c); }
-bool skip_char_mark(uint32_t c) { return IN(mark_ranges, c); }
+bool skip_char_removed(uint32_t c)
+{
+	return IN(removed_ranges, c);
+}
+bool skip_char_cjk(uint32_t c)
+{
+	return IN(cjk_ranges, c);
+}
+bool skip_char_punctuation(uint32_t c)
+{
+	return IN(punctuation_ranges, c);
+}
+bool skip_char_mark(uint32_t c)
+{
+	return IN(mark_ranges, c);
+}
 
 bool skip_char_space(uint32_t c)
 {
-	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+	       c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 int skip_char_class(uint32_t c)
@@ -112,8 +122,7 @@ int skip_char_decompose(uint32_t c, uint32_t out[SKIP_CHAR_MAX_DECOMPOSED])
 	int boundary = 0;
 	utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, SKIP_CHAR_MAX_DECOMPOSED, UTF8PROC_DECOMPOSE, &boundary);
 	if (n < 1 || n > SKIP_CHAR_MAX_DECOMPOSED) return 1;
-	for (utf8proc_ssize_t i = 0; i < n; i++)
-		out[i] = (uint32_t)parts[i];
+	for (utf8proc_ssize_t i = 0; i < n; i++) out[i] = (uint32_t)parts[i];
 	return (int)n;
 }
 

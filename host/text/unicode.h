@@ -1,8 +1,9 @@
 /*
  * Code points as the Hugging Face fast BERT tokenizer sees them.
  *
- * Its categories are those of Unicode 8, its decompositions of Unicode 9, its lower case of Unicode 17 (unicode_tables.inc, read off that library by
- * tools/make-unicode-tables). utf8proc supplies what no later Unicode version can change: decompositions, combining classes, simple lower case.
+ * Its categories are those of Unicode 8, its decompositions of Unicode 9, its lower case of Unicode 17 (unicode_tables.inc, read off that
+ * library by tools/make-unicode-tables). utf8proc supplies what no later Unicode version can change: decompositions, combining classes,
+ * simple lower case.
  */
 #ifndef SKIP_TEXT_UNICODE_H
 #define SKIP_TEXT_UNICODE_H
@@ -15,7 +16,8 @@
 #define SKIP_CHAR_MAX_LOWER 2
 #define SKIP_CHAR_MAX_BYTES 4
 
-/* False when `text` holds a NUL byte or is not UTF-8 (surrogates, overlong forms and code points past U+10FFFF are not); `*bad` is the offset. */
+/* False when `text` holds a NUL byte or is not UTF-8 (surrogates, overlong forms and code points past U+10FFFF are not); `*bad` is the
+ * offset. */
 bool skip_utf8_check(const char *text, size_t size, size_t *bad);
 /* The code point at `*text` of checked UTF-8; moves `*text` behind it. */
 uint32_t skip_utf8_next(const char **text);

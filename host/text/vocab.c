@@ -30,8 +30,7 @@ static size_t cell_of(const struct skip_vocab_edge *edges, size_t capacity, uint
 {
 	uint32_t hash = key * 2654435761u;
 	size_t cell = (hash ^ hash >> 15) & (capacity - 1);
-	while (edges[cell].key != 0 && edges[cell].key != key)
-		cell = (cell + 1) & (capacity - 1);
+	while (edges[cell].key != 0 && edges[cell].key != key) cell = (cell + 1) & (capacity - 1);
 	return cell;
 }
 
@@ -79,7 +78,7 @@ static uint32_t make_path(struct skip_vocab *vocab, const char *token, size_t si
 			if (!reserve_edge(vocab) || !add_node(vocab)) return SKIP_VOCAB_NO_NODE;
 			child = (uint32_t)(vocab->n_nodes - 1);
 			uint32_t key = (node << 8 | byte) + 1;
-			vocab->edges[cell_of(vocab->edges, vocab->cap_edges, key)] = (struct skip_vocab_edge){ key, child };
+			vocab->edges[cell_of(vocab->edges, vocab->cap_edges, key)] = (struct skip_vocab_edge){key, child};
 			vocab->n_edges++;
 		}
 		node = child;
@@ -89,22 +88,24 @@ static uint32_t make_path(struct skip_vocab *vocab, const char *token, size_t si
 
 enum skip_status skip_vocab_add(struct skip_vocab *vocab, const char *token, size_t size, int32_t id, struct skip_err *err)
 {
-	if (id < 0 || id >= (int32_t)MAX_NODES) return skip_err_set(err, SKIP_ERR_INPUT, "token id %d is out of range 0..%d", id, (int)MAX_NODES - 1);
+	if (id < 0 || id >= (int32_t)MAX_NODES)
+		return skip_err_set(err, SKIP_ERR_INPUT, "token id %d is out of range 0..%d", id, (int)MAX_NODES - 1);
 	if (skip_vocab_token(vocab, id))
-		return skip_err_set(err, SKIP_ERR_INPUT, "id %d stands for \"%s\" and for \"%.*s\"", id, skip_vocab_token(vocab, id), (int)size, token);
+		return skip_err_set(err, SKIP_ERR_INPUT, "id %d stands for \"%s\" and for \"%.*s\"", id, skip_vocab_token(vocab, id),
+		                    (int)size, token);
 	int32_t old = skip_vocab_find(vocab, token, size);
 	if (old >= 0)
 		return skip_err_set(err, SKIP_ERR_INPUT, "token \"%.*s\" stands twice, with ids %d and %d", (int)size, token, old, id);
 	void *start = vocab->start;
-	if (!skip_grow(&start, &vocab->cap_start, (size_t)id + 1, sizeof(*vocab->start))) return skip_err_set(err, SKIP_ERR_NOMEM, "vocabulary");
+	if (!skip_grow(&start, &vocab->cap_start, (size_t)id + 1, sizeof(*vocab->start)))
+		return skip_err_set(err, SKIP_ERR_NOMEM, "vocabulary");
 	vocab->start = start;
 	uint32_t node = make_path(vocab, token, size);
 	size_t at = vocab->bytes.length;
 	skip_buf_append(&vocab->bytes, token, size);
 	skip_buf_append(&vocab->bytes, "", 1);
 	if (node == SKIP_VOCAB_NO_NODE || !skip_buf_ok(&vocab->bytes)) return skip_err_set(err, SKIP_ERR_NOMEM, "vocabulary");
-	while (vocab->count <= (size_t)id)
-		vocab->start[vocab->count++] = SIZE_MAX;
+	while (vocab->count <= (size_t)id) vocab->start[vocab->count++] = SIZE_MAX;
 	vocab->start[id] = at;
 	vocab->node_id[node] = id;
 	return SKIP_OK;
@@ -118,8 +119,7 @@ const char *skip_vocab_token(const struct skip_vocab *vocab, int32_t id)
 
 uint32_t skip_vocab_walk(const struct skip_vocab *vocab, uint32_t node, const char *text, size_t size)
 {
-	for (size_t i = 0; i < size && node != SKIP_VOCAB_NO_NODE; i++)
-		node = child_of(vocab, node, (unsigned char)text[i]);
+	for (size_t i = 0; i < size && node != SKIP_VOCAB_NO_NODE; i++) node = child_of(vocab, node, (unsigned char)text[i]);
 	return node;
 }
 

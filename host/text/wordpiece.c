@@ -39,7 +39,8 @@ static bool add_word(void *context, const struct skip_word *word)
 	if (word->n_chars <= SKIP_WORD_MAX_CHARS) {
 		while (at < word->size) {
 			int32_t id;
-			size_t taken = skip_vocab_longest(&wordpiece->vocab, at ? wordpiece->inside : 0, word->bytes + at, word->size - at, &id);
+			size_t taken =
+			    skip_vocab_longest(&wordpiece->vocab, at ? wordpiece->inside : 0, word->bytes + at, word->size - at, &id);
 			if (!taken) break;
 			out->ids[out->length++] = id;
 			at += taken;
@@ -54,7 +55,7 @@ static bool add_word(void *context, const struct skip_word *word)
 
 bool skip_wordpiece_encode(const struct skip_wordpiece *wordpiece, const char *text, size_t size, size_t enough, struct skip_encoding *out)
 {
-	struct run run = { wordpiece, out, enough, false };
+	struct run run = {wordpiece, out, enough, false};
 	if (out->length < enough) skip_words_each(&wordpiece->rules, text, size, add_word, &run);
 	return !run.failed;
 }

@@ -1,5 +1,6 @@
 /*
- * The BERT normaliser and pre-tokenizer in one pass over the text; see words.h. Pieces of words are wordpiece.c, properties of characters unicode.c.
+ * The BERT normaliser and pre-tokenizer in one pass over the text; see words.h. Pieces of words are wordpiece.c, properties of characters
+ * unicode.c.
  */
 #include "text/words.h"
 
@@ -51,14 +52,12 @@ static void put_lower(struct splitter *s, uint32_t c)
 	}
 	uint32_t lower[SKIP_CHAR_MAX_LOWER];
 	int n = skip_char_lower(c, lower);
-	for (int i = 0; i < n; i++)
-		put_normalised(s, lower[i]);
+	for (int i = 0; i < n; i++) put_normalised(s, lower[i]);
 }
 
 static void end_run(struct splitter *s)
 {
-	for (size_t i = 0; i < s->n_run; i++)
-		put_lower(s, s->run[i].c);
+	for (size_t i = 0; i < s->n_run; i++) put_lower(s, s->run[i].c);
 	s->n_run = 0;
 }
 
@@ -80,8 +79,7 @@ static void put_decomposed(struct splitter *s, uint32_t c)
 			continue;
 		}
 		size_t at = s->n_run++;
-		for (; at > 0 && s->run[at - 1].class > class; at--)
-			s->run[at] = s->run[at - 1];
+		for (; at > 0 && s->run[at - 1].class > class; at--) s->run[at] = s->run[at - 1];
 		s->run[at].c = parts[i];
 		s->run[at].class = class;
 	}
@@ -97,8 +95,7 @@ static void put_raw(struct splitter *s, uint32_t c)
 		end_run(s);
 		end_word(s);
 	}
-	if (rules->strip_accents)
-		put_decomposed(s, c);
+	if (rules->strip_accents) put_decomposed(s, c);
 	else
 		put_lower(s, c);
 	if (apart) {

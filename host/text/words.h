@@ -1,6 +1,6 @@
 /*
- * Text -> words, as the BERT normaliser and pre-tokenizer of the Hugging Face fast tokenizers do it: clean, set ideographs apart, decompose and drop
- * accents, lower case, split at white space and around punctuation. One pass, no heap.
+ * Text -> words, as the BERT normaliser and pre-tokenizer of the Hugging Face fast tokenizers do it: clean, set ideographs apart, decompose
+ * and drop accents, lower case, split at white space and around punctuation. One pass, no heap.
  */
 #ifndef SKIP_TEXT_WORDS_H
 #define SKIP_TEXT_WORDS_H

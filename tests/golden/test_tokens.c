@@ -49,8 +49,8 @@ Test(tokens, hostile_lines_give_the_library_s_ids)
 		char *at = line + used;
 		for (size_t i = 0; i < code.length; i++) {
 			long wanted = strtol(at, &at, 10);
-			cr_assert(code.ids[i] == wanted, "line %ld, pair %ld, length %ld: token %zu is %d, wanted %ld", first, second, max_length, i,
-			          code.ids[i], wanted);
+			cr_assert(code.ids[i] == wanted, "line %ld, pair %ld, length %ld: token %zu is %d, wanted %ld", first, second,
+			          max_length, i, code.ids[i], wanted);
 			cr_assert(code.types[i] == ((long)i >= zeros));
 		}
 		cr_assert(at[0] == '\0', "line %ld, pair %ld: more tokens wanted: %s", first, second, at);

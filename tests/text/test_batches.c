@@ -75,7 +75,8 @@ ParameterizedTest(struct size_case *c, batches, by_size)
 	if (c->rows > 60) cr_assert(memcmp(a.rows, other.rows, c->rows * sizeof(*a.rows)) != 0, "two epochs, one order");
 	int64_t spread = 0; /* sorted within a chunk: batches of a large chunk hold near-equal lengths */
 	for (size_t i = 0; i < n; i++) {
-		for (size_t j = a.start[i] + 1; j < a.start[i + 1]; j++) cr_assert(length_of(&data, a.rows[j - 1]) <= length_of(&data, a.rows[j]));
+		for (size_t j = a.start[i] + 1; j < a.start[i + 1]; j++)
+			cr_assert(length_of(&data, a.rows[j - 1]) <= length_of(&data, a.rows[j]));
 		spread += length_of(&data, a.rows[a.start[i + 1] - 1]) - length_of(&data, a.rows[a.start[i]]);
 	}
 	if (c->rows >= chunk) cr_assert(spread < 8 * (int64_t)n, "mean spread %g", (double)spread / (double)n);
@@ -93,7 +94,8 @@ struct limit_case {
 
 ParameterizedTestParameters(batches, by_length)
 {
-	static struct limit_case cases[] = {{0, 10, 10}, {1, 1, 1}, {61, 1, 7}, {61, 128, 1000}, {61, 100000, 7}, {610, 128, 7}, {610, 100000, 100000}};
+	static struct limit_case cases[] = {{0, 10, 10},     {1, 1, 1},     {61, 1, 7},           {61, 128, 1000},
+	                                    {61, 100000, 7}, {610, 128, 7}, {610, 100000, 100000}};
 	return cr_make_param_array(struct limit_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
@@ -111,9 +113,11 @@ ParameterizedTest(struct limit_case *c, batches, by_length)
 	for (size_t i = 0; i < plan.n_batches; i++) {
 		int64_t tokens = 0, n = (int64_t)(plan.start[i + 1] - plan.start[i]);
 		for (size_t j = plan.start[i]; j < plan.start[i + 1]; j++) tokens += length_of(&data, plan.rows[j]);
-		cr_assert(n <= c->max_rows && (tokens <= c->max_tokens || n == 1), "batch %zu: %lld rows, %lld tokens", i, (long long)n, (long long)tokens);
+		cr_assert(n <= c->max_rows && (tokens <= c->max_tokens || n == 1), "batch %zu: %lld rows, %lld tokens", i, (long long)n,
+		          (long long)tokens);
 		if (i + 1 < plan.n_batches) /* full: the next row would have been too much */
-			cr_assert(n == c->max_rows || tokens + length_of(&data, plan.rows[plan.start[i + 1]]) > c->max_tokens, "batch %zu is not full", i);
+			cr_assert(n == c->max_rows || tokens + length_of(&data, plan.rows[plan.start[i + 1]]) > c->max_tokens,
+			          "batch %zu is not full", i);
 	}
 	skip_batches_deinit(&plan);
 	skip_dataset_deinit(&data);

@@ -81,8 +81,9 @@ Test(dataset, reads_json_lines)
 	struct skip_tokenizer *tokenizer = toy_tokenizer();
 	struct skip_read_options options = learning();
 	toy_write_text(toy_dir, "a.jsonl",
-		       "{\"text\": \"the\\tcat\", \"label\": \"b\"}\n\n  \t\r\n{\"label\": \"a\", \"text\": \"caf\\u00e9\", \"text_pair\": \"sat\"}\r\n"
-		       "{\"text\": \"a\", \"text_pair\": null, \"label\": 7}");
+	               "{\"text\": \"the\\tcat\", \"label\": \"b\"}\n\n  \t\r\n{\"label\": \"a\", \"text\": \"caf\\u00e9\", \"text_pair\": "
+	               "\"sat\"}\r\n"
+	               "{\"text\": \"a\", \"text_pair\": null, \"label\": 7}");
 	CHECK_OK(skip_dataset_read(dir_path("a.jsonl"), tokenizer, &options, &labels, &data, &err));
 	cr_assert(data.n_rows == 3 && labels.count == 3 && !labels.integers);
 	cr_assert(eq(str, (char *)row_ids(&data, 0), "2 5 6 3"));
@@ -121,22 +122,22 @@ struct guess_case {
 ParameterizedTestParameters(dataset, guesses)
 {
 	static struct guess_case cases[] = {
-		{"a", "sentence\nthe\ncat\n", SKIP_INPUT_AUTO, 2},
-		{"a", "label\tsentence\r\nx\ta\n", SKIP_INPUT_AUTO, 1},
-		{"a", "{\"text\": \"the\"}\n{\"text\": \"cat\"}\n", SKIP_INPUT_AUTO, 2},
-		{"a", "the\ncat\nsat", SKIP_INPUT_AUTO, 3},
-		{"a.txt", "sentence\nthe\ncat\n", SKIP_INPUT_AUTO, 3},
-		{"a.txt", "sentence\nthe\ncat\n", SKIP_INPUT_TSV, 2},
-		{"a.tsv", "sentence\nthe\ncat\n", SKIP_INPUT_TEXT, 3},
-		{"a.tsv", "{\"text\": \"the\"}\n", SKIP_INPUT_JSONL, 1},
-		{"a.json", "{\"text\": \"the\"}\n", SKIP_INPUT_AUTO, 1},
-		{"-", "sentence1\tsentence2\nthe\tcat\n", SKIP_INPUT_AUTO, 1},
-		{"-", "the\ncat\n", SKIP_INPUT_AUTO, 2},
-		{"-", "", SKIP_INPUT_AUTO, 0},
-		{"a.tsv", "", SKIP_INPUT_AUTO, 0},
-		{"a.tsv", "sentence", SKIP_INPUT_AUTO, 0},
-		{"a.jsonl", "", SKIP_INPUT_AUTO, 0},
-		{"a.txt", "\xef\xbb\xbf", SKIP_INPUT_AUTO, 0},
+	    {"a", "sentence\nthe\ncat\n", SKIP_INPUT_AUTO, 2},
+	    {"a", "label\tsentence\r\nx\ta\n", SKIP_INPUT_AUTO, 1},
+	    {"a", "{\"text\": \"the\"}\n{\"text\": \"cat\"}\n", SKIP_INPUT_AUTO, 2},
+	    {"a", "the\ncat\nsat", SKIP_INPUT_AUTO, 3},
+	    {"a.txt", "sentence\nthe\ncat\n", SKIP_INPUT_AUTO, 3},
+	    {"a.txt", "sentence\nthe\ncat\n", SKIP_INPUT_TSV, 2},
+	    {"a.tsv", "sentence\nthe\ncat\n", SKIP_INPUT_TEXT, 3},
+	    {"a.tsv", "{\"text\": \"the\"}\n", SKIP_INPUT_JSONL, 1},
+	    {"a.json", "{\"text\": \"the\"}\n", SKIP_INPUT_AUTO, 1},
+	    {"-", "sentence1\tsentence2\nthe\tcat\n", SKIP_INPUT_AUTO, 1},
+	    {"-", "the\ncat\n", SKIP_INPUT_AUTO, 2},
+	    {"-", "", SKIP_INPUT_AUTO, 0},
+	    {"a.tsv", "", SKIP_INPUT_AUTO, 0},
+	    {"a.tsv", "sentence", SKIP_INPUT_AUTO, 0},
+	    {"a.jsonl", "", SKIP_INPUT_AUTO, 0},
+	    {"a.txt", "\xef\xbb\xbf", SKIP_INPUT_AUTO, 0},
 	};
 	return cr_make_param_array(struct guess_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -170,45 +171,45 @@ struct bad_case {
 ParameterizedTestParameters(dataset, refuses)
 {
 	static struct bad_case cases[] = {
-		{"a.tsv", "", 0, 0, "empty; expected labelled rows", false},
-		{"a.jsonl", "\n\n", 0, 0, "no rows", false},
-		{"a.tsv", "sentence\tlabel\n", 0, 0, "a header and no rows", false},
-		{"a.tsv", "a movie\t1\nb movie\t0\n", 0, 1, "no known header: found \"a movie\t1\"; expected the columns \"sentence\"", false},
-		{"a.tsv", "Sentence\tlabel\nx\t1\n", 0, 1, "no known header", false},
-		{"a.tsv", "sentence\tlabel\tidx\nx\t1\t0\n", 0, 1, "no known header", false},
-		{"a.tsv", "sentence\tsentence\nx\ty\n", 0, 1, "no known header", true},
-		{"a.tsv", "sentence\tsentence2\nx\ty\n", 0, 1, "no known header", true},
-		{"a.tsv", "sentence1\tlabel\nx\ty\n", 0, 1, "no known header", true},
-		{"a.tsv", "label\n1\n", 0, 1, "no known header", true},
-		{"a.tsv", "sentence1\tsentence2\tlabel\tlabel\n", 0, 1, "no known header", true},
-		{"a.tsv", "\nsentence\n", 0, 1, "no known header: found \"\"", true},
-		{"a.tsv", "sentence\nx\ny\n", 0, 1, "no column \"label\"", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\ny\n", 0, 3, "1 field; expected 2", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\ty\n", 0, 2, "3 fields; expected 2", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\n\ny\t0\n", 0, 3, "1 field; expected 2", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\ny\t\n", 0, 3, "empty label", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\ny\t1\n", 0, 0, "all rows have the label \"1\"; expected at least two", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\nab" FF "\t0\n", 0, 3, "byte 0xff at offset 2 of the line", false},
-		{"a.tsv", "sentence\tlabel\nx\t1\nab\xc3\t0\n", 0, 3, "byte 0xc3 at offset 2 of the line", false},
-		{"a.tsv", "sen\xff\tlabel\nx\t1\n", 0, 1, "byte 0xff at offset 3", false},
-		{"a.tsv", "sentence\nx\nabc\0d\n", 17, 3, "NUL byte at offset 3 of the line", true},
-		{"a.txt", "the\ncat\n", 0, 0, "plain lines carry no labels", false},
-		{"a.txt", "the\ncat" FF "\n", 0, 2, "byte 0xff at offset 3", true},
-		{"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \n", 0, 2, "not a JSON object", false},
-		{"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n[1]\n", 0, 2, "not a JSON object", false},
-		{"a.jsonl", "\"text\"\n", 0, 1, "not a JSON object", true},
-		{"a.jsonl", "{\"text\": \"a\", \"text\": \"b\"}\n", 0, 1, "not a JSON object: duplicate", true},
-		{"a.jsonl", "{\"text\": \"a\"} x\n", 0, 1, "not a JSON object", true},
-		{"a.jsonl", "{\"text\": \"a\", \"txt_pair\": \"b\"}\n", 0, 1, "unknown key \"txt_pair\"; expected \"text\"", true},
-		{"a.jsonl", "{\"text_pair\": \"b\"}\n", 0, 1, "no \"text\"", true},
-		{"a.jsonl", "{\"text\": 5}\n", 0, 1, "\"text\" is no string", true},
-		{"a.jsonl", "{\"text\": null}\n", 0, 1, "\"text\" is no string", true},
-		{"a.jsonl", "{\"text\": \"a\", \"text_pair\": []}\n", 0, 1, "\"text_pair\" is no string", true},
-		{"a.jsonl", "{\"text\": \"a\", \"label\": 1.5}\n", 0, 1, "\"label\" is no string and no integer", false},
-		{"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\"}\n", 0, 2, "row without a label", false},
-		{"a.jsonl", "{\"text\": \"a\\u0000b\"}\n", 0, 1, "not a JSON object", true},
-		{"a.jsonl", "{\"text\": \"a\\ud800b\"}\n", 0, 1, "not a JSON object", true},
-		{"a.jsonl", "{\"text\": \"a" FF "\"}\n", 0, 1, "byte 0xff at offset 11", true},
+	    {"a.tsv", "", 0, 0, "empty; expected labelled rows", false},
+	    {"a.jsonl", "\n\n", 0, 0, "no rows", false},
+	    {"a.tsv", "sentence\tlabel\n", 0, 0, "a header and no rows", false},
+	    {"a.tsv", "a movie\t1\nb movie\t0\n", 0, 1, "no known header: found \"a movie\t1\"; expected the columns \"sentence\"", false},
+	    {"a.tsv", "Sentence\tlabel\nx\t1\n", 0, 1, "no known header", false},
+	    {"a.tsv", "sentence\tlabel\tidx\nx\t1\t0\n", 0, 1, "no known header", false},
+	    {"a.tsv", "sentence\tsentence\nx\ty\n", 0, 1, "no known header", true},
+	    {"a.tsv", "sentence\tsentence2\nx\ty\n", 0, 1, "no known header", true},
+	    {"a.tsv", "sentence1\tlabel\nx\ty\n", 0, 1, "no known header", true},
+	    {"a.tsv", "label\n1\n", 0, 1, "no known header", true},
+	    {"a.tsv", "sentence1\tsentence2\tlabel\tlabel\n", 0, 1, "no known header", true},
+	    {"a.tsv", "\nsentence\n", 0, 1, "no known header: found \"\"", true},
+	    {"a.tsv", "sentence\nx\ny\n", 0, 1, "no column \"label\"", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\ny\n", 0, 3, "1 field; expected 2", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\ty\n", 0, 2, "3 fields; expected 2", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\n\ny\t0\n", 0, 3, "1 field; expected 2", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\ny\t\n", 0, 3, "empty label", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\ny\t1\n", 0, 0, "all rows have the label \"1\"; expected at least two", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\nab" FF "\t0\n", 0, 3, "byte 0xff at offset 2 of the line", false},
+	    {"a.tsv", "sentence\tlabel\nx\t1\nab\xc3\t0\n", 0, 3, "byte 0xc3 at offset 2 of the line", false},
+	    {"a.tsv", "sen\xff\tlabel\nx\t1\n", 0, 1, "byte 0xff at offset 3", false},
+	    {"a.tsv", "sentence\nx\nabc\0d\n", 17, 3, "NUL byte at offset 3 of the line", true},
+	    {"a.txt", "the\ncat\n", 0, 0, "plain lines carry no labels", false},
+	    {"a.txt", "the\ncat" FF "\n", 0, 2, "byte 0xff at offset 3", true},
+	    {"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \n", 0, 2, "not a JSON object", false},
+	    {"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n[1]\n", 0, 2, "not a JSON object", false},
+	    {"a.jsonl", "\"text\"\n", 0, 1, "not a JSON object", true},
+	    {"a.jsonl", "{\"text\": \"a\", \"text\": \"b\"}\n", 0, 1, "not a JSON object: duplicate", true},
+	    {"a.jsonl", "{\"text\": \"a\"} x\n", 0, 1, "not a JSON object", true},
+	    {"a.jsonl", "{\"text\": \"a\", \"txt_pair\": \"b\"}\n", 0, 1, "unknown key \"txt_pair\"; expected \"text\"", true},
+	    {"a.jsonl", "{\"text_pair\": \"b\"}\n", 0, 1, "no \"text\"", true},
+	    {"a.jsonl", "{\"text\": 5}\n", 0, 1, "\"text\" is no string", true},
+	    {"a.jsonl", "{\"text\": null}\n", 0, 1, "\"text\" is no string", true},
+	    {"a.jsonl", "{\"text\": \"a\", \"text_pair\": []}\n", 0, 1, "\"text_pair\" is no string", true},
+	    {"a.jsonl", "{\"text\": \"a\", \"label\": 1.5}\n", 0, 1, "\"label\" is no string and no integer", false},
+	    {"a.jsonl", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\"}\n", 0, 2, "row without a label", false},
+	    {"a.jsonl", "{\"text\": \"a\\u0000b\"}\n", 0, 1, "not a JSON object", true},
+	    {"a.jsonl", "{\"text\": \"a\\ud800b\"}\n", 0, 1, "not a JSON object", true},
+	    {"a.jsonl", "{\"text\": \"a" FF "\"}\n", 0, 1, "byte 0xff at offset 11", true},
 	};
 	return cr_make_param_array(struct bad_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -251,16 +252,16 @@ struct labels_case {
 ParameterizedTestParameters(dataset, learns_labels)
 {
 	static struct labels_case cases[] = {
-		{"0 1 0", "0 1", true},
-		{"2 0 1", "0 1 2", true},
-		{"10 9 8 7 6 5 4 3 2 1 0", "0 1 2 3 4 5 6 7 8 9 10", true},
-		{"0 2", "0 2", false}, /* a class that never occurs cannot be learnt */
-		{"1 2 10", "1 10 2", false},
-		{"-1 0 1", "-1 0 1", false},
-		{"00 01", "00 01", false},
-		{"+1 0", "+1 0", false},
-		{"b a B A \u00e9", "A B a b \u00e9", false},
-		{"no 0", "0 no", false},
+	    {"0 1 0", "0 1", true},
+	    {"2 0 1", "0 1 2", true},
+	    {"10 9 8 7 6 5 4 3 2 1 0", "0 1 2 3 4 5 6 7 8 9 10", true},
+	    {"0 2", "0 2", false}, /* a class that never occurs cannot be learnt */
+	    {"1 2 10", "1 10 2", false},
+	    {"-1 0 1", "-1 0 1", false},
+	    {"00 01", "00 01", false},
+	    {"+1 0", "+1 0", false},
+	    {"b a B A \u00e9", "A B a b \u00e9", false},
+	    {"no 0", "0 no", false},
 	};
 	return cr_make_param_array(struct labels_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -320,7 +321,8 @@ Test(dataset, known_labels)
 	skip_dataset_deinit(&data);
 	toy_write_text(toy_dir, "a.tsv", "sentence\tlabel\nthe\tgood\na\t2\n");
 	CHECK_FAILS(skip_dataset_read(dir_path("a.tsv"), tokenizer, &options, NULL, &data, &err), SKIP_ERR_INPUT);
-	cr_assert(err.line == 3 && strstr(err.message, "unknown label \"2\"; expected one of \"bad\", \"good\"") != NULL, "%s", err.message);
+	cr_assert(err.line == 3 && strstr(err.message, "unknown label \"2\"; expected one of \"bad\", \"good\"") != NULL, "%s",
+	          err.message);
 	options.known = &numbers;
 	CHECK_FAILS(skip_dataset_read(dir_path("a.tsv"), tokenizer, &options, NULL, &data, &err), SKIP_ERR_INPUT);
 	cr_assert(err.line == 2 && strstr(err.message, "unknown label \"good\"; expected one of \"0\", \"1\"") != NULL, "%s", err.message);
@@ -344,7 +346,8 @@ Test(dataset, takes_rows)
 	struct skip_tokenizer *tokenizer = toy_tokenizer();
 	struct skip_read_options options = learning();
 	toy_write_text(toy_dir, "a.jsonl",
-		       "{\"text\": \"the\", \"label\": 0}\n{\"text\": \"cat sat\", \"text_pair\": \"a\", \"label\": 1}\n{\"text\": \".\", \"label\": 1}\n");
+	               "{\"text\": \"the\", \"label\": 0}\n{\"text\": \"cat sat\", \"text_pair\": \"a\", \"label\": 1}\n{\"text\": \".\", "
+	               "\"label\": 1}\n");
 	CHECK_OK(skip_dataset_read(dir_path("a.jsonl"), tokenizer, &options, &labels, &data, &err));
 	const int rows[] = {2, 1, 1};
 	CHECK_OK(skip_dataset_take(&data, rows, 3, &part, &err));

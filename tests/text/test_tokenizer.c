@@ -6,30 +6,34 @@ TestSuite(tokenizer, .init = toy_dir_make, .fini = toy_dir_drop);
 /* tokenizer.json with the toy vocabulary; the arguments replace parts of it. */
 static void write_json(const char *model, const char *added, const char *normalizer, const char *processor)
 {
-	static const char vocab[] = "\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"the\": 5, \"cat\": 6, \"sat\": 7, \"##s\": 8, "
-				    "\".\": 9, \"a\": 10, \"##b\": 11, \"cafe\": 12, \"\u4e2d\": 13";
+	static const char vocab[] =
+	    "\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"the\": 5, \"cat\": 6, \"sat\": 7, \"##s\": 8, "
+	    "\".\": 9, \"a\": 10, \"##b\": 11, \"cafe\": 12, \"\u4e2d\": 13";
 	static const char template[] =
-		"{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, "
-		"{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}], "
-		"\"pair\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
-		"{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, "
-		"{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 1}}]}";
+	    "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, "
+	    "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}], "
+	    "\"pair\": [{\"SpecialToken\": {\"id\": \"[CLS]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
+	    "{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, "
+	    "{\"SpecialToken\": {\"id\": \"[SEP]\", \"type_id\": 1}}]}";
 	struct skip_buf text;
 	skip_buf_init(&text);
 	skip_buf_printf(&text, "{\"added_tokens\": [%s], \"normalizer\": %s, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"},\n",
-			added ? added : "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"normalized\": false}",
-			normalizer ? normalizer : "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, "
-						  "\"strip_accents\": null, \"lowercase\": true}");
+	                added ? added : "{\"id\": 3, \"content\": \"[SEP]\", \"special\": true, \"normalized\": false}",
+	                normalizer ? normalizer
+	                           : "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, "
+	                             "\"strip_accents\": null, \"lowercase\": true}");
 	skip_buf_printf(&text, "\"post_processor\": %s,\n", processor ? processor : template);
 	skip_buf_printf(&text, "\"model\": {%s, \"vocab\": {%s}}}",
-			model ? model : "\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", "
-					"\"max_input_chars_per_word\": 100",
-			vocab);
+	                model ? model
+	                      : "\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", "
+	                        "\"max_input_chars_per_word\": 100",
+	                vocab);
 	toy_write_text(toy_dir, "tokenizer.json", skip_buf_text(&text));
 	skip_buf_deinit(&text);
 }
 
-static void wants(const struct skip_tokenizer *tokenizer, const char *text, const char *pair, int max_length, const char *ids, const char *types)
+static void wants(const struct skip_tokenizer *tokenizer, const char *text, const char *pair, int max_length, const char *ids,
+                  const char *types)
 {
 	struct skip_err err;
 	struct skip_encoding code = {0};
@@ -66,7 +70,8 @@ Test(tokenizer, template_and_pieces)
 	skip_tokenizer_close(NULL);
 }
 
-/* The library's longest_first: the shorter text stays whole up to half the room; an odd place goes to the longer, to the second when both are equal. */
+/* The library's longest_first: the shorter text stays whole up to half the room; an odd place goes to the longer, to the second when both
+ * are equal. */
 Test(tokenizer, truncation)
 {
 	struct skip_tokenizer *tokenizer = toy_tokenizer();
@@ -108,10 +113,12 @@ Test(tokenizer, added_tokens_take_white_space_along)
 	struct skip_err err;
 	struct skip_tokenizer *tokenizer;
 	write_json(NULL,
-		   "{\"id\": 3, \"content\": \"[SEP]\", \"lstrip\": true, \"normalized\": false}, {\"id\": 20, \"content\": \"<x>\", \"rstrip\": true, "
-		   "\"normalized\": false}, {\"id\": 21, \"content\": \"<x>y\", \"normalized\": false}",
-		   "{\"type\": \"BertNormalizer\", \"clean_text\": false, \"handle_chinese_chars\": false, \"strip_accents\": false, \"lowercase\": false}",
-		   NULL);
+	           "{\"id\": 3, \"content\": \"[SEP]\", \"lstrip\": true, \"normalized\": false}, {\"id\": 20, \"content\": \"<x>\", "
+	           "\"rstrip\": true, "
+	           "\"normalized\": false}, {\"id\": 21, \"content\": \"<x>y\", \"normalized\": false}",
+	           "{\"type\": \"BertNormalizer\", \"clean_text\": false, \"handle_chinese_chars\": false, \"strip_accents\": false, "
+	           "\"lowercase\": false}",
+	           NULL);
 	CHECK_OK(skip_tokenizer_open(toy_dir, &tokenizer, &err));
 	cr_assert(skip_tokenizer_vocab_size(tokenizer) == 22);
 	cr_assert(eq(str, (char *)skip_tokenizer_token(tokenizer, 21), "<x>y"));
@@ -131,16 +138,16 @@ struct settings_case {
 ParameterizedTestParameters(tokenizer, settings)
 {
 	static struct settings_case cases[] = {
-		{"", "{}", "Caf\u00e9 the", "2 12 5 3"},
-		{"", "{\"do_lower_case\": false}", "Cafe cafe the", "2 1 12 5 3"},
-		{"", "{\"do_lower_case\": true, \"strip_accents\": false}", "caf\u00e9 THE", "2 1 5 3"},
-		{"", "{\"do_lower_case\": false, \"strip_accents\": true}", "caf\u00e9 The", "2 12 1 3"},
-		{"", "{\"tokenize_chinese_chars\": false}", "the\u4e2d", "2 1 3"},
-		{"\"strip_accents\": null, \"lowercase\": false", "{\"do_lower_case\": true}", "Caf\u00e9", "2 12 3"},
-		{"\"strip_accents\": true, \"lowercase\": false", "{}", "caf\u00e9 The", "2 12 1 3"},
-		{"\"strip_accents\": false, \"lowercase\": true", "{\"do_lower_case\": true}", "caf\u00e9 The", "2 1 5 3"},
-		{"\"strip_accents\": false, \"lowercase\": true", "{\"strip_accents\": null}", "caf\u00e9 The", "2 12 5 3"},
-		{"\"handle_chinese_chars\": false", "{}", "a\u4e2d", "2 1 3"},
+	    {"", "{}", "Caf\u00e9 the", "2 12 5 3"},
+	    {"", "{\"do_lower_case\": false}", "Cafe cafe the", "2 1 12 5 3"},
+	    {"", "{\"do_lower_case\": true, \"strip_accents\": false}", "caf\u00e9 THE", "2 1 5 3"},
+	    {"", "{\"do_lower_case\": false, \"strip_accents\": true}", "caf\u00e9 The", "2 12 1 3"},
+	    {"", "{\"tokenize_chinese_chars\": false}", "the\u4e2d", "2 1 3"},
+	    {"\"strip_accents\": null, \"lowercase\": false", "{\"do_lower_case\": true}", "Caf\u00e9", "2 12 3"},
+	    {"\"strip_accents\": true, \"lowercase\": false", "{}", "caf\u00e9 The", "2 12 1 3"},
+	    {"\"strip_accents\": false, \"lowercase\": true", "{\"do_lower_case\": true}", "caf\u00e9 The", "2 1 5 3"},
+	    {"\"strip_accents\": false, \"lowercase\": true", "{\"strip_accents\": null}", "caf\u00e9 The", "2 12 5 3"},
+	    {"\"handle_chinese_chars\": false", "{}", "a\u4e2d", "2 1 3"},
 	};
 	return cr_make_param_array(struct settings_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -169,10 +176,11 @@ Test(tokenizer, special_tokens_by_other_names)
 	struct skip_err err;
 	struct skip_tokenizer *tokenizer;
 	toy_write_text(toy_dir, "vocab.txt", "<pad>\n<unk>\n<s>\n</s>\nthe\r\n");
-	toy_write_text(toy_dir, "tokenizer_config.json",
-		       "{\"unk_token\": \"<unk>\", \"cls_token\": {\"content\": \"<s>\"}, \"sep_token\": \"</s>\", \"pad_token\": \"<pad>\", "
-		       "\"added_tokens_decoder\": {\"3\": {\"content\": \"</s>\", \"lstrip\": true, \"normalized\": false}, "
-		       "\"9\": {\"content\": \"<new>\", \"normalized\": false}}}");
+	toy_write_text(
+	    toy_dir, "tokenizer_config.json",
+	    "{\"unk_token\": \"<unk>\", \"cls_token\": {\"content\": \"<s>\"}, \"sep_token\": \"</s>\", \"pad_token\": \"<pad>\", "
+	    "\"added_tokens_decoder\": {\"3\": {\"content\": \"</s>\", \"lstrip\": true, \"normalized\": false}, "
+	    "\"9\": {\"content\": \"<new>\", \"normalized\": false}}}");
 	CHECK_OK(skip_tokenizer_open(toy_dir, &tokenizer, &err));
 	wants_ids(tokenizer, "THE </s> x<new><s>", "2 4 3 1 9 2 3");
 	cr_assert(skip_tokenizer_vocab_size(tokenizer) == 10);
@@ -189,10 +197,10 @@ struct text_case {
 ParameterizedTestParameters(tokenizer, bad_text)
 {
 	static struct text_case cases[] = {
-		{"\xff", 1, 0, "byte 0xff at offset 0"},
-		{"the \xc3", 5, 4, "byte 0xc3 at offset 4"},
-		{"the \xed\xa0\x80", 7, 4, "byte 0xed at offset 4"},
-		{"the\0cat", 7, 3, "NUL byte at offset 3"},
+	    {"\xff", 1, 0, "byte 0xff at offset 0"},
+	    {"the \xc3", 5, 4, "byte 0xc3 at offset 4"},
+	    {"the \xed\xa0\x80", 7, 4, "byte 0xed at offset 4"},
+	    {"the\0cat", 7, 3, "NUL byte at offset 3"},
 	};
 	return cr_make_param_array(struct text_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -231,14 +239,14 @@ struct vocab_case {
 ParameterizedTestParameters(tokenizer, bad_vocab)
 {
 	static struct vocab_case cases[] = {
-		{"", 0, 0, "empty; expected one token a line"},
-		{"[UNK]\n\n[CLS]\n", 0, 2, "empty line"},
-		{"[UNK]\n[CLS]\n[SEP]\nx\n[CLS]\n", 0, 5, "\"[CLS]\" stands twice, with ids 1 and 4"},
-		{"[UNK]\n[CLS]\nab\xff\n", 0, 3, "byte 0xff at offset 2 of the line"},
-		{"[UNK]\n[C\0S]\n", 13, 2, "byte 0x00 at offset 2 of the line"},
-		{"[CLS]\n[SEP]\nx\n", 0, 0, "no special token \"[UNK]\""},
-		{"[UNK]\n[SEP]\nx\n", 0, 0, "no special token \"[CLS]\""},
-		{"[UNK]\n[CLS]\nx\n", 0, 0, "no special token \"[SEP]\""},
+	    {"", 0, 0, "empty; expected one token a line"},
+	    {"[UNK]\n\n[CLS]\n", 0, 2, "empty line"},
+	    {"[UNK]\n[CLS]\n[SEP]\nx\n[CLS]\n", 0, 5, "\"[CLS]\" stands twice, with ids 1 and 4"},
+	    {"[UNK]\n[CLS]\nab\xff\n", 0, 3, "byte 0xff at offset 2 of the line"},
+	    {"[UNK]\n[C\0S]\n", 13, 2, "byte 0x00 at offset 2 of the line"},
+	    {"[CLS]\n[SEP]\nx\n", 0, 0, "no special token \"[UNK]\""},
+	    {"[UNK]\n[SEP]\nx\n", 0, 0, "no special token \"[CLS]\""},
+	    {"[UNK]\n[CLS]\nx\n", 0, 0, "no special token \"[SEP]\""},
 	};
 	return cr_make_param_array(struct vocab_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -264,22 +272,28 @@ struct json_case {
 Test(tokenizer, bad_tokenizer_json)
 {
 	static const struct json_case cases[] = {
-		{SKIP_ERR_UNSUPPORTED, "\"type\": \"BPE\"", NULL, NULL, NULL, "model of type BPE; only WordPiece"},
-		{SKIP_ERR_INPUT, "\"type\": \"WordPiece\"", NULL, NULL, NULL, "\"unk_token\""},
-		{SKIP_ERR_UNSUPPORTED, WORDPIECE "\"continuing_subword_prefix\": \"@@\"", NULL, NULL, NULL, "prefix \"@@\""},
-		{SKIP_ERR_UNSUPPORTED, WORDPIECE "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 64", NULL, NULL, NULL, "64 characters"},
-		{SKIP_ERR_UNSUPPORTED, NULL, "{\"id\": 3, \"content\": \"[SEP]\", \"normalized\": true}", NULL, NULL, "\"[SEP]\" is single_word or normalized"},
-		{SKIP_ERR_UNSUPPORTED, NULL, "{\"id\": 3, \"content\": \"[SEP]\", \"single_word\": true}", NULL, NULL, "\"[SEP]\" is single_word or normalized"},
-		{SKIP_ERR_INPUT, NULL, "{\"id\": 4, \"content\": \"[SEP]\"}", NULL, NULL, "\"[SEP]\" has id 4, which the vocabulary gives to \"[MASK]\""},
-		{SKIP_ERR_INPUT, NULL, "{\"id\": 5, \"content\": \"<x>\"}", NULL, NULL, "\"<x>\" has id 5, which the vocabulary gives to \"the\""},
-		{SKIP_ERR_INPUT, NULL, "{\"id\": 3}", NULL, NULL, "\"content\""},
-		{SKIP_ERR_UNSUPPORTED, NULL, NULL, "{\"type\": \"Lowercase\"}", NULL, "normalizer of type Lowercase; only BertNormalizer"},
-		{SKIP_ERR_UNSUPPORTED, NULL, NULL, "null", NULL, "normalizer of type null"},
-		{SKIP_ERR_INPUT, NULL, NULL, "{\"type\": \"BertNormalizer\", \"lowercase\": 1}", NULL, "\"lowercase\""},
-		{SKIP_ERR_UNSUPPORTED, NULL, NULL, NULL, "null", "post_processor of type null"},
-		{SKIP_ERR_UNSUPPORTED, NULL, NULL, NULL, "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]}",
-		 "template is not [CLS] A [SEP]"},
-		{SKIP_ERR_INPUT, NULL, NULL, NULL, "{\"type\": \"BertProcessing\", \"cls\": [\"[CLS]\", 2]}", "\"sep\""},
+	    {SKIP_ERR_UNSUPPORTED, "\"type\": \"BPE\"", NULL, NULL, NULL, "model of type BPE; only WordPiece"},
+	    {SKIP_ERR_INPUT, "\"type\": \"WordPiece\"", NULL, NULL, NULL, "\"unk_token\""},
+	    {SKIP_ERR_UNSUPPORTED, WORDPIECE "\"continuing_subword_prefix\": \"@@\"", NULL, NULL, NULL, "prefix \"@@\""},
+	    {SKIP_ERR_UNSUPPORTED, WORDPIECE "\"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 64", NULL, NULL, NULL,
+	     "64 characters"},
+	    {SKIP_ERR_UNSUPPORTED, NULL, "{\"id\": 3, \"content\": \"[SEP]\", \"normalized\": true}", NULL, NULL,
+	     "\"[SEP]\" is single_word or normalized"},
+	    {SKIP_ERR_UNSUPPORTED, NULL, "{\"id\": 3, \"content\": \"[SEP]\", \"single_word\": true}", NULL, NULL,
+	     "\"[SEP]\" is single_word or normalized"},
+	    {SKIP_ERR_INPUT, NULL, "{\"id\": 4, \"content\": \"[SEP]\"}", NULL, NULL,
+	     "\"[SEP]\" has id 4, which the vocabulary gives to \"[MASK]\""},
+	    {SKIP_ERR_INPUT, NULL, "{\"id\": 5, \"content\": \"<x>\"}", NULL, NULL,
+	     "\"<x>\" has id 5, which the vocabulary gives to \"the\""},
+	    {SKIP_ERR_INPUT, NULL, "{\"id\": 3}", NULL, NULL, "\"content\""},
+	    {SKIP_ERR_UNSUPPORTED, NULL, NULL, "{\"type\": \"Lowercase\"}", NULL, "normalizer of type Lowercase; only BertNormalizer"},
+	    {SKIP_ERR_UNSUPPORTED, NULL, NULL, "null", NULL, "normalizer of type null"},
+	    {SKIP_ERR_INPUT, NULL, NULL, "{\"type\": \"BertNormalizer\", \"lowercase\": 1}", NULL, "\"lowercase\""},
+	    {SKIP_ERR_UNSUPPORTED, NULL, NULL, NULL, "null", "post_processor of type null"},
+	    {SKIP_ERR_UNSUPPORTED, NULL, NULL, NULL,
+	     "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]}",
+	     "template is not [CLS] A [SEP]"},
+	    {SKIP_ERR_INPUT, NULL, NULL, NULL, "{\"type\": \"BertProcessing\", \"cls\": [\"[CLS]\", 2]}", "\"sep\""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		write_json(cases[i].model, cases[i].added, cases[i].normalizer, cases[i].processor);
@@ -325,7 +339,8 @@ Test(tokenizer, survives_lack_of_memory)
 		skip_err_init(&err);
 		skip_alloc_fail_at(n);
 		enum skip_status status = skip_tokenizer_open(toy_dir, &tokenizer, &err);
-		if (status == SKIP_OK) status = skip_tokenizer_encode(tokenizer, "the cat[SEP]sat . a a a a a", 27, "a a a a a", 9, 512, &code, &err);
+		if (status == SKIP_OK)
+			status = skip_tokenizer_encode(tokenizer, "the cat[SEP]sat . a a a a a", 27, "a a a a a", 9, 512, &code, &err);
 		skip_alloc_fail_at(0);
 		cr_assert(status == SKIP_OK || status == SKIP_ERR_NOMEM, "allocation %zu: %s", n, err.message);
 		done = status == SKIP_OK;

@@ -33,29 +33,29 @@ struct words_case {
 ParameterizedTestParameters(words, splits)
 {
 	static struct words_case cases[] = {
-		{UNCASED, "", ""},
-		{UNCASED, " \t\n", ""},
-		{UNCASED, "One, two.", "one|,|two|."},
-		{UNCASED, "It's", "it|'|s"},
-		{UNCASED, "Caf\u00e9 e\u0301", "cafe|e"},
-		{CASED, "Caf\u00e9 E\u0301", "Caf\u00e9|E\u0301"},
-		{UNCASED, "a\u4e2d\u6587b", "a|\u4e2d|\u6587|b"},
-		{LOWER_ONLY, "A\u4e2d\u6587B", "a\u4e2d\u6587b"},
-		{UNCASED, "\uf900", "\u8c48"},
-		{UNCASED, "\u0130x", "ix"},
-		{LOWER_ONLY, "\u0130x", "i\u0307x"},
-		{UNCASED, "\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c3"},
-		{UNCASED, "a\u200bb\u00adc\x01", "abc"},
-		{LOWER_ONLY, "a\u200bb\x01\x0b\xc2\x85", "a\u200bb\x01"},
-		{UNCASED, "a\u00a0b\u3000c\u2028d", "a|b|c|d"},
-		{UNCASED, "a\u302e\u1baa", "a\u1baa\u302e"},               /* canonical order: class 9 before 224 */
-		{UNCASED, "a\u302e\x01\u0301\u1baa", "a\u1baa\u302e"},     /* across what is dropped */
-		{UNCASED, "a\u302e\u0900\u1baa", "a\u302e\u1baa"},         /* not across a mark of class 0 */
-		{CASED, "a\u302e\u1baa", "a\u302e\u1baa"},
-		{UNCASED, "\uac01", "\u1100\u1161\u11a8"},
-		{UNCASED, "\U00011938", "\U00011938"},
-		{UNCASED, "x\u2e43y", "x\u2e43y"},                         /* punctuation since Unicode 9 only */
-		{UNCASED, "\ua7cb\U00010d50", "\u0264\U00010d70"},
+	    {UNCASED, "", ""},
+	    {UNCASED, " \t\n", ""},
+	    {UNCASED, "One, two.", "one|,|two|."},
+	    {UNCASED, "It's", "it|'|s"},
+	    {UNCASED, "Caf\u00e9 e\u0301", "cafe|e"},
+	    {CASED, "Caf\u00e9 E\u0301", "Caf\u00e9|E\u0301"},
+	    {UNCASED, "a\u4e2d\u6587b", "a|\u4e2d|\u6587|b"},
+	    {LOWER_ONLY, "A\u4e2d\u6587B", "a\u4e2d\u6587b"},
+	    {UNCASED, "\uf900", "\u8c48"},
+	    {UNCASED, "\u0130x", "ix"},
+	    {LOWER_ONLY, "\u0130x", "i\u0307x"},
+	    {UNCASED, "\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c3"},
+	    {UNCASED, "a\u200bb\u00adc\x01", "abc"},
+	    {LOWER_ONLY, "a\u200bb\x01\x0b\xc2\x85", "a\u200bb\x01"},
+	    {UNCASED, "a\u00a0b\u3000c\u2028d", "a|b|c|d"},
+	    {UNCASED, "a\u302e\u1baa", "a\u1baa\u302e"},           /* canonical order: class 9 before 224 */
+	    {UNCASED, "a\u302e\x01\u0301\u1baa", "a\u1baa\u302e"}, /* across what is dropped */
+	    {UNCASED, "a\u302e\u0900\u1baa", "a\u302e\u1baa"},     /* not across a mark of class 0 */
+	    {CASED, "a\u302e\u1baa", "a\u302e\u1baa"},
+	    {UNCASED, "\uac01", "\u1100\u1161\u11a8"},
+	    {UNCASED, "\U00011938", "\U00011938"},
+	    {UNCASED, "x\u2e43y", "x\u2e43y"}, /* punctuation since Unicode 9 only */
+	    {UNCASED, "\ua7cb\U00010d50", "\u0264\U00010d70"},
 	};
 	return cr_make_param_array(struct words_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -97,7 +97,8 @@ Test(words, long_words_are_counted_and_cut)
 			skip_buf_init(&text);
 			for (size_t i = 0; i < n; i++) skip_buf_puts(&text, units[u].unit);
 			skip_words_each(&rules, text.data, text.length, last_length, &lengths);
-			cr_assert(lengths.n == 1 && lengths.n_chars == n * units[u].chars, "unit %zu times %zu: %zu characters", u, n, lengths.n_chars);
+			cr_assert(lengths.n == 1 && lengths.n_chars == n * units[u].chars, "unit %zu times %zu: %zu characters", u, n,
+			          lengths.n_chars);
 			if (n * units[u].chars <= SKIP_WORD_MAX_CHARS) cr_assert(lengths.size == n * units[u].bytes);
 			skip_buf_deinit(&text);
 		}
@@ -126,24 +127,24 @@ struct utf8_case {
 ParameterizedTestParameters(words, utf8)
 {
 	static struct utf8_case cases[] = {
-		{"", 0, 0},
-		{"plain ascii text", 16, 16},
-		{"\u00e9\u4e2d\U0001f600\uffff", 12, 12},
-		{"\xf4\x8f\xbf\xbf", 4, 4},
-		{"abc\x80", 4, 3},
-		{"abc\xff", 4, 3},
-		{"\xc0\x80", 2, 0},             /* overlong */
-		{"ab\xe0\x9f\xbf", 5, 2},       /* overlong */
-		{"\xed\xa0\x80", 3, 0},         /* surrogate */
-		{"\xf4\x90\x80\x80", 4, 0},     /* past U+10FFFF */
-		{"\xf8\x88\x80\x80\x80", 5, 0},
-		{"a\xc3", 2, 1},                /* cut off */
-		{"a\xe4\xb8", 3, 1},
-		{"a\xf0\x9f\x98", 4, 1},
-		{"a\xf0\x9f\x98 b", 6, 1},
-		{"eight by\0es long", 17, 8},
-		{"01234567\xc3\xa9\0", 11, 10},
-		{"0123456\x80 789", 12, 7},
+	    {"", 0, 0},
+	    {"plain ascii text", 16, 16},
+	    {"\u00e9\u4e2d\U0001f600\uffff", 12, 12},
+	    {"\xf4\x8f\xbf\xbf", 4, 4},
+	    {"abc\x80", 4, 3},
+	    {"abc\xff", 4, 3},
+	    {"\xc0\x80", 2, 0},         /* overlong */
+	    {"ab\xe0\x9f\xbf", 5, 2},   /* overlong */
+	    {"\xed\xa0\x80", 3, 0},     /* surrogate */
+	    {"\xf4\x90\x80\x80", 4, 0}, /* past U+10FFFF */
+	    {"\xf8\x88\x80\x80\x80", 5, 0},
+	    {"a\xc3", 2, 1}, /* cut off */
+	    {"a\xe4\xb8", 3, 1},
+	    {"a\xf0\x9f\x98", 4, 1},
+	    {"a\xf0\x9f\x98 b", 6, 1},
+	    {"eight by\0es long", 17, 8},
+	    {"01234567\xc3\xa9\0", 11, 10},
+	    {"0123456\x80 789", 12, 7},
 	};
 	return cr_make_param_array(struct utf8_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
