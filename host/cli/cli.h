@@ -1,5 +1,7 @@
 /*
- * Verbs: one file each in cli/, found by CMake through `const struct skip_verb skip_verb_<file>`. Each parses, calls the library, prints.
+ * Verbs: one file each in cli/verb/, found by CMake through `const struct skip_verb skip_verb_<file>`. Each parses, calls the library, prints.
+ * Shared helpers: options.c (one parser), progress.c (stderr), main.c (dispatch, exit codes), source.c (opening models, data, devices),
+ * record.c (JSON of results), stage.c (the stages that single verbs and `fit` share).
  */
 #ifndef SKIP_CLI_CLI_H
 #define SKIP_CLI_CLI_H
@@ -9,6 +11,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include <stdbool.h>
+#include <stddef.h>
 
 struct skip_verb {
 	const char *name;
@@ -16,37 +19,61 @@ struct skip_verb {
 	const char *summary;   /* one line */
 	const char *help;      /* options and examples; fits one screen */
 	int order;             /* place in `skip --help` */
-	enum skip_status (*run)(int argc, char **argv, struct skip_err *err);
+	enum skip_status (*run)(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err);
 };
 extern const struct skip_verb *const skip_verbs[]; /* NULL-terminated, made by CMake */
 
-/* Option tables: one parser for all verbs. Value options accept "--name v" and "--name=v"; unknown, repeated or malformed ones are SKIP_ERR_USAGE. */
+/* Option tables. Values come as "--name v" or "--name=v"; unknown, repeated or malformed options are SKIP_ERR_USAGE. */
 enum skip_option_kind { SKIP_OPTION_FLAG, SKIP_OPTION_STRING, SKIP_OPTION_INT, SKIP_OPTION_REAL };
 struct skip_option {
-	const char *name;   /* "--epochs" or "-o" */
+	const char *name; /* "--epochs" or "-o" */
 	enum skip_option_kind kind;
-	void *target;       /* bool *, const char **, int64_t *, double * */
-	double min, max;    /* for numbers */
+	void *target;    /* bool *, const char **, int64_t *, double * */
+	double min, max; /* for numbers; both 0: any */
 	bool seen;
 };
-/* Positional words are collected in `words` (between min and max of them). `--help` prints the help and gives *help = true. */
-enum skip_status skip_cli_parse(const struct skip_verb *verb, int argc, char **argv, struct skip_option *options, size_t n_options,
-				const char **words, int min_words, int max_words, int *n_words, bool *help, struct skip_err *err);
 
 /* What every verb shares. */
 struct skip_cli_common {
 	const char *device; /* --device */
-	const char *dtype;  /* --dtype: only f32 is accepted here, others are SKIP_ERR_USAGE with a sentence */
+	const char *dtype;  /* --dtype */
 	int64_t seed, threads;
 	bool json, quiet, resume;
 };
-extern volatile int skip_cli_interrupted; /* set by SIGINT/SIGTERM */
-/* Progress bar on a terminal, one line per stage otherwise, nothing with quiet; returns false after an interrupt. */
+
+#define SKIP_CLI_MAX_OPTIONS 40
+struct skip_cli_args {
+	struct skip_option option[SKIP_CLI_MAX_OPTIONS];
+	size_t n_options;
+	const char *word[8]; /* positional words */
+	int n_words;
+	bool help; /* --help was given: it has been printed, the verb returns */
+};
+
+void skip_cli_flag(struct skip_cli_args *args, const char *name, bool *target);
+void skip_cli_string(struct skip_cli_args *args, const char *name, const char **target);
+void skip_cli_int(struct skip_cli_args *args, const char *name, int64_t *target, double min, double max);
+void skip_cli_real(struct skip_cli_args *args, const char *name, double *target, double min, double max);
+/* --json and --quiet; with_device adds --device, --dtype, --threads and --seed. */
+void skip_cli_common_options(struct skip_cli_args *args, struct skip_cli_common *common, bool with_device);
+bool skip_cli_seen(const struct skip_cli_args *args, const char *name);
+enum skip_status skip_cli_parse(const struct skip_verb *verb, int argc, char **argv, struct skip_cli_args *args, int min_words, int max_words,
+				struct skip_err *err);
+/* "1,8,32" -> numbers in 1..max; SKIP_ERR_USAGE names the option. */
+enum skip_status skip_cli_int_list(const char *option, const char *text, int max, int *out, size_t capacity, size_t *n, struct skip_err *err);
+/* Index of `text` in the NULL-terminated `names`; SKIP_ERR_USAGE lists them. */
+enum skip_status skip_cli_choice(const char *option, const char *text, const char *const *names, int *out, struct skip_err *err);
+
+extern volatile int skip_cli_interrupted; /* set by SIGINT and SIGTERM */
+
+/* Progress bar on a terminal, one line per finished stage otherwise, nothing with quiet; asks to stop after an interrupt. */
 struct skip_progress skip_cli_progress(const struct skip_cli_common *common);
 void skip_cli_progress_end(void);
-/* stderr line unless quiet. */
-void skip_cli_note(const struct skip_cli_common *common, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Prints a JSON object on one line to stdout. */
-enum skip_status skip_cli_print_json(const json_t *object, struct skip_err *err);
+/* "name     text" on stderr unless quiet. */
+void skip_cli_note(const struct skip_cli_common *common, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* One JSON object on one line of stdout; takes over the reference. SKIP_ERR_NOMEM for NULL. */
+enum skip_status skip_cli_print_json(json_t *object, struct skip_err *err);
+/* The command as it was typed, for records ("skip fit minilm ..."). */
+const char *skip_cli_command(void);
 
 #endif

@@ -1,0 +1,117 @@
+/*
+ * The cut: attribution, search, measurement, and how its outcome is recorded and printed.
+ */
+#include "cli/cut.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TIMING_ROWS 256 /* enough text to see the length mix, few enough to stay in seconds */
+
+static enum skip_status first_rows(const struct skip_dataset *data, struct skip_dataset *out, struct skip_err *err)
+{
+	int rows[TIMING_ROWS];
+	size_t n = data->n_rows < TIMING_ROWS ? data->n_rows : TIMING_ROWS;
+	for (size_t i = 0; i < n; i++) rows[i] = (int)i;
+	return skip_dataset_take(data, rows, n, out, err);
+}
+
+static enum skip_status measure(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
+				const struct skip_dataset *timing, struct skip_cli_speed *out, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_session *session[2] = { NULL, NULL };
+	struct skip_dataset rows = { 0 };
+	int value[2];
+	double ms[2][2];
+	SKIP_TRY(first_rows(timing, &rows, err));
+	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[0], &value[0], err));
+	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[1], &value[1], err));
+	out->tokens = skip_dataset_mean_length(&rows);
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 5, 1, ms, err));
+	out->dense_ms = ms[0][0] / (double)rows.n_rows;
+	out->pruned_ms = ms[1][0] / (double)rows.n_rows;
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 7, 1, ms, err));
+	out->dense_packed_ms = ms[0][0];
+	out->pruned_packed_ms = ms[1][0];
+	out->speedup = ms[0][0] / ms[1][0];
+cleanup:
+	skip_dataset_deinit(&rows);
+	skip_session_destroy(session[0]);
+	skip_session_destroy(session[1]);
+	return status;
+}
+
+enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
+				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
+				  const struct skip_cli_skill *skill, const struct skip_progress *progress, struct skip_cli_cut *out,
+				  struct skip_err *err)
+{
+	enum skip_status status;
+	memset(out, 0, sizeof(*out));
+	SKIP_TRY(skip_units_find(dense, &out->units, err));
+	if (prune->scores)
+		SKIP_TRY(skip_scores_load(prune->scores, &out->units, &out->scores, err));
+	else
+		SKIP_TRY(skip_attribute(device, dense, &out->units, train, &skill->options, progress, &out->scores, err));
+	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &prune->options, progress, &out->result, err));
+	skip_progress_report(progress, "measure", 0, 1, "");
+	SKIP_TRY(measure(device, dense, out->result.graph, timing, &out->speed, err));
+	skip_progress_report(progress, "measure", 1, 1, "");
+cleanup:
+	if (status != SKIP_OK) skip_cli_cut_deinit(out);
+	return status;
+}
+
+void skip_cli_cut_deinit(struct skip_cli_cut *cut)
+{
+	skip_prune_result_deinit(&cut->result);
+	skip_scores_deinit(&cut->scores);
+	skip_units_deinit(&cut->units);
+	memset(cut, 0, sizeof(*cut));
+}
+
+json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
+			    struct skip_err *err)
+{
+	const struct skip_graph *pruned = cut->result.graph;
+	json_t *layers = skip_record_layers(pruned, err), *layers_dense = skip_record_layers(dense, err);
+	if (!layers || !layers_dense) return NULL;
+	json_t *record = json_pack("{s:o, s:o, s:f, s:f, s:f, s:f, s:f}", "dense", skip_record_metrics(outcome->split, &outcome->dense), "pruned",
+				   skip_record_metrics(outcome->split, &outcome->pruned), "drop", outcome->paired.drop, "drop_se", outcome->paired.drop_se, "margin",
+				   margin, "speedup_measured", cut->speed.speedup, "removed_encoder_percent", skip_record_removed_percent(pruned));
+	json_object_set_new(record, "paired", skip_record_paired(&outcome->paired));
+	json_object_set_new(record, "parameters", skip_record_parameters(pruned));
+	json_object_set_new(record, "latency", json_pack("{s:f, s:f, s:f, s:f, s:f}", "tokens", cut->speed.tokens, "dense_ms", cut->speed.dense_ms, "pruned_ms",
+							  cut->speed.pruned_ms, "dense_packed_ms", cut->speed.dense_packed_ms, "pruned_packed_ms",
+							  cut->speed.pruned_packed_ms));
+	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
+	json_object_set_new(record, "samples", json_integer(cut->scores.samples));
+	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
+	json_object_set_new(record, "layers", layers);
+	json_object_set_new(record, "layers_dense", layers_dense);
+	return record;
+}
+
+void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin)
+{
+	const struct skip_cli_speed *speed = &cut->speed;
+	double dense_encoder = (double)skip_graph_encoder_params(dense) / 1e6, encoder = (double)skip_graph_encoder_params(cut->result.graph) / 1e6;
+	printf("%-9s%8s %9s   (%s, %zu rows)\n", "", "dense", "pruned", outcome->split, outcome->dense.n);
+	printf("%-9s%8.3f %9.3f   (drop %.1f +- %.1f", "accuracy", outcome->dense.accuracy, outcome->pruned.accuracy, outcome->paired.drop, outcome->paired.drop_se);
+	if (margin >= 0) printf(", margin %.1f on dev", margin);
+	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));
+	printf("%-9s%5.2f ms %6.2f ms   (batch 1, %.0f tokens)  %.2fx\n", "latency", speed->dense_ms, speed->pruned_ms, speed->tokens,
+	       speed->dense_ms / speed->pruned_ms);
+	printf("%-9s%5.0f ms %6.0f ms   (the same rows in packed batches of 32)  %.2fx\n", "packed", speed->dense_packed_ms, speed->pruned_packed_ms, speed->speedup);
+}
+
+enum skip_status skip_cli_cut_verdict(const struct skip_cli_cut *cut, const struct skip_cli_prune *prune, struct skip_err *err)
+{
+	if (cut->result.target_met) return SKIP_OK;
+	if (prune->options.speedup > 0)
+		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %.2fx, measured %.2fx; the best found was written", prune->options.speedup, cut->speed.speedup);
+	return skip_err_set(err, SKIP_ERR_TARGET, "nothing could be removed within a margin of %.2f points; the best found was written", prune->options.margin);
+}

@@ -1,0 +1,38 @@
+/* Scoring, pruning and measuring as `prune` and `fit` share them. */
+#ifndef SKIP_CLI_CUT_H
+#define SKIP_CLI_CUT_H
+
+#include "cli/stage.h"
+
+struct skip_cli_speed {
+	double dense_ms, pruned_ms;               /* median of one sequence alone, over the rows given */
+	double dense_packed_ms, pruned_packed_ms; /* median of all rows in packed batches of 32 */
+	double tokens;                            /* mean length */
+	double speedup;                           /* packed */
+};
+struct skip_cli_cut {
+	struct skip_units units;
+	struct skip_scores scores;
+	struct skip_prune_result result;
+	struct skip_cli_speed speed;
+};
+/* Scores (or reads prune->scores), searches and cuts, then measures dense and pruned interleaved on `timing` rows. */
+enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
+				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
+				  const struct skip_cli_skill *skill, const struct skip_progress *progress, struct skip_cli_cut *out,
+				  struct skip_err *err);
+void skip_cli_cut_deinit(struct skip_cli_cut *cut);
+
+/* What both verbs print and record: dense{}, pruned{}, drop, drop_se, speedup_measured, removed_*_percent, latency{}, trace[], layers[], ... */
+struct skip_cli_outcome {
+	const char *split; /* "test" or "dev" */
+	struct skip_metrics dense, pruned;
+	struct skip_paired paired;
+};
+json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
+			    struct skip_err *err);
+void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin);
+/* SKIP_OK, or SKIP_ERR_TARGET with a sentence when the search missed what was asked for. */
+enum skip_status skip_cli_cut_verdict(const struct skip_cli_cut *cut, const struct skip_cli_prune *prune, struct skip_err *err);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * Opening what verbs read. No verb knows whether a model came from a checkpoint or from a package.
+ */
+#include "cli/source.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum skip_status open_package(const char *path, struct skip_cli_model *model, struct skip_err *err)
+{
+	enum skip_status status = skip_package_open(path, &model->package, err);
+	if (status != SKIP_OK) return status;
+	model->graph = model->package->graph;
+	model->tokenizer = model->package->tokenizer;
+	model->max_length = model->package->max_length;
+	return skip_labels_copy(&model->package->labels, &model->labels, err);
+}
+
+static enum skip_status copy_names(char *const *name, int count, struct skip_labels *out, struct skip_err *err)
+{
+	struct skip_labels labels = { .name = (char **)name, .count = count };
+	return skip_labels_copy(&labels, out, err);
+}
+
+static enum skip_status open_checkpoint(const char *path, struct skip_cli_model *model, struct skip_err *err)
+{
+	enum skip_status status = skip_model_open(path, &model->checkpoint, err);
+	if (status != SKIP_OK) return status;
+	status = skip_tokenizer_open(path, &model->tokenizer, err);
+	if (status != SKIP_OK) return status;
+	model->graph = model->checkpoint.graph;
+	model->max_length = model->checkpoint.max_positions;
+	if (model->checkpoint.has_head) return copy_names(model->checkpoint.label, model->checkpoint.n_labels, &model->labels, err);
+	return SKIP_OK;
+}
+
+enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err)
+{
+	memset(out, 0, sizeof(*out));
+	snprintf(out->path, sizeof(out->path), "%s", path);
+	if (!skip_file_exists(path)) return skip_err_at(err, SKIP_ERR_IO, path, 0, -1, "no such model folder or package");
+	if (!skip_file_is_folder(path)) return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "expected a model folder or a package, found a file");
+	enum skip_status status = skip_package_is(path) ? open_package(path, out, err) : open_checkpoint(path, out, err);
+	if (status != SKIP_OK) skip_cli_close_model(out);
+	return status;
+}
+
+void skip_cli_close_model(struct skip_cli_model *model)
+{
+	skip_labels_deinit(&model->labels);
+	if (!model->package) skip_tokenizer_close(model->tokenizer);
+	skip_package_close(model->package);
+	skip_model_deinit(&model->checkpoint);
+	memset(model, 0, sizeof(*model));
+}
+
+enum skip_status skip_cli_need_classes(const struct skip_cli_model *model, struct skip_err *err)
+{
+	if (skip_graph_find_value(model->graph, "logits") != SKIP_NONE) return SKIP_OK;
+	return skip_err_set(err, SKIP_ERR_USAGE, "%s is an encoder without a classification head; make a package with skip tune or skip fit first", model->path);
+}
+
+void skip_cli_tokenizer_folder(const struct skip_cli_model *model, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s", model->path, model->package ? "/tokenizer" : "");
+}
+
+enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err)
+{
+	memset(out, 0, sizeof(*out));
+	if (common->dtype && strcmp(common->dtype, "f32"))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--dtype %s is not supported; f32 is", common->dtype);
+	enum skip_status status = skip_profiles_load(NULL, &out->profiles, err);
+	if (status == SKIP_OK) status = skip_device_open(out->profiles, common->device, (int)common->threads, &out->device, err);
+	if (status != SKIP_OK) skip_cli_close_device(out);
+	return status;
+}
+
+void skip_cli_close_device(struct skip_cli_device *device)
+{
+	skip_device_close(device->device);
+	skip_profiles_destroy(device->profiles);
+	memset(device, 0, sizeof(*device));
+}
+
+void skip_cli_input_options(struct skip_cli_args *args, struct skip_cli_input *input)
+{
+	skip_cli_string(args, "--input-format", &input->format);
+	skip_cli_int(args, "--max-length", &input->max_length, 3, 1000000);
+}
+
+enum skip_status skip_cli_limit(const struct skip_cli_model *model, const struct skip_cli_input *input, int *out, struct skip_err *err)
+{
+	if (input->max_length > model->max_length)
+		return skip_err_set(err, SKIP_ERR_USAGE, "--max-length %lld is more than the model's %d positions", (long long)input->max_length, model->max_length);
+	*out = input->max_length ? (int)input->max_length : model->max_length;
+	return SKIP_OK;
+}
+
+enum skip_status skip_cli_read(const char *path, const struct skip_cli_model *model, const struct skip_cli_input *input, bool need_labels,
+			       bool keep_text, const struct skip_labels *known, struct skip_labels *learn, struct skip_dataset *out,
+			       struct skip_err *err)
+{
+	static const char *const formats[] = { "tsv", "jsonl", "text", NULL };
+	struct skip_read_options options = { .need_labels = need_labels, .keep_text = keep_text, .known = known };
+	enum skip_status status = skip_cli_limit(model, input, &options.max_length, err);
+	if (status != SKIP_OK) return status;
+	if (input->format) {
+		int kind;
+		status = skip_cli_choice("--input-format", input->format, formats, &kind, err);
+		if (status != SKIP_OK) return status;
+		options.format = (enum skip_input_format)(SKIP_INPUT_TSV + kind);
+	}
+	return skip_dataset_read(path, model->tokenizer, &options, learn, out, err);
+}
+
+enum skip_status skip_cli_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **out,
+				 struct skip_predict_time *time, struct skip_err *err)
+{
+	struct skip_session *session = NULL;
+	int value, classes = graph->values[skip_graph_find_value(graph, "logits")].cols;
+	float *logits = skip_alloc_array(data->n_rows, (size_t)classes * sizeof(*logits));
+	enum skip_status status = logits ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu rows of logits", data->n_rows);
+	SKIP_TRY(status);
+	SKIP_TRY(skip_open_inference(device, graph, "logits", true, &session, &value, err));
+	SKIP_TRY(skip_predict(session, value, data, 0, logits, time, err));
+	*out = logits;
+	logits = NULL;
+cleanup:
+	skip_session_destroy(session);
+	skip_free(logits);
+	return status;
+}

@@ -1,0 +1,52 @@
+/* What verbs read: a model folder or a package behind one struct, data files, a device. */
+#ifndef SKIP_CLI_SOURCE_H
+#define SKIP_CLI_SOURCE_H
+
+#include "cli/cli.h"
+#include "method/metrics.h"
+#include "method/predict.h"
+#include "model/model.h"
+#include "package/package.h"
+
+struct skip_cli_model {
+	char path[512];
+	struct skip_package *package;        /* NULL for a checkpoint folder */
+	struct skip_model checkpoint;        /* zeroed for a package */
+	struct skip_tokenizer *tokenizer;    /* borrowed from the package, or own */
+	const struct skip_graph *graph;      /* borrowed */
+	struct skip_labels labels;           /* count 0 where the model has no classes */
+	int max_length;                      /* tokens */
+};
+
+enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err);
+void skip_cli_close_model(struct skip_cli_model *model);
+/* SKIP_ERR_USAGE unless the model classifies ("logits"). */
+enum skip_status skip_cli_need_classes(const struct skip_cli_model *model, struct skip_err *err);
+/* Folder that holds the tokenizer's files. */
+void skip_cli_tokenizer_folder(const struct skip_cli_model *model, char *out, size_t size);
+
+/* Profiles and a device, by the common options. */
+struct skip_cli_device {
+	struct skip_profiles *profiles;
+	struct skip_device *device;
+};
+enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err);
+void skip_cli_close_device(struct skip_cli_device *device);
+
+/* --input-format and --max-length, then one data file. */
+struct skip_cli_input {
+	const char *format;
+	int64_t max_length;
+};
+void skip_cli_input_options(struct skip_cli_args *args, struct skip_cli_input *input);
+enum skip_status skip_cli_read(const char *path, const struct skip_cli_model *model, const struct skip_cli_input *input, bool need_labels,
+			       bool keep_text, const struct skip_labels *known, struct skip_labels *learn, struct skip_dataset *out,
+			       struct skip_err *err);
+/* The token limit: of the model, lowered by --max-length. */
+enum skip_status skip_cli_limit(const struct skip_cli_model *model, const struct skip_cli_input *input, int *out, struct skip_err *err);
+
+/* Logits [rows][C] of a classifier over a dataset; *out is freed with skip_free. */
+enum skip_status skip_cli_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **out,
+				 struct skip_predict_time *time, struct skip_err *err);
+
+#endif

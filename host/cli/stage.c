@@ -1,0 +1,237 @@
+/*
+ * Option groups of the method's stages, and running the tuning stage. Saving packages: save.c.
+ */
+#include "cli/stage.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const pool_names[] = { "mean", "cls", NULL };
+static const char *const init_names[] = { "normal", "tokens", NULL };
+static const char *const start_names[] = { "probe", "random", NULL };
+static const char *const target_names[] = { "prob", "logprob", "logit", "kl", NULL };
+static const char *const label_names[] = { "gold", "pred", "none", NULL };
+static const char *const reduce_names[] = { "sum", "max", "mean", "absmax", NULL };
+static const char *const compensate_names[] = { "none", "bias", "ls", NULL };
+
+void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tune)
+{
+	memset(tune, 0, sizeof(*tune));
+	skip_tune_defaults(&tune->options);
+	tune->prefix = tune->options.prefix;
+	tune->epochs = tune->options.epochs;
+	tune->batch = tune->options.batch;
+	tune->patience = tune->options.patience;
+	skip_cli_int(args, "--prefix", &tune->prefix, 0, 1024);
+	skip_cli_int(args, "--epochs", &tune->epochs, 1, 10000);
+	skip_cli_int(args, "--batch", &tune->batch, 1, 4096);
+	skip_cli_int(args, "--patience", &tune->patience, 0, 10000);
+	skip_cli_real(args, "--lr", &tune->options.lr, 1e-9, 10);
+	skip_cli_real(args, "--lr-head", &tune->options.lr_head, 1e-9, 10);
+	skip_cli_real(args, "--head-dropout", &tune->options.head_dropout, 0, 0.9);
+	skip_cli_real(args, "--prefix-dropout", &tune->options.prefix_dropout, 0, 0.9);
+	skip_cli_string(args, "--pool", &tune->pool);
+	skip_cli_string(args, "--init", &tune->init);
+	skip_cli_string(args, "--start", &tune->start);
+}
+
+enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_common *common, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int choice;
+	tune->options.prefix = (int)tune->prefix;
+	tune->options.epochs = (int)tune->epochs;
+	tune->options.batch = (int)tune->batch;
+	tune->options.patience = (int)tune->patience;
+	tune->options.seed = (uint64_t)common->seed;
+	tune->options.resume = common->resume;
+	if (tune->pool) SKIP_TRY(skip_cli_choice("--pool", tune->pool, pool_names, &choice, err));
+	if (tune->init) {
+		SKIP_TRY(skip_cli_choice("--init", tune->init, init_names, &choice, err));
+		tune->options.init_tokens = choice == 1;
+	}
+	if (tune->start) {
+		SKIP_TRY(skip_cli_choice("--start", tune->start, start_names, &choice, err));
+		tune->options.probe_start = choice == 0;
+	}
+cleanup:
+	return status;
+}
+
+void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *skill)
+{
+	memset(skill, 0, sizeof(*skill));
+	skip_skill_defaults(&skill->options);
+	skip_cli_string(args, "--criterion", &skill->options.criterion);
+	skip_cli_int(args, "--samples", &skill->samples, 1, 100000000);
+	skip_cli_string(args, "--target", &skill->target);
+	skip_cli_string(args, "--labels", &skill->labels);
+	skip_cli_string(args, "--reduce", &skill->reduce);
+}
+
+enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const char *names[64];
+	size_t n = 0;
+	int choice;
+	for (; skip_criteria[n] && n < 63; n++) names[n] = skip_criteria[n]->name;
+	names[n] = NULL;
+	SKIP_TRY(skip_cli_choice("--criterion", skill->options.criterion, names, &choice, err));
+	if (skill->samples) skill->options.samples = (int)skill->samples;
+	skill->options.seed = (uint64_t)common->seed;
+	if (skill->target) {
+		SKIP_TRY(skip_cli_choice("--target", skill->target, target_names, &choice, err));
+		skill->options.target = choice;
+	}
+	if (skill->labels) {
+		SKIP_TRY(skip_cli_choice("--labels", skill->labels, label_names, &choice, err));
+		skill->options.labels = (enum skip_label_source)choice;
+	}
+	if (skill->reduce) {
+		SKIP_TRY(skip_cli_choice("--reduce", skill->reduce, reduce_names, &choice, err));
+		skill->options.reduce = (enum skip_reduce)choice;
+	}
+cleanup:
+	return status;
+}
+
+void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune)
+{
+	memset(prune, 0, sizeof(*prune));
+	skip_prune_defaults(&prune->options);
+	skip_cli_real(args, "--rate", &prune->rate, 0, 0.999);
+	skip_cli_real(args, "--speedup", &prune->options.speedup, 1, 1000);
+	skip_cli_real(args, "--margin", &prune->options.margin, 0, 100);
+	skip_cli_string(args, "--search", &prune->options.search);
+	skip_cli_string(args, "--units", &prune->units);
+	skip_cli_string(args, "--compensate", &prune->compensate);
+	skip_cli_int(args, "--retune", &prune->retune, 0, 10000);
+}
+
+static enum skip_status parse_units(const char *text, unsigned *kinds, struct skip_err *err)
+{
+	static const char *const names[] = { "ffn", "head", "v", "qk", "layer", NULL };
+	unsigned result = 0;
+	char word[16];
+	while (*text) {
+		size_t length = strcspn(text, ",");
+		int choice;
+		snprintf(word, sizeof(word), "%.*s", (int)(length < 15 ? length : 15), text);
+		enum skip_status status = skip_cli_choice("--units", word, names, &choice, err);
+		if (status != SKIP_OK) return status;
+		result |= 1u << choice;
+		text += length + (text[length] == ',');
+	}
+	if (!result) return skip_err_set(err, SKIP_ERR_USAGE, "--units names no unit kind");
+	*kinds = result;
+	return SKIP_OK;
+}
+
+enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struct skip_cli_args *args, const struct skip_cli_common *common,
+				       struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const char *searches[32];
+	size_t n = 0;
+	int choice;
+	if (skip_cli_seen(args, "--rate") + skip_cli_seen(args, "--speedup") + skip_cli_seen(args, "--margin") > 1)
+		return skip_err_set(err, SKIP_ERR_USAGE, "--rate, --speedup and --margin contradict each other; give one");
+	prune->options.rate = skip_cli_seen(args, "--rate") ? prune->rate : -1;
+	if (!skip_cli_seen(args, "--speedup")) prune->options.speedup = 0;
+	for (; skip_searches[n] && n < 31; n++) searches[n] = skip_searches[n]->name;
+	searches[n] = NULL;
+	SKIP_TRY(skip_cli_choice("--search", prune->options.search, searches, &choice, err));
+	if (prune->units) SKIP_TRY(parse_units(prune->units, &prune->options.kinds, err));
+	if (prune->compensate) {
+		SKIP_TRY(skip_cli_choice("--compensate", prune->compensate, compensate_names, &choice, err));
+		prune->options.compensate.mode = (enum skip_compensate)choice;
+	}
+	prune->options.retune_epochs = (int)prune->retune;
+	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
+cleanup:
+	return status;
+}
+
+static bool wants_cls(const struct skip_cli_tune *tune, const struct skip_cli_model *model)
+{
+	return tune->pool ? !strcmp(tune->pool, "cls") : model->checkpoint.pool == SKIP_POOL_CLS;
+}
+
+enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
+				   const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out,
+				   struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_graph *prefixed = NULL, *headed = NULL;
+	const struct skip_model *checkpoint = &model->checkpoint;
+	bool cls = wants_cls(tune, model);
+	if (model->package) return skip_err_set(err, SKIP_ERR_USAGE, "%s is a package already tuned; tuning starts from a checkpoint folder", model->path);
+	SKIP_TRY(skip_pass_prefix(checkpoint->graph, tune->options.prefix, &prefixed, err));
+	/* The checkpoint's pooler was trained on the first token: it goes with CLS pooling only. */
+	SKIP_TRY(skip_pass_head(prefixed, cls ? SKIP_POOL_CLS : SKIP_POOL_MEAN, cls ? checkpoint->pooler_w : NULL, cls ? checkpoint->pooler_b : NULL,
+				classes, &headed, err));
+	SKIP_TRY(skip_tune(device, headed, train, &tune->options, progress, out, err));
+cleanup:
+	skip_graph_destroy(prefixed);
+	skip_graph_destroy(headed);
+	return status;
+}
+
+json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model)
+{
+	const struct skip_tune_options *o = &tune->options;
+	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:I}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
+			 "patience", o->patience, "lr", o->lr, "lr_head", o->lr_head, "head_dropout", o->head_dropout, "prefix_dropout", o->prefix_dropout,
+			 "weight_decay", o->weight_decay, "pool", wants_cls(tune, model) ? "cls" : "mean", "init", init_names[o->init_tokens], "start",
+			 start_names[!o->probe_start], "seed", (json_int_t)o->seed);
+}
+
+json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
+{
+	const struct skip_prune_options *o = &prune->options;
+	json_t *settings = json_pack("{s:s, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "compensate",
+				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
+				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
+	if (o->rate >= 0)
+		json_object_set_new(settings, "rate", json_real(o->rate));
+	else if (o->speedup > 0)
+		json_object_set_new(settings, "speedup_target", json_real(o->speedup));
+	else
+		json_object_set_new(settings, "margin", json_real(o->margin));
+	return settings;
+}
+
+json_t *skip_cli_tune_record(const struct skip_tune_result *result)
+{
+	json_t *history = json_array();
+	for (int i = 0; i < result->epochs; i++) json_array_append_new(history, json_real(result->history[i]));
+	return json_pack("{s:i, s:i, s:f, s:f, s:f, s:I, s:o}", "epochs", result->epochs, "best_epoch", result->best_epoch, "selection_accuracy",
+			 result->selection_accuracy, "steps_per_second", result->steps_per_second, "train_seconds", result->train_seconds, "held_out_rows",
+			 (json_int_t)result->held_out, "history", history);
+}
+
+enum skip_status skip_cli_evaluate(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **logits,
+				   struct skip_metrics *metrics, struct skip_err *err)
+{
+	float *out = NULL;
+	int classes = graph->values[skip_graph_find_value(graph, "logits")].cols;
+	enum skip_status status = skip_cli_logits(device, graph, data, &out, NULL, err);
+	if (status == SKIP_OK) status = skip_metrics_compute(out, data->label, data->n_rows, classes, metrics, NULL, err);
+	if (status == SKIP_OK && logits) {
+		*logits = out;
+		return SKIP_OK;
+	}
+	skip_free(out);
+	return status;
+}
+
+json_t *skip_cli_metrics_head(struct skip_device *device)
+{
+	char date[32];
+	skip_clock_date(date);
+	return json_pack("{s:s, s:s, s:o}", "date", date, "command", skip_cli_command(), "host", skip_record_host(device));
+}

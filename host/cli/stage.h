@@ -1,0 +1,72 @@
+/*
+ * The stages of the method as verbs use them: option groups, running, recording, saving. `fit` is these in a row.
+ */
+#ifndef SKIP_CLI_STAGE_H
+#define SKIP_CLI_STAGE_H
+
+#include "cli/record.h"
+#include "cli/source.h"
+#include "method/search/search.h"
+#include "method/skill/skill.h"
+#include "method/tune/tune.h"
+
+/* Option groups: the words a person typed, turned into library options by the *_finish functions. */
+struct skip_cli_tune {
+	struct skip_tune_options options;
+	int64_t prefix, epochs, batch, patience;
+	const char *pool, *init, *start;
+};
+void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tune);
+enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_common *common, struct skip_err *err);
+
+struct skip_cli_skill {
+	struct skip_skill_options options;
+	int64_t samples;
+	const char *target, *labels, *reduce;
+};
+void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *skill);
+enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err);
+
+struct skip_cli_prune {
+	struct skip_prune_options options;
+	int64_t retune;
+	double rate;
+	const char *units, *compensate, *scores;
+};
+void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune);
+/* At most one of --rate, --speedup, --margin; none: --margin 1. */
+enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struct skip_cli_args *args, const struct skip_cli_common *common,
+				       struct skip_err *err);
+
+/* Places prefix and head on the encoder of a checkpoint and tunes them. */
+enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
+				   const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out,
+				   struct skip_err *err);
+/* JSON of what was asked for: deterministic, part of the manifest. */
+json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model);
+json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill);
+/* epochs, best_epoch, steps_per_second, train_seconds, history */
+json_t *skip_cli_tune_record(const struct skip_tune_result *result);
+
+/* Metrics of logits on labelled data; confusion [C][C] may be NULL. */
+enum skip_status skip_cli_evaluate(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **logits,
+				   struct skip_metrics *metrics, struct skip_err *err);
+
+/* date, command, host: the head of every metrics document. */
+json_t *skip_cli_metrics_head(struct skip_device *device);
+/* Writes a package of a canonical classifier, with programs for the device's profile and for `generic` and with known answers. */
+struct skip_cli_save {
+	const struct skip_graph *graph;
+	const struct skip_cli_model *source; /* tokenizer files */
+	const struct skip_labels *labels;
+	int max_length;
+	const json_t *settings, *metrics; /* borrowed */
+	bool report;
+};
+enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *device, const struct skip_cli_save *save, struct skip_err *err);
+
+/* Largest |logit difference| of a graph on this device from the known answers of a package; SKIP_ERR_VERIFY when there are none. */
+enum skip_status skip_cli_known_error(struct skip_device *device, const struct skip_package *package, double *worst, double *scale,
+				      struct skip_err *err);
+
+#endif

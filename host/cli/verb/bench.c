@@ -1,0 +1,222 @@
+/* skip bench: median and p95 of packed batches, several packages interleaved in one process. */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "cli/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LIST 16
+
+struct subject {
+	const char *path;
+	struct skip_cli_model model;
+	struct skip_session *session;
+	int value;
+};
+
+/* `rows` sequences of `length` token ids each, the same for every subject. */
+static enum skip_status synthetic(int rows, int length, struct skip_dataset *out, struct skip_err *err)
+{
+	struct skip_rng rng;
+	size_t n = (size_t)rows, tokens = n * (size_t)length;
+	struct skip_dataset data = { .n_rows = n };
+	data.ids = skip_alloc_array(tokens, sizeof(*data.ids));
+	data.types = skip_alloc_zeroed(tokens, sizeof(*data.types));
+	data.offset = skip_alloc_array(n + 1, sizeof(*data.offset));
+	if (!data.ids || !data.types || !data.offset) {
+		skip_dataset_deinit(&data);
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu tokens", tokens);
+	}
+	skip_rng_init(&rng, 0, "bench");
+	for (size_t i = 0; i < tokens; i++) data.ids[i] = (int32_t)skip_rng_below(&rng, 1000);
+	for (size_t i = 0; i <= n; i++) data.offset[i] = (int64_t)i * length;
+	*out = data;
+	return SKIP_OK;
+}
+
+/* GFLOP of one pass over the data: 2 operations a multiply-add, real lengths. */
+static double work_gflop(const struct skip_graph *graph, const struct skip_dataset *data)
+{
+	double macs = 0;
+	for (size_t i = 0; i < data->n_rows; i++) macs += skip_graph_macs(graph, (double)(data->offset[i + 1] - data->offset[i]), false);
+	return 2 * macs / 1e9;
+}
+
+struct cell {
+	const struct skip_dataset *data;
+	int batch, length; /* length 0: real data */
+	const char *name;
+};
+
+static enum skip_status run_cell(struct subject *subjects, size_t n, const struct cell *cell, double seconds, double peak, bool print, json_t *rows,
+				 struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_session *sessions[MAX_LIST];
+	int values[MAX_LIST];
+	double ms[MAX_LIST][2];
+	for (size_t i = 0; i < n; i++) {
+		sessions[i] = subjects[i].session;
+		values[i] = subjects[i].value;
+	}
+	SKIP_TRY(skip_measure_interleaved(sessions, values, n, cell->data, cell->batch, 5, seconds, ms, err));
+	for (size_t i = 0; i < n; i++) {
+		double gflops = work_gflop(subjects[i].model.graph, cell->data) / (ms[i][0] / 1e3);
+		/* against the last one named: the reference */
+		double speedup = ms[n - 1][0] / ms[i][0];
+		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype", "f32", "batch", cell->batch,
+					"median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops", gflops, "peak_share", gflops / peak, "speedup", speedup);
+		if (cell->length)
+			json_object_set_new(row, "length", json_integer(cell->length));
+		else
+			json_object_set_new(row, "data", json_string(cell->name));
+		json_array_append_new(rows, row);
+		if (!print) continue;
+		char length[24];
+		snprintf(length, sizeof(length), "%d", cell->length);
+		printf("%-32.32s %5d %7s %10.3f %10.3f %9.1f %6.1f %% %7.2fx\n", subjects[i].path, cell->batch, cell->length ? length : "data", ms[i][0], ms[i][1],
+		       gflops, 100 * gflops / peak, speedup);
+	}
+cleanup:
+	return status;
+}
+
+static enum skip_status print_layers(const struct subject *subject, const struct skip_dataset *data, int batch, bool json, json_t *list, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_plan *plan = skip_session_plan(subject->session);
+	struct skip_packer packer;
+	float *out = NULL;
+	int rows[4096], n = batch < (int)data->n_rows ? batch : (int)data->n_rows; /* --batch is at most 4096 */
+	double *seconds = skip_alloc_array(plan->n_launches, sizeof(*seconds));
+	skip_packer_init(&packer);
+	for (int i = 0; i < n; i++) rows[i] = i;
+	if (!seconds) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for times"));
+	SKIP_TRY(skip_packer_pack(&packer, data, rows, (size_t)n, err));
+	out = skip_alloc_array((size_t)n, (size_t)subject->model.labels.count * sizeof(*out));
+	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for logits"));
+	SKIP_TRY(skip_session_run(subject->session, &packer.batch, subject->value, out, err));
+	SKIP_TRY(skip_session_profile(subject->session, seconds, err));
+	const struct skip_graph *graph = skip_session_graph(subject->session);
+	if (!json) printf("\n%s, batch %d, %d tokens\n%5s %-36s %10s %9s\n", subject->path, n, packer.batch.n_tokens, "layer", "kernel", "ms", "GFLOP/s");
+	for (size_t i = 0; i < plan->n_launches; i++) {
+		const struct skip_plan_launch *launch = &plan->launches[i];
+		const char *name = plan->kernels[launch->n_cover ? launch->cover[0].kernel : launch->kernel].name;
+		double gflops = 2 * launch->macs_per_row * packer.batch.n_tokens / seconds[i] / 1e9;
+		int layer = graph->nodes[launch->node].layer;
+		json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:f, s:f}", "model", subject->path, "layer", layer, "kernel", name, "median_ms",
+						      seconds[i] * 1e3, "gflops", gflops));
+		if (!json) printf("%5d %-36.36s %10.4f %9.1f\n", layer, name, seconds[i] * 1e3, gflops);
+	}
+cleanup:
+	skip_packer_deinit(&packer);
+	skip_free(seconds);
+	skip_free(out);
+	return status;
+}
+
+struct settings {
+	struct skip_cli_common common;
+	struct skip_cli_input input;
+	const char *batch, *length, *data, *against;
+	double seconds;
+	bool layers;
+};
+
+static enum skip_status bench(struct subject *subjects, size_t n, const struct settings *set, struct skip_device *device, struct skip_err *err)
+{
+	enum skip_status status;
+	int batches[MAX_LIST], lengths[MAX_LIST];
+	size_t n_batches, n_lengths;
+	double peak;
+	struct skip_dataset data = { 0 };
+	json_t *rows = json_array(), *layers = json_array();
+	SKIP_TRY(skip_cli_int_list("--batch", set->batch, 4096, batches, MAX_LIST, &n_batches, err));
+	SKIP_TRY(skip_cli_int_list("--length", set->length, subjects[0].model.max_length, lengths, MAX_LIST, &n_lengths, err));
+	SKIP_TRY(skip_device_measure_peak(device, &peak, err));
+	if (!set->common.json)
+		printf("%s, %.1f GFLOP/s measured\n%-32s %5s %7s %10s %10s %9s %8s %8s\n", skip_device_get_info(device)->facts.name, peak, "model", "batch", "length",
+		       "median ms", "p95 ms", "GFLOP/s", "of peak", "speedup");
+	if (set->data) {
+		SKIP_TRY(skip_cli_read(set->data, &subjects[0].model, &set->input, false, false, NULL, NULL, &data, err));
+		if (!data.n_rows) SKIP_TRY(skip_err_at(err, SKIP_ERR_INPUT, set->data, 0, -1, "no rows to time"));
+	}
+	for (size_t b = 0; b < n_batches; b++) {
+		for (size_t l = 0; l < (set->data ? 1 : n_lengths); l++) {
+			if (skip_cli_interrupted) SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "interrupted"));
+			if (!set->data) {
+				skip_dataset_deinit(&data);
+				SKIP_TRY(synthetic(batches[b], lengths[l], &data, err));
+			}
+			struct cell cell = { .data = &data, .batch = batches[b], .length = set->data ? 0 : lengths[l], .name = set->data };
+			SKIP_TRY(run_cell(subjects, n, &cell, set->seconds, peak, !set->common.json, rows, err));
+			for (size_t i = 0; set->layers && i < n; i++) SKIP_TRY(print_layers(&subjects[i], &data, batches[b], set->common.json, layers, err));
+		}
+	}
+	if (set->common.json) {
+		json_t *out = json_pack("{s:o, s:f, s:O}", "device", skip_record_host(device), "peak_gflops", peak, "rows", rows);
+		if (set->layers) json_object_set(out, "launches", layers);
+		SKIP_TRY(skip_cli_print_json(out, err));
+	}
+cleanup:
+	json_decref(rows);
+	json_decref(layers);
+	skip_dataset_deinit(&data);
+	return status;
+}
+
+static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cli_args args = { 0 };
+	struct settings set = { .batch = "1,8,32", .length = "16,64,128", .seconds = 1 };
+	struct subject subjects[MAX_LIST] = { 0 };
+	struct skip_cli_device device = { 0 };
+	size_t n = 0;
+	skip_cli_common_options(&args, &set.common, true);
+	skip_cli_input_options(&args, &set.input);
+	skip_cli_string(&args, "--batch", &set.batch);
+	skip_cli_string(&args, "--length", &set.length);
+	skip_cli_string(&args, "--data", &set.data);
+	skip_cli_string(&args, "--against", &set.against);
+	skip_cli_real(&args, "--seconds", &set.seconds, 0.01, 3600);
+	skip_cli_flag(&args, "--layers", &set.layers);
+	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 8, err));
+	if (args.help) goto cleanup;
+	if (set.data && skip_cli_seen(&args, "--length")) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data and --length contradict each other"));
+	for (int i = 0; i < args.n_words; i++) subjects[n++].path = args.word[i];
+	if (set.against) subjects[n++].path = set.against;
+	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
+	for (size_t i = 0; i < n; i++) {
+		SKIP_TRY(skip_cli_open_model(subjects[i].path, &subjects[i].model, err));
+		const char *value = skip_graph_find_value(subjects[i].model.graph, "logits") != SKIP_NONE ? "logits" : "hidden";
+		SKIP_TRY(skip_open_inference(device.device, subjects[i].model.graph, value, true, &subjects[i].session, &subjects[i].value, err));
+	}
+	SKIP_TRY(bench(subjects, n, &set, device.device, err));
+cleanup:
+	for (size_t i = 0; i < n; i++) {
+		skip_session_destroy(subjects[i].session);
+		skip_cli_close_model(&subjects[i].model);
+	}
+	skip_cli_close_device(&device);
+	return status;
+}
+
+const struct skip_verb skip_verb_bench = {
+	.name = "bench",
+	.arguments = "PKG [PKG ...] [--against PKG0]",
+	.summary = "Time packages, interleaved: median, p95, GFLOP/s, share of peak",
+	.help = "  --batch 1,8,32          sequences a batch\n"
+		"  --length 16,64,128      tokens a sequence\n"
+		"  --data DATA             the whole file in packed batches of --batch instead\n"
+		"  --against PKG0          reference of the speedup column (else the last package)\n"
+		"  --seconds S             at least S seconds a cell (default 1)\n"
+		"  --layers                every kernel on its own too\n"
+		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"examples:\n"
+		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"
+		"  skip bench tickets.skip --against tickets.dense.skip --batch 32 --data test.tsv --json\n",
+	.order = 30,
+	.run = run,
+};

@@ -1,0 +1,244 @@
+/* skip fit: the whole job. Tune, attribute, prune, measure, report, package. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "cli/cut.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct fit {
+	struct skip_cli_common common;
+	struct skip_cli_input input;
+	struct skip_cli_tune tune;
+	struct skip_cli_skill skill;
+	struct skip_cli_prune prune;
+	const char *train_path, *dev_path, *test_path, *out;
+	char dense_path[600], checkpoint[640];
+	struct skip_cli_model model;
+	struct skip_cli_device device;
+	struct skip_dataset train, dev, test;
+	struct skip_labels labels;
+	int limit;
+	double margin, last;
+	struct skip_graph *dense; /* tuned */
+	struct skip_cli_cut cut;
+	struct skip_cli_outcome outcome;
+	json_t *stages, *tune_settings, *tune_record, *document;
+};
+
+static void end_stage(struct fit *fit, const char *name)
+{
+	double now = skip_clock_seconds();
+	json_array_append_new(fit->stages, json_pack("{s:s, s:f}", "name", name, "seconds", now - fit->last));
+	fit->last = now;
+}
+
+/* NAME.skip -> NAME.dense.skip, anything else -> NAME.dense.skip too. */
+static void name_outputs(struct fit *fit)
+{
+	size_t length = strlen(fit->out);
+	while (length > 1 && fit->out[length - 1] == '/') length--;
+	if (length > 5 && !strncmp(fit->out + length - 5, ".skip", 5)) length -= 5;
+	snprintf(fit->dense_path, sizeof(fit->dense_path), "%.*s.dense.skip", (int)length, fit->out);
+	snprintf(fit->checkpoint, sizeof(fit->checkpoint), "%s.tune-checkpoint", fit->dense_path);
+	fit->tune.options.checkpoint_path = fit->checkpoint;
+}
+
+static enum skip_status read_inputs(struct fit *fit, const char *model_path, struct skip_err *err)
+{
+	enum skip_status status;
+	SKIP_TRY(skip_cli_open_model(model_path, &fit->model, err));
+	SKIP_TRY(skip_cli_limit(&fit->model, &fit->input, &fit->limit, err));
+	SKIP_TRY(skip_cli_read(fit->train_path, &fit->model, &fit->input, true, false, NULL, &fit->labels, &fit->train, err));
+	SKIP_TRY(skip_cli_read(fit->dev_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->dev, err));
+	if (fit->test_path) SKIP_TRY(skip_cli_read(fit->test_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->test, err));
+	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
+cleanup:
+	return status;
+}
+
+/* With --resume a dense package made with the same settings stands for the finished tuning stage. */
+static enum skip_status reuse_dense(struct fit *fit, bool *reused, struct skip_err *err)
+{
+	struct skip_package *package = NULL;
+	*reused = false;
+	if (!fit->common.resume || !skip_package_is(fit->dense_path)) return SKIP_OK;
+	enum skip_status status = skip_package_open(fit->dense_path, &package, err);
+	if (status != SKIP_OK) return status;
+	const json_t *settings = json_object_get(json_object_get(json_object_get(package->manifest, "history"), "settings"), "tune");
+	if (!settings || !json_equal((json_t *)settings, json_object_get(fit->tune_settings, "tune"))) {
+		skip_package_close(package);
+		return skip_err_set(err, SKIP_ERR_USAGE, "--resume: %s was made with other settings; remove it or leave out --resume", fit->dense_path);
+	}
+	status = skip_graph_copy(package->graph, &fit->dense, err);
+	if (package->metrics) fit->tune_record = json_incref(json_object_get(package->metrics, "tune"));
+	skip_package_close(package);
+	*reused = status == SKIP_OK;
+	return status;
+}
+
+static enum skip_status tune_stage(struct fit *fit, const struct skip_progress *progress, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_tune_result result = { 0 };
+	struct skip_metrics metrics;
+	json_t *document = NULL;
+	bool reused;
+	SKIP_TRY(reuse_dense(fit, &reused, err));
+	if (reused) {
+		skip_cli_note(&fit->common, "resume", "tuning was finished: %s", fit->dense_path);
+		goto cleanup;
+	}
+	SKIP_TRY(skip_cli_run_tune(fit->device.device, &fit->model, &fit->tune, fit->labels.count, &fit->train, progress, &result, err));
+	SKIP_TRY(skip_cli_evaluate(fit->device.device, result.graph, &fit->dev, NULL, &metrics, err));
+	fit->tune_record = skip_cli_tune_record(&result);
+	document = skip_cli_metrics_head(fit->device.device);
+	json_object_set(document, "tune", fit->tune_record);
+	json_object_set_new(document, "dense", skip_record_metrics("dev", &metrics));
+	struct skip_cli_save save = { .graph = result.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
+				      .settings = fit->tune_settings, .metrics = document };
+	SKIP_TRY(skip_cli_save(fit->dense_path, &fit->device, &save, err));
+	remove(fit->checkpoint);
+	fit->dense = result.graph;
+	result.graph = NULL;
+cleanup:
+	json_decref(document);
+	skip_tune_result_deinit(&result);
+	if (status == SKIP_OK) end_stage(fit, "tune");
+	return status;
+}
+
+static enum skip_status cut_stage(struct fit *fit, const struct skip_progress *progress, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cli_outcome *outcome = &fit->outcome;
+	float *dense = NULL, *pruned = NULL;
+	const struct skip_dataset *held = fit->test_path ? &fit->test : &fit->dev;
+	SKIP_TRY(skip_cli_run_cut(fit->device.device, fit->dense, &fit->train, &fit->dev, held, &fit->prune, &fit->skill, progress, &fit->cut, err));
+	end_stage(fit, "prune");
+	outcome->split = fit->test_path ? "test" : "dev";
+	SKIP_TRY(skip_cli_evaluate(fit->device.device, fit->dense, held, &dense, &outcome->dense, err));
+	SKIP_TRY(skip_cli_evaluate(fit->device.device, fit->cut.result.graph, held, &pruned, &outcome->pruned, err));
+	skip_paired_compute(dense, pruned, held->label, held->n_rows, fit->labels.count, &outcome->paired);
+	end_stage(fit, "evaluate");
+cleanup:
+	skip_free(dense);
+	skip_free(pruned);
+	return status;
+}
+
+static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
+{
+	enum skip_status status;
+	json_t *settings = NULL;
+	json_t *record = skip_cli_cut_record(&fit->cut, fit->dense, &fit->outcome, fit->margin, err);
+	if (!record) return err ? err->status : SKIP_ERR_NOMEM;
+	fit->document = skip_cli_metrics_head(fit->device.device);
+	json_object_update(fit->document, record);
+	json_decref(record);
+	json_object_set(fit->document, "tune", fit->tune_record);
+	json_object_set_new(fit->document, "dev", json_pack("{s:o, s:o, s:f, s:f}", "dense", skip_record_metrics("dev", &fit->cut.result.dense), "pruned",
+							     skip_record_metrics("dev", &fit->cut.result.pruned), "drop", fit->cut.result.paired.drop,
+							     "drop_se", fit->cut.result.paired.drop_se));
+	json_object_set(fit->document, "stages", fit->stages);
+	json_object_set_new(fit->document, "dense_package", json_string(fit->dense_path));
+	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill));
+	struct skip_cli_save save = { .graph = fit->cut.result.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
+				      .settings = settings, .metrics = fit->document, .report = true };
+	status = skip_cli_save(fit->out, &fit->device, &save, err);
+	json_decref(settings);
+	if (status == SKIP_OK) end_stage(fit, "save");
+	return status;
+}
+
+static enum skip_status print_outcome(struct fit *fit, struct skip_err *err)
+{
+	skip_cli_progress_end();
+	if (fit->common.json) return skip_cli_print_json(json_incref(fit->document), err);
+	skip_cli_cut_print(&fit->cut, fit->dense, &fit->outcome, fit->margin);
+	printf("%-9s%s  (report: %s/report.html, dense: %s)\n", "written", fit->out, fit->out, fit->dense_path);
+	printf("%-9sskip run %s input.tsv\n", "next", fit->out);
+	return SKIP_OK;
+}
+
+static void declare_options(struct fit *fit, struct skip_cli_args *args)
+{
+	skip_cli_common_options(args, &fit->common, true);
+	skip_cli_input_options(args, &fit->input);
+	skip_cli_tune_options(args, &fit->tune);
+	skip_cli_skill_options(args, &fit->skill);
+	skip_cli_prune_options(args, &fit->prune);
+	skip_cli_string(args, "--train", &fit->train_path);
+	skip_cli_string(args, "--dev", &fit->dev_path);
+	skip_cli_string(args, "--test", &fit->test_path);
+	skip_cli_string(args, "-o", &fit->out);
+	skip_cli_flag(args, "--resume", &fit->common.resume);
+}
+
+static void deinit(struct fit *fit)
+{
+	skip_cli_cut_deinit(&fit->cut);
+	skip_graph_destroy(fit->dense);
+	json_decref(fit->stages);
+	json_decref(fit->tune_settings);
+	json_decref(fit->tune_record);
+	json_decref(fit->document);
+	skip_dataset_deinit(&fit->train);
+	skip_dataset_deinit(&fit->dev);
+	skip_dataset_deinit(&fit->test);
+	skip_labels_deinit(&fit->labels);
+	skip_cli_close_device(&fit->device);
+	skip_cli_close_model(&fit->model);
+}
+
+static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cli_args args = { 0 };
+	struct fit fit = { .stages = json_array() };
+	declare_options(&fit, &args);
+	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
+	if (args.help) goto cleanup;
+	if (!fit.train_path || !fit.dev_path || !fit.out)
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip fit %s", verb->arguments));
+	SKIP_TRY(skip_cli_tune_finish(&fit.tune, &fit.common, err));
+	SKIP_TRY(skip_cli_skill_finish(&fit.skill, &fit.common, err));
+	SKIP_TRY(skip_cli_prune_finish(&fit.prune, &args, &fit.common, err));
+	fit.margin = fit.prune.options.rate < 0 && !(fit.prune.options.speedup > 0) ? fit.prune.options.margin : -1;
+	name_outputs(&fit);
+	fit.last = skip_clock_seconds();
+	struct skip_progress progress = skip_cli_progress(&fit.common);
+	SKIP_TRY(read_inputs(&fit, args.word[0], err));
+	const struct skip_device_info *info = skip_device_get_info(fit.device.device);
+	skip_cli_note(&fit.common, "device", "%s, %s (profile %s)", info->facts.platform, info->facts.name, skip_device_profile(fit.device.device)->id);
+	fit.tune_settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&fit.tune, &fit.model));
+	end_stage(&fit, "read");
+	SKIP_TRY(tune_stage(&fit, &progress, err));
+	SKIP_TRY(cut_stage(&fit, &progress, err));
+	SKIP_TRY(save_stage(&fit, err));
+	SKIP_TRY(print_outcome(&fit, err));
+	SKIP_TRY(skip_cli_cut_verdict(&fit.cut, &fit.prune, err));
+cleanup:
+	deinit(&fit);
+	return status;
+}
+
+const struct skip_verb skip_verb_fit = {
+	.name = "fit",
+	.arguments = "MODEL --train DATA --dev DATA [--test DATA] -o NAME.skip",
+	.summary = "The whole job: tune, attribute, prune, measure, report, package",
+	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
+		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S\n"
+		"  --criterion C, --samples N, --target T, --labels L, --reduce R\n"
+		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S\n"
+		"  --resume                go on from the last finished epoch or stage\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n"
+		"  (see skip tune, attribute and prune --help for each)\n\n"
+		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
+		"examples:\n"
+		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --test test.tsv -o tickets.skip\n"
+		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --rate 0.518 -o half.skip\n",
+	.order = 10,
+	.run = run,
+};

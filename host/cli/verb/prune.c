@@ -1,0 +1,90 @@
+/* skip prune: search and cut, from a tuned package to a smaller one. */
+#include "cli/cut.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cli_args args = { 0 };
+	struct skip_cli_common common = { 0 };
+	struct skip_cli_input input = { 0 };
+	struct skip_cli_prune prune;
+	struct skip_cli_skill skill;
+	struct skip_cli_model model = { 0 };
+	struct skip_cli_device device = { 0 };
+	struct skip_dataset data = { 0 }, dev = { 0 };
+	struct skip_cli_cut cut = { 0 };
+	const char *data_path = NULL, *dev_path = NULL, *out = NULL;
+	json_t *settings = NULL, *document = NULL, *record = NULL;
+	skip_cli_common_options(&args, &common, true);
+	skip_cli_input_options(&args, &input);
+	skip_cli_skill_options(&args, &skill);
+	skip_cli_prune_options(&args, &prune);
+	skip_cli_string(&args, "--scores", &prune.scores);
+	skip_cli_string(&args, "--data", &data_path);
+	skip_cli_string(&args, "--dev", &dev_path);
+	skip_cli_string(&args, "-o", &out);
+	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
+	if (args.help) goto cleanup;
+	if (!data_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data, --dev and -o are needed; usage: skip prune %s", verb->arguments));
+	if (prune.scores && skip_cli_seen(&args, "--criterion")) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--scores and --criterion contradict each other"));
+	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
+	SKIP_TRY(skip_cli_prune_finish(&prune, &args, &common, err));
+	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_need_classes(&model, err));
+	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));
+	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &model.labels, NULL, &dev, err));
+	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	struct skip_progress progress = skip_cli_progress(&common);
+	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, &progress, &cut, err));
+	struct skip_cli_outcome outcome = { .split = "dev", .dense = cut.result.dense, .pruned = cut.result.pruned, .paired = cut.result.paired };
+	double margin = prune.options.rate < 0 && !(prune.options.speedup > 0) ? prune.options.margin : -1;
+	record = skip_cli_cut_record(&cut, model.graph, &outcome, margin, err);
+	if (!record) SKIP_TRY(err ? err->status : SKIP_ERR_NOMEM);
+	document = skip_cli_metrics_head(device.device);
+	json_object_update(document, record);
+	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill));
+	if (model.package && model.package->metrics && json_object_get(model.package->metrics, "tune"))
+		json_object_set(document, "tune", json_object_get(model.package->metrics, "tune"));
+	struct skip_cli_save save = { .graph = cut.result.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
+				      .metrics = document, .report = true };
+	SKIP_TRY(skip_cli_save(out, &device, &save, err));
+	skip_cli_progress_end();
+	if (common.json)
+		SKIP_TRY(skip_cli_print_json(json_incref(record), err));
+	else
+		skip_cli_cut_print(&cut, model.graph, &outcome, margin);
+	SKIP_TRY(skip_cli_cut_verdict(&cut, &prune, err));
+cleanup:
+	json_decref(record);
+	json_decref(settings);
+	json_decref(document);
+	skip_cli_cut_deinit(&cut);
+	skip_dataset_deinit(&data);
+	skip_dataset_deinit(&dev);
+	skip_cli_close_device(&device);
+	skip_cli_close_model(&model);
+	return status;
+}
+
+const struct skip_verb skip_verb_prune = {
+	.name = "prune",
+	.arguments = "PKG --data DATA --dev DATA -o PKG2",
+	.summary = "Find the units the task needs and cut the rest away",
+	.help = "  --margin PSI | --rate R | --speedup X\n"
+		"                          points of accuracy to lose on dev (default 1), share of encoder parameters\n"
+		"                          to remove, or measured speed-up to reach\n"
+		"  --search binary|adaptive\n"
+		"  --units LIST            of ffn,head,v,qk,layer (default ffn,v,qk)\n"
+		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
+		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
+		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"examples:\n"
+		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
+		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n",
+	.order = 50,
+	.run = run,
+};
