@@ -11,9 +11,22 @@
 struct subject {
 	const char *path;
 	struct skip_cli_model model;
+	struct skip_graph *pooled; /* of an encoder without classes */
 	struct skip_session *session;
 	int value;
 };
+
+static enum skip_status open_subject(struct subject *subject, struct skip_device *device, struct skip_err *err)
+{
+	enum skip_status status;
+	SKIP_TRY(skip_cli_open_model(subject->path, &subject->model, err));
+	const struct skip_graph *graph = subject->model.graph;
+	if (skip_graph_find_value(graph, "logits") != SKIP_NONE) return skip_open_inference(device, graph, "logits", true, &subject->session, &subject->value, err);
+	SKIP_TRY(skip_pass_head(graph, subject->model.checkpoint.pool, NULL, NULL, 0, &subject->pooled, err));
+	SKIP_TRY(skip_open_inference(device, subject->pooled, "pooled", true, &subject->session, &subject->value, err));
+cleanup:
+	return status;
+}
 
 /* `rows` sequences of `length` token ids each, the same for every subject. */
 static enum skip_status synthetic(int rows, int length, struct skip_dataset *out, struct skip_err *err)
@@ -94,11 +107,11 @@ static enum skip_status print_layers(const struct subject *subject, const struct
 	for (int i = 0; i < n; i++) rows[i] = i;
 	if (!seconds) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for times"));
 	SKIP_TRY(skip_packer_pack(&packer, data, rows, (size_t)n, err));
-	out = skip_alloc_array((size_t)n, (size_t)subject->model.labels.count * sizeof(*out));
-	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for logits"));
+	const struct skip_graph *graph = skip_session_graph(subject->session);
+	out = skip_alloc_array((size_t)n, (size_t)graph->values[subject->value].cols * sizeof(*out));
+	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the result"));
 	SKIP_TRY(skip_session_run(subject->session, &packer.batch, subject->value, out, err));
 	SKIP_TRY(skip_session_profile(subject->session, seconds, err));
-	const struct skip_graph *graph = skip_session_graph(subject->session);
 	if (!json) printf("\n%s, batch %d, %d tokens\n%5s %-36s %10s %9s\n", subject->path, n, packer.batch.n_tokens, "layer", "kernel", "ms", "GFLOP/s");
 	for (size_t i = 0; i < plan->n_launches; i++) {
 		const struct skip_plan_launch *launch = &plan->launches[i];
@@ -188,15 +201,12 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	for (int i = 0; i < args.n_words; i++) subjects[n++].path = args.word[i];
 	if (set.against) subjects[n++].path = set.against;
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
-	for (size_t i = 0; i < n; i++) {
-		SKIP_TRY(skip_cli_open_model(subjects[i].path, &subjects[i].model, err));
-		const char *value = skip_graph_find_value(subjects[i].model.graph, "logits") != SKIP_NONE ? "logits" : "hidden";
-		SKIP_TRY(skip_open_inference(device.device, subjects[i].model.graph, value, true, &subjects[i].session, &subjects[i].value, err));
-	}
+	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], device.device, err));
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
 	for (size_t i = 0; i < n; i++) {
 		skip_session_destroy(subjects[i].session);
+		skip_graph_destroy(subjects[i].pooled);
 		skip_cli_close_model(&subjects[i].model);
 	}
 	skip_cli_close_device(&device);
