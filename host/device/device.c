@@ -18,7 +18,7 @@ struct skip_device {
 
 /* All devices with the profile each matches; *found is freed with skip_free. */
 static enum skip_status find_devices(const struct skip_profiles *profiles, int threads, struct skip_cl_found **found, size_t *n,
-                                     struct skip_err *err)
+				     struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_cl_found *list = NULL;
@@ -91,7 +91,7 @@ static bool parse_index(const char *which, int *platform, int *device)
 
 /* The device meant by `which`, the best of those that fit; NULL when none does. `forced`: the profile when `which` names one, else NULL. */
 static const struct skip_cl_found *choose(const struct skip_profiles *profiles, const struct skip_cl_found *found, size_t n,
-                                          const char *which, const struct skip_profile *forced)
+					  const char *which, const struct skip_profile *forced)
 {
 	const struct skip_cl_found *best = NULL;
 	int platform = 0, device = 0;
@@ -119,7 +119,7 @@ static enum skip_status no_device(const struct skip_cl_found *found, size_t n, c
 	for (size_t i = 0; i < n; i++) {
 		const struct skip_device_info *info = &found[i].info;
 		skip_buf_printf(&list, "%s%d:%d %s, %s (%s)", i ? "; " : "", info->platform_index, info->device_index, info->facts.platform,
-		                info->facts.name, info->profile_id);
+				info->facts.name, info->profile_id);
 	}
 	skip_err_set(err, SKIP_ERR_NO_DEVICE, "no device fits \"%.100s\"; there are: %s", which, skip_buf_text(&list));
 	skip_buf_deinit(&list);
@@ -127,7 +127,7 @@ static enum skip_status no_device(const struct skip_cl_found *found, size_t n, c
 }
 
 enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
-                                  struct skip_err *err)
+				  struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_cl_found *found = NULL;

@@ -33,7 +33,7 @@ static void write_text(struct skip_buf *text, int vec, size_t local)
 
 /* Best time of several runs of at least RUN_SECONDS; gives work-items per second. */
 static enum skip_status best_rate(struct skip_cl *cl, struct skip_cl_kernel *kernel, size_t local, size_t start, double *rate,
-                                  struct skip_err *err)
+				  struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const size_t group[3] = {local, 1, 1};
@@ -76,13 +76,14 @@ enum skip_status skip_device_measure_peak(struct skip_device *device, double *gf
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a kernel");
 		goto cleanup;
 	}
-	SKIP_TRY(skip_cl_program_build(cl, "peak", skip_buf_text(&text), profile->options, profile->binary_cache, &program, err));
+	SKIP_TRY(skip_cl_program_build(cl, "peak", skip_buf_text(&text), profile->options, &program, err));
 	SKIP_TRY(skip_cl_kernel_create(program, "peak", &kernel, err));
 	SKIP_TRY(skip_cl_buffer_create(cl, 16 * sizeof(float), &out, err));
 	SKIP_TRY(skip_cl_set_buffer(kernel, 0, out, err));
 	SKIP_TRY(skip_cl_set_word(kernel, 1, &scale, err));
 	SKIP_TRY(skip_cl_set_word(kernel, 2, &shift, err));
 	SKIP_TRY(best_rate(cl, kernel, local, (size_t)skip_device_get_info(device)->compute_units * 16 * local, &rate, err));
+	skip_cl_program_store(cl, program);
 	*gflops_f32 = rate * STEPS * CHAINS * profile->vec * 2.0 * 1e-9;
 cleanup:
 	skip_cl_buffer_destroy(out);

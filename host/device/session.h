@@ -15,7 +15,8 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 			    struct skip_plan **out, struct skip_err *err);
 
 /* run/: builds programs (disk cache), creates weight buffers from the graph's tensors. Takes its own references to tensors; does not keep graph
- * or plan pointers after destroy of the session only (both must outlive it). Ends with a warm-up of every kernel when `warm`. */
+ * or plan pointers after destroy of the session only (both must outlive it). With `warm` it ends by
+ * running every kernel once and keeping the binaries on disk: for programs that will be used again, in this process or another. */
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
 				     struct skip_session **out, struct skip_err *err);
 /* lower + create; the session owns a copy of the graph and the plan. The usual way. */

@@ -103,8 +103,8 @@ Test(cache, environment_names_the_folder)
 	static const struct {
 		const char *set, *xdg, *home, *expected;
 	} cases[] = {
-	    {"/a/b", "/x", "/h", "/a/b"},         {"0", "/x", "/h", ""},       {"off", "/x", "/h", ""},
-	    {NULL, "/x", "/h", "/x/skip"},        {"", "/x", "/h", "/x/skip"}, {NULL, "x", "/h", "/h/.cache/skip"},
+	    {"/a/b", "/x", "/h", "/a/b"},	  {"0", "/x", "/h", ""},       {"off", "/x", "/h", ""},
+	    {NULL, "/x", "/h", "/x/skip"},	  {"", "/x", "/h", "/x/skip"}, {NULL, "x", "/h", "/h/.cache/skip"},
 	    {NULL, NULL, "/h", "/h/.cache/skip"}, {NULL, NULL, NULL, ""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

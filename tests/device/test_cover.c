@@ -22,8 +22,8 @@ static int64_t cheapest(int rows, const struct tiles *tiles)
 
 ParameterizedTestParameters(cover, is_the_cheapest)
 {
-	static struct tiles sets[] = {{3, {12, 8, 4}},     {2, {12, 8}}, {1, {6}},         {3, {6, 4, 2}},
-	                              {4, {64, 32, 7, 1}}, {1, {1}},     {4, {9, 5, 3, 2}}};
+	static struct tiles sets[] = {{3, {12, 8, 4}},	   {2, {12, 8}}, {1, {6}},	   {3, {6, 4, 2}},
+				      {4, {64, 32, 7, 1}}, {1, {1}},	 {4, {9, 5, 3, 2}}};
 	return cr_make_param_array(struct tiles, sets, sizeof(sets) / sizeof(sets[0]));
 }
 
@@ -39,7 +39,7 @@ ParameterizedTest(struct tiles *tiles, cover, is_the_cheapest)
 		}
 		cr_assert(covered >= rows, "rows %d: only %lld covered", rows, (long long)covered);
 		cr_assert(cost == cheapest(rows, tiles), "rows %d: cost %lld, possible is %lld", rows, (long long)cost,
-		          (long long)cheapest(rows, tiles));
+			  (long long)cheapest(rows, tiles));
 	}
 }
 
@@ -49,8 +49,8 @@ struct example {
 
 ParameterizedTestParameters(cover, examples)
 {
-	static struct example examples[] = {{19, {1, 1, 0}}, {16, {0, 2, 0}}, {1, {0, 0, 1}},    {12, {1, 0, 0}}, {24, {2, 0, 0}},
-	                                    {13, {0, 2, 0}}, {8, {0, 1, 0}},  {126, {10, 1, 0}}, {30, {2, 1, 0}}, {100000, {8333, 0, 1}}};
+	static struct example examples[] = {{19, {1, 1, 0}}, {16, {0, 2, 0}}, {1, {0, 0, 1}},	 {12, {1, 0, 0}}, {24, {2, 0, 0}},
+					    {13, {0, 2, 0}}, {8, {0, 1, 0}},  {126, {10, 1, 0}}, {30, {2, 1, 0}}, {100000, {8333, 0, 1}}};
 	return cr_make_param_array(struct example, examples, sizeof(examples) / sizeof(examples[0]));
 }
 
@@ -61,6 +61,6 @@ ParameterizedTest(struct example *example, cover, examples)
 	skip_cover(example->rows, tile, 3, count);
 	for (int i = 0; i < 3; i++) {
 		cr_expect(count[i] == example->count[i], "rows %d: %lld tiles of %d, expected %d", example->rows, (long long)count[i],
-		          tile[i], example->count[i]);
+			  tile[i], example->count[i]);
 	}
 }

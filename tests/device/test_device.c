@@ -65,7 +65,7 @@ Test(device, what_does_not_exist_is_named_with_what_does)
 		if (strcmp(skip_device_get_info(open.device)->profile_id, names[i]) == 0) continue;
 		CHECK_FAILS(skip_device_open(open.profiles, names[i], 0, &device, &err), SKIP_ERR_NO_DEVICE);
 		cr_expect(strstr(err.message, names[i]) && strstr(err.message, skip_device_get_info(open.device)->facts.name), "%s",
-		          err.message);
+			  err.message);
 		cr_expect(device == NULL);
 	}
 	close_device(&open);

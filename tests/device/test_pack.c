@@ -82,9 +82,9 @@ ParameterizedTestParameters(pack, places_every_element)
 {
 	static struct shape shapes[] = {
 	    {SKIP_F32, 61, 7, 32, 0, 1, SKIP_LAYOUT_PANELS, 65536},  {SKIP_F32, 61, 7, 32, 1, 1, SKIP_LAYOUT_PANELS, 65536},
-	    {SKIP_F16, 33, 200, 16, 0, 1, SKIP_LAYOUT_PANELS, 2048}, {SKIP_BF16, 130, 33, 8, 1, 2, SKIP_LAYOUT_PANELS, 1024},
-	    {SKIP_F64, 96, 65, 32, 0, 3, SKIP_LAYOUT_PANELS, 2048},  {SKIP_F32, 96, 64, 4, 0, 3, SKIP_LAYOUT_PANELS, 65536},
-	    {SKIP_F32, 1, 1, 32, 0, 1, SKIP_LAYOUT_PANELS, 2048},    {SKIP_F32, 61, 0, 32, 0, 1, SKIP_LAYOUT_PADDED, 65536},
+	    {SKIP_F16, 33, 200, 16, 0, 1, SKIP_LAYOUT_PANELS, 4096}, {SKIP_BF16, 130, 33, 8, 1, 2, SKIP_LAYOUT_PANELS, 1024},
+	    {SKIP_F64, 96, 65, 32, 0, 3, SKIP_LAYOUT_PANELS, 4096},  {SKIP_F32, 96, 64, 4, 0, 3, SKIP_LAYOUT_PANELS, 65536},
+	    {SKIP_F32, 1, 1, 32, 0, 1, SKIP_LAYOUT_PANELS, 4096},    {SKIP_F32, 61, 0, 32, 0, 1, SKIP_LAYOUT_PADDED, 65536},
 	    {SKIP_F16, 64, 0, 32, 0, 2, SKIP_LAYOUT_PADDED, 256},    {SKIP_BF16, 61, 7, 0, 0, 3, SKIP_LAYOUT_ROWS, 64},
 	    {SKIP_F32, 5, 7000, 0, 0, 1, SKIP_LAYOUT_ROWS, 4096},    {SKIP_F64, 7, 0, 0, 0, 1, SKIP_LAYOUT_ROWS, 16},
 	};
@@ -132,9 +132,9 @@ static enum skip_status refuse(void *context, size_t first, const float *data, s
 Test(pack, hands_on_a_failed_write)
 {
 	struct skip_err err;
-	float stage[2048];
-	struct skip_tensor *tensor = numbered(SKIP_F32, 64, 64, 0);
-	const struct skip_pack pack = {SKIP_LAYOUT_PANELS, 32, 0, stage, 2048, refuse, NULL};
+	float stage[4096];
+	struct skip_tensor *tensor = numbered(SKIP_F32, 64, 128, 0);
+	const struct skip_pack pack = {SKIP_LAYOUT_PANELS, 32, 0, stage, 4096, refuse, NULL};
 	CHECK_FAILS(skip_pack(&pack, tensor, &err), SKIP_ERR_DEVICE);
 	skip_tensor_unref(tensor);
 }

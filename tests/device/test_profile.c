@@ -89,7 +89,7 @@ Test(profile, devices_match_as_the_table_says)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct skip_device_facts facts = facts_of(cases[i].platform, cases[i].name, cases[i].vendor, cases[i].type);
 		cr_expect(strcmp(matched(profiles, &facts), cases[i].id) == 0, "%s / %s matches %s, expected %s", cases[i].platform,
-		          cases[i].name, matched(profiles, &facts), cases[i].id);
+			  cases[i].name, matched(profiles, &facts), cases[i].id);
 	}
 	skip_profiles_destroy(profiles);
 }
@@ -176,7 +176,7 @@ Test(profile, provenance_names_values_and_sources_that_exist)
 		json_object_foreach(json_object_get(profile->json, "provenance"), pointer, entry)
 		{
 			const char *status = json_string_value(json_object_get(entry, "status")),
-			           *id = json_string_value(json_object_get(entry, "source"));
+				   *id = json_string_value(json_object_get(entry, "source"));
 			const json_t *sources = json_object_get(profile->json, "sources");
 			bool found = false;
 			for (size_t s = 0; s < json_array_size(sources); s++) {
@@ -185,7 +185,7 @@ Test(profile, provenance_names_values_and_sources_that_exist)
 			cr_expect(at_pointer(profile->json, pointer) != NULL, "%s: nothing at %s", profile->id, pointer);
 			cr_expect(found, "%s: no source %s", profile->id, id);
 			cr_expect(strcmp(status, "verified") == 0 || strcmp(status, "unverified") == 0, "%s: status %s", profile->id,
-			          status);
+				  status);
 			seen++;
 		}
 	}
@@ -202,7 +202,7 @@ Test(profile, compiled_in_set_is_the_folder)
 	cr_assert(skip_profiles_count(files) == skip_profiles_count(embedded));
 	for (size_t i = 0; i < skip_profiles_count(files); i++) {
 		cr_expect(json_equal(skip_profiles_at(files, i)->json, skip_profiles_at(embedded, i)->json), "%s",
-		          skip_profiles_at(files, i)->id);
+			  skip_profiles_at(files, i)->id);
 	}
 	skip_profiles_destroy(files);
 	skip_profiles_destroy(embedded);
@@ -215,11 +215,11 @@ Test(profile, children_merge_with_their_parents)
 	make_folder();
 	put("generic.json", GENERIC);
 	put("p.json", "{\"schema\":1,\"id\":\"p\",\"extends\":\"generic\",\"kind\":\"cpu\",\"match\":[{\"platform\":\"P\"}],"
-	              "\"compile\":{\"options\":[\"-a\",\"-b\"],\"binary_cache\":false},\"forms\":{\"vec\":8,\"key_align\":16},"
-	              "\"sources\":[{\"id\":\"s\"}],\"provenance\":{\"/forms/vec\":{\"source\":\"s\",\"status\":\"verified\"},"
-	              "\"/forms/key_align\":{\"source\":\"s\",\"status\":\"verified\"}}}");
+		      "\"compile\":{\"options\":[\"-a\",\"-b\"]},\"forms\":{\"vec\":8,\"key_align\":16},"
+		      "\"sources\":[{\"id\":\"s\"}],\"provenance\":{\"/forms/vec\":{\"source\":\"s\",\"status\":\"verified\"},"
+		      "\"/forms/key_align\":{\"source\":\"s\",\"status\":\"verified\"}}}");
 	put("c.json", "{\"schema\":1,\"id\":\"c\",\"extends\":\"p\",\"title\":\"Child\",\"forms\":{\"vec\":16,\"mr\":[12,8]},\"sources\":[{"
-	              "\"id\":\"t\"}]}");
+		      "\"id\":\"t\"}]}");
 	put("README.md", "not a profile");
 	put(".hidden.json", "nor this");
 	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
@@ -228,8 +228,7 @@ Test(profile, children_merge_with_their_parents)
 	cr_expect(strcmp(c->title, "Child") == 0 && strcmp(p->title, "Any") == 0);
 	cr_expect(c->kind == SKIP_PROFILE_CPU && c->vec == 16 && p->vec == 8 && c->key_align == 16 && c->nv == 1);
 	cr_expect(c->n_mr == 2 && c->mr[0] == 12 && c->mr[1] == 8 && p->n_mr == 1);
-	cr_expect(strcmp(c->options, "-a -b") == 0 && c->binary_cache == false);
-	cr_expect(skip_profiles_find(profiles, "generic")->binary_cache);
+	cr_expect(strcmp(c->options, "-a -b") == 0);
 	cr_expect(json_array_size(json_object_get(c->json, "sources")) == 2);
 	/* The child's own number is not what the parent's source vouched for. */
 	const json_t *provenance = json_object_get(c->json, "provenance");
@@ -251,21 +250,21 @@ Test(profile, conditions_all_have_to_hold_and_most_wins)
 	put("a.json", "{\"schema\":1,\"id\":\"a\",\"extends\":\"generic\",\"match\":[{\"platform\":\"Plat*\"}]}");
 	put("b.json", "{\"schema\":1,\"id\":\"b\",\"extends\":\"generic\",\"match\":[{\"platform\":\"Platform*\"}]}");
 	put("c.json", "{\"schema\":1,\"id\":\"c\",\"extends\":\"generic\",\"match\":[{\"platform\":\"P*\",\"driver_min\":\"3.1\",\"driver_"
-	              "max\":\"4.10\"}]}");
+		      "max\":\"4.10\"}]}");
 	put("d.json", "{\"schema\":1,\"id\":\"d\",\"extends\":\"generic\",\"match\":[{\"platform\":\"*\",\"extensions\":[\"cl_a\",\"cl_b\","
-	              "\"cl_c\"]},"
-	              "{\"device\":\"dev?\",\"type\":\"gpu\",\"vendor\":\"V\",\"version\":\"OpenCL 3*\"}]}");
+		      "\"cl_c\"]},"
+		      "{\"device\":\"dev?\",\"type\":\"gpu\",\"vendor\":\"V\",\"version\":\"OpenCL 3*\"}]}");
 	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
 	struct skip_device_facts facts = facts_of("Platform X", "device", "V", "gpu");
 	cr_expect(strcmp(matched(profiles, &facts), "b") == 0, "longer text wins");
 	const struct {
 		const char *driver, *id;
 	} drivers[] = {{"3.1+debian", "c"}, {"3.0.9", "b"},  {"4.9", "c"},  {"4.10", "c"},
-	               {"4.11", "b"},       {"4.10.1", "b"}, {"v3.1", "c"}, {"10", "b"}};
+		       {"4.11", "b"},	    {"4.10.1", "b"}, {"v3.1", "c"}, {"10", "b"}};
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
 		snprintf(facts.driver, sizeof(facts.driver), "%s", drivers[i].driver);
 		cr_expect(strcmp(matched(profiles, &facts), drivers[i].id) == 0, "driver %s: %s", drivers[i].driver,
-		          matched(profiles, &facts));
+			  matched(profiles, &facts));
 	}
 	snprintf(facts.extensions, sizeof(facts.extensions), "cl_a cl_bb cl_c");
 	cr_expect(strcmp(matched(profiles, &facts), "b") == 0, "a part of a word is no extension");
@@ -342,7 +341,6 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 	    {CHILD("\"forms\":{\"variants\":[1,\"generic\"]}"), "\"forms.variants[0]\""},
 	    {CHILD("\"compile\":{\"options\":[\"D=1\"]}"), "\"compile.options[0]\""},
 	    {CHILD("\"compile\":{\"options\":\"-D\"}"), "\"compile.options\""},
-	    {CHILD("\"compile\":{\"binary_cache\":1}"), "\"compile.binary_cache\""},
 	    {CHILD("\"compile\":{\"flags\":[]}"), "\"compile.flags\": unknown field"},
 	    {CHILD("\"match\":{}"), "\"match\""},
 	    {CHILD("\"match\":[]"), "\"match\""},

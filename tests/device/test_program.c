@@ -27,9 +27,8 @@ static bool build_and_run(struct skip_device *device, const char *source, const 
 	struct skip_cl_kernel *kernel = NULL;
 	struct skip_cl_buffer *buffer = NULL;
 	float x[3] = {1, 2, 3};
-	CHECK_OK(skip_cl_program_build(cl, "twice", source, options, true, &program, &err));
+	CHECK_OK(skip_cl_program_build(cl, "twice", source, options, &program, &err));
 	CHECK_OK(skip_cl_kernel_create(program, "twice", &kernel, &err));
-	skip_cl_program_store(cl, program);
 	CHECK_OK(skip_cl_buffer_create(cl, sizeof(x), &buffer, &err));
 	CHECK_OK(skip_cl_write(cl, buffer, 0, x, sizeof(x), &err));
 	CHECK_OK(skip_cl_set_buffer(kernel, 0, buffer, &err));
@@ -37,6 +36,7 @@ static bool build_and_run(struct skip_device *device, const char *source, const 
 	CHECK_OK(skip_cl_read(cl, buffer, 0, x, sizeof(x), &err));
 	for (int i = 0; i < 3; i++) cr_expect(x[i] == factor * (float)(i + 1), "%g", x[i]);
 	bool hit = skip_cl_program_was_cached(program);
+	skip_cl_program_store(cl, program);
 	skip_cl_buffer_destroy(buffer);
 	skip_cl_kernel_destroy(kernel);
 	skip_cl_program_destroy(program);
@@ -76,8 +76,8 @@ Test(program, a_build_failure_says_where)
 	struct skip_cl_program *program = NULL;
 	struct test_device device = open_device(NULL);
 	CHECK_FAILS(skip_cl_program_build(skip_device_cl(device.device), "broken", "__kernel void k(__global float *x) { x[0] = nowhere; }",
-	                                  "", true, &program, &err),
-	            SKIP_ERR_DEVICE);
+					  "", &program, &err),
+		    SKIP_ERR_DEVICE);
 	cr_expect(err.cl_code == -11, "%d", err.cl_code);
 	cr_expect(strstr(err.message, "program broken does not build: CL_BUILD_PROGRAM_FAILURE (-11)") == err.message, "%s", err.message);
 	cr_expect(strstr(err.message, "nowhere") != NULL, "%s", err.message);
@@ -92,7 +92,7 @@ Test(program, failures_carry_the_code)
 	struct skip_cl_kernel *kernel = NULL;
 	struct test_device device = open_device(NULL);
 	struct skip_cl *cl = skip_device_cl(device.device);
-	CHECK_OK(skip_cl_program_build(cl, "twice", text, "", false, &program, &err));
+	CHECK_OK(skip_cl_program_build(cl, "twice", text, "", &program, &err));
 	CHECK_FAILS(skip_cl_kernel_create(program, "thrice", &kernel, &err), SKIP_ERR_DEVICE);
 	cr_expect(err.cl_code == -46 && strstr(err.message, "CL_INVALID_KERNEL_NAME") && strstr(err.message, "thrice"), "%s", err.message);
 	CHECK_OK(skip_cl_kernel_create(program, "twice", &kernel, &err));

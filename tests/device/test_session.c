@@ -33,7 +33,7 @@ static struct skip_tensor *random_tensor(struct skip_rng *rng, const char *name,
 
 /* Adds y = act(x W^T + b) and returns the value. The weight is a concatenation when `split` > 0 rows go to a first part. */
 static int add_linear(struct skip_graph *graph, struct skip_rng *rng, const struct shape *shape, int x, int out_width, int split,
-                      enum skip_act act, const char *name)
+		      enum skip_act act, const char *name)
 {
 	struct skip_err err;
 	char weight_name[64], bias_name[64];
@@ -45,7 +45,7 @@ static int add_linear(struct skip_graph *graph, struct skip_rng *rng, const stru
 	struct skip_tensor *weight = NULL, *bias = random_tensor(rng, bias_name, shape->dtype, out_width, 0);
 	if (split > 0) {
 		struct skip_tensor *part[2] = {random_tensor(rng, "part0", shape->dtype, split, cols),
-		                               random_tensor(rng, "part1", shape->dtype, rows - split, cols)};
+					       random_tensor(rng, "part1", shape->dtype, rows - split, cols)};
 		part[1]->trained = true;
 		CHECK_OK(skip_tensor_concat(weight_name, part, 2, &weight, &err));
 		for (int i = 0; i < 2; i++) skip_tensor_unref(part[i]);
@@ -112,7 +112,7 @@ static void compare(struct skip_session *session, const struct net *net, int n_t
 ParameterizedTestParameters(session, matches_the_reference)
 {
 	static struct shape shapes[] = {
-	    {"auto", 61, 7, 5, 0, SKIP_ACT_NONE, SKIP_F32},       {"auto", 7, 61, 33, 1, SKIP_ACT_GELU, SKIP_F32},
+	    {"auto", 61, 7, 5, 0, SKIP_ACT_NONE, SKIP_F32},	  {"auto", 7, 61, 33, 1, SKIP_ACT_GELU, SKIP_F32},
 	    {"auto", 64, 96, 1, 0, SKIP_ACT_GELU_TANH, SKIP_F64}, {"generic", 61, 7, 5, 0, SKIP_ACT_RELU, SKIP_F32},
 	    {"generic", 7, 61, 33, 1, SKIP_ACT_NONE, SKIP_F64},
 	};

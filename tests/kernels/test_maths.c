@@ -59,7 +59,7 @@ static struct skip_cl_program *build(struct skip_cl *cl, const char *const *comm
 	CHECK_OK(skip_emit_common(common, &text, &err));
 	skip_buf_puts(&text, skip_buf_text(kernels));
 	cr_assert(skip_buf_ok(&text));
-	CHECK_OK(skip_cl_program_build(cl, "maths", skip_buf_text(&text), "", false, &program, &err));
+	CHECK_OK(skip_cl_program_build(cl, "maths", skip_buf_text(&text), "", &program, &err));
 	skip_buf_deinit(&text);
 	return program;
 }

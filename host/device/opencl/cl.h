@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct skip_cl;         /* context and queue */
-struct skip_cl_buffer;  /* device memory */
+struct skip_cl;		/* context and queue */
+struct skip_cl_buffer;	/* device memory */
 struct skip_cl_program; /* a built program */
-struct skip_cl_kernel;  /* one kernel with its own arguments */
-struct skip_cl_event;   /* a moment in the queue */
+struct skip_cl_kernel;	/* one kernel with its own arguments */
+struct skip_cl_event;	/* a moment in the queue */
 
 /* Name of an OpenCL code, "CL_OUT_OF_RESOURCES"; "unknown code" for others. */
 const char *skip_cl_code_name(int32_t code);
@@ -30,8 +30,10 @@ struct skip_cl_found {
 };
 /*
  * Every device of every platform, in the loader's order. No platform, and a platform without devices, are no errors. *out is freed with
- * skip_free. `threads` > 0 limits PoCL's threads; it works only until the first call of a process has loaded the platforms, because PoCL
- * reads POCL_MAX_PTHREAD_COUNT (POCL_CPU_MAX_CU_COUNT since 4.0) then; a variable the user has set stays.
+ * skip_free. The first call of a process loads the platforms, and PoCL reads its environment then; what the user has set stays. `threads` >
+ * 0 limits PoCL's threads (POCL_MAX_PTHREAD_COUNT, POCL_CPU_MAX_CU_COUNT since 4.0) if it comes with that first call.
+ * POCL_WORK_GROUP_SPECIALIZATION is set to 0: else PoCL 3.1 compiles a kernel once for small grids, again for large ones and a third time
+ * when its binary is asked for, each 0.1 to 0.2 s, and runs our kernels no faster (they have one work-item per group on CPUs).
  */
 enum skip_status skip_cl_enumerate(int threads, struct skip_cl_found **out, size_t *n, struct skip_err *err);
 
@@ -53,46 +55,46 @@ bool skip_cl_shares_host_memory(const struct skip_cl *cl);
 
 /* Writes at byte `offset`; when it returns `data` may change. */
 enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-                               struct skip_err *err);
+			       struct skip_err *err);
 /* Returns at once; `data` stays as it is until skip_cl_event_wait(*event) has returned. */
 enum skip_status skip_cl_write_later(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-                                     struct skip_cl_event **event, struct skip_err *err);
+				     struct skip_cl_event **event, struct skip_err *err);
 /* Enqueues zeros; offset and bytes are multiples of 4. */
 enum skip_status skip_cl_zero(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, size_t bytes, struct skip_err *err);
 /* Reads from byte `offset`; waits for everything enqueued before. */
 enum skip_status skip_cl_read(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, void *out, size_t bytes,
-                              struct skip_err *err);
+			      struct skip_err *err);
 /* Waits and destroys; destroys only. NULL is fine. */
 enum skip_status skip_cl_event_wait(struct skip_cl_event *event, struct skip_err *err);
 void skip_cl_event_forget(struct skip_cl_event *event);
 
 /*
- * Builds `text` with `options`. With `cache` a stored binary is used when there is one and skip_cl_program_store may keep the new one; the
- * key covers text, options, platform, device and driver. A build failure is SKIP_ERR_DEVICE with `name` and the first lines of the log.
+ * Builds `text` with `options`, from a stored binary when there is one; its key covers text, options, platform, device and driver. A build
+ * failure is SKIP_ERR_DEVICE with `name` and the first lines of the log.
  */
-enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options, bool cache,
-                                       struct skip_cl_program **out, struct skip_err *err);
+enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
+				       struct skip_cl_program **out, struct skip_err *err);
 void skip_cl_program_destroy(struct skip_cl_program *program);
-/* Keeps the binary of a program that was compiled with `cache`; call it after all its kernels exist, because some drivers compile lazily
- * then. A failure to store is logged and is no error. */
+/* Keeps the binary of a program that was compiled from source. Call it after all its kernels have run: some drivers compile when a kernel
+ * is created, PoCL when it is first launched. A failure to store is logged and is no error. */
 void skip_cl_program_store(struct skip_cl *cl, struct skip_cl_program *program);
 /* True when the program came from the cache. */
 bool skip_cl_program_was_cached(const struct skip_cl_program *program);
 
 enum skip_status skip_cl_kernel_create(struct skip_cl_program *program, const char *name, struct skip_cl_kernel **out,
-                                       struct skip_err *err);
+				       struct skip_err *err);
 void skip_cl_kernel_destroy(struct skip_cl_kernel *kernel);
 unsigned skip_cl_kernel_args(const struct skip_cl_kernel *kernel); /* how many it takes */
 /* Arguments stay until set again. Every scalar of our dialect has four bytes. */
 enum skip_status skip_cl_set_buffer(struct skip_cl_kernel *kernel, unsigned index, const struct skip_cl_buffer *buffer,
-                                    struct skip_err *err);
+				    struct skip_err *err);
 enum skip_status skip_cl_set_word(struct skip_cl_kernel *kernel, unsigned index, const void *word, struct skip_err *err);
 /* Enqueues global work-items (a multiple of local in each dimension) and returns. */
 enum skip_status skip_cl_enqueue(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
-                                 struct skip_err *err);
+				 struct skip_err *err);
 /* The same, waits, and gives the device's own time from start to end of the kernel. */
 enum skip_status skip_cl_enqueue_timed(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
-                                       double *seconds, struct skip_err *err);
+				       double *seconds, struct skip_err *err);
 enum skip_status skip_cl_flush(struct skip_cl *cl, struct skip_err *err);
 enum skip_status skip_cl_finish(struct skip_cl *cl, struct skip_err *err);
 

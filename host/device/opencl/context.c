@@ -58,7 +58,7 @@ bool skip_cl_shares_host_memory(const struct skip_cl *cl)
 }
 
 static enum skip_status make_buffer(struct skip_cl *cl, cl_mem_flags flags, void *host, size_t bytes, struct skip_cl_buffer **out,
-                                    struct skip_err *err)
+				    struct skip_err *err)
 {
 	assert(bytes > 0);
 	cl_int code = CL_SUCCESS;
@@ -100,7 +100,7 @@ size_t skip_cl_buffer_bytes(const struct skip_cl_buffer *buffer)
 }
 
 enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-                               struct skip_err *err)
+			       struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	cl_int code = clEnqueueWriteBuffer(cl->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
@@ -108,7 +108,7 @@ enum skip_status skip_cl_write(struct skip_cl *cl, struct skip_cl_buffer *buffer
 }
 
 enum skip_status skip_cl_write_later(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, const void *data, size_t bytes,
-                                     struct skip_cl_event **event, struct skip_err *err)
+				     struct skip_cl_event **event, struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	struct skip_cl_event *made = skip_alloc_zeroed(1, sizeof(*made));
@@ -132,7 +132,7 @@ enum skip_status skip_cl_zero(struct skip_cl *cl, struct skip_cl_buffer *buffer,
 }
 
 enum skip_status skip_cl_read(struct skip_cl *cl, struct skip_cl_buffer *buffer, size_t offset, void *out, size_t bytes,
-                              struct skip_err *err)
+			      struct skip_err *err)
 {
 	assert(offset <= buffer->bytes && bytes <= buffer->bytes - offset);
 	cl_int code = clEnqueueReadBuffer(cl->queue, buffer->mem, CL_TRUE, offset, bytes, out, 0, NULL, NULL);

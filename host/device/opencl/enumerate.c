@@ -9,7 +9,8 @@
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool loaded; /* under load_lock: the ICD loader has started the platforms */
 
-static void limit_threads(int threads)
+/* What PoCL is told before it starts; see cl.h. */
+static void prepare_environment(int threads)
 {
 	pthread_mutex_lock(&load_lock);
 	if (threads > 0 && !loaded) {
@@ -18,6 +19,7 @@ static void limit_threads(int threads)
 		setenv("POCL_MAX_PTHREAD_COUNT", text, 0);
 		setenv("POCL_CPU_MAX_CU_COUNT", text, 0);
 	}
+	if (!loaded) setenv("POCL_WORK_GROUP_SPECIALIZATION", "0", 0);
 	loaded = true;
 	pthread_mutex_unlock(&load_lock);
 }
@@ -76,7 +78,7 @@ static void describe(cl_platform_id platform, cl_device_id device, struct skip_c
 
 /* Appends the devices of one platform. */
 static enum skip_status list_platform(cl_platform_id platform, int index, struct skip_cl_found **list, size_t *capacity, size_t *n,
-                                      struct skip_err *err)
+				      struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	cl_device_id *devices = NULL;
@@ -114,7 +116,7 @@ enum skip_status skip_cl_enumerate(int threads, struct skip_cl_found **out, size
 	cl_uint n_platforms = 0;
 	struct skip_cl_found *list = NULL;
 	size_t capacity = 0, count = 0;
-	limit_threads(threads);
+	prepare_environment(threads);
 	/* Without any platform the loader answers with an error of its own (-1001). */
 	if (clGetPlatformIDs(0, NULL, &n_platforms) != CL_SUCCESS) n_platforms = 0;
 	if (n_platforms > 0) {

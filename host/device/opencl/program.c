@@ -16,7 +16,7 @@ struct skip_cl_kernel {
 #define CACHE_VERSION 1
 
 static enum skip_status make_key(const struct skip_cl *cl, const char *text, const char *options, char out[SKIP_SHA256_HEX],
-                                 struct skip_err *err)
+				 struct skip_err *err)
 {
 	struct skip_buf buf;
 	skip_buf_init(&buf);
@@ -69,15 +69,15 @@ static cl_program from_cache(const struct skip_cl *cl, const char *key, const ch
 	return program;
 }
 
-enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options, bool cache,
-                                       struct skip_cl_program **out, struct skip_err *err)
+enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
+				       struct skip_cl_program **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	cl_int code = CL_SUCCESS;
 	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
 	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
 	snprintf(made->name, sizeof(made->name), "%s", name);
-	if (cache && cl->cache_folder[0]) {
+	if (cl->cache_folder[0]) {
 		SKIP_TRY(make_key(cl, text, options, made->key, err));
 		made->program = from_cache(cl, made->key, options);
 		made->was_cached = made->program != NULL;
@@ -173,7 +173,7 @@ unsigned skip_cl_kernel_args(const struct skip_cl_kernel *kernel)
 }
 
 enum skip_status skip_cl_set_buffer(struct skip_cl_kernel *kernel, unsigned index, const struct skip_cl_buffer *buffer,
-                                    struct skip_err *err)
+				    struct skip_err *err)
 {
 	cl_int code = clSetKernelArg(kernel->kernel, index, sizeof(buffer->mem), &buffer->mem);
 	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clSetKernelArg", kernel->name);
@@ -186,14 +186,14 @@ enum skip_status skip_cl_set_word(struct skip_cl_kernel *kernel, unsigned index,
 }
 
 enum skip_status skip_cl_enqueue(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
-                                 struct skip_err *err)
+				 struct skip_err *err)
 {
 	cl_int code = clEnqueueNDRangeKernel(cl->queue, kernel->kernel, 3, NULL, global, local, 0, NULL, NULL);
 	return code == CL_SUCCESS ? SKIP_OK : skip_cl_fail(err, code, "clEnqueueNDRangeKernel", kernel->name);
 }
 
 enum skip_status skip_cl_enqueue_timed(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
-                                       double *seconds, struct skip_err *err)
+				       double *seconds, struct skip_err *err)
 {
 	cl_int code = CL_SUCCESS;
 	cl_event event = NULL;

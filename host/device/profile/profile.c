@@ -30,7 +30,7 @@ static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custo
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
 static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "query_block", "key_align", "round_ffn", "round_head", NULL};
-static const char *const compile_fields[] = {"mode", "options", "binary_cache", "toolchain", NULL};
+static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
 static enum skip_status check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
 {
@@ -310,7 +310,6 @@ static enum skip_status read_compile(struct skip_profile *out, struct skip_err *
 	size_t used = 0;
 	SKIP_TRY(skip_json_object(out->json, "compile", &compile, err));
 	SKIP_TRY(check_fields(compile, "compile.", compile_fields, err));
-	SKIP_TRY(inside(skip_json_bool_or(compile, "binary_cache", true, &out->binary_cache, err), "compile", err));
 	SKIP_TRY(inside(skip_json_array(compile, "options", &options, err), "compile", err));
 	for (size_t i = 0; i < json_array_size(options); i++) {
 		const char *option = json_string_value(json_array_get(options, i));

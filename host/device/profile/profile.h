@@ -25,7 +25,6 @@ struct skip_profile {
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
 	char options[256];         /* compiler flags */
-	bool binary_cache; /* keep program binaries on disk; false where the runtime keeps its own and asking for a binary is dear */
 };
 
 /* What a device says about itself, for matching. */

@@ -18,7 +18,7 @@ static enum skip_status create_launch(struct skip_session *session, size_t i, st
 		unsigned takes = skip_cl_kernel_args(bound->kernel[v]);
 		if (takes != (unsigned)launch->n_args) {
 			return skip_err_set(err, SKIP_ERR_INTERNAL, "launch %zu passes %d arguments, kernel %s takes %u", i, launch->n_args,
-			                    kernel->name, takes);
+					    kernel->name, takes);
 		}
 	}
 	for (int a = 0; a < launch->n_args; a++) bound->has_key |= launch->arg[a].kind == SKIP_ARG_KEY;
@@ -46,7 +46,7 @@ void skip_bind_destroy(struct skip_session *session)
 
 /* Sets what depends on the batch, and everything when buffers have moved. */
 static enum skip_status set_args(struct skip_session *session, const struct skip_plan_launch *launch, struct skip_cl_kernel *kernel,
-                                 uint32_t row0, struct skip_err *err)
+				 uint32_t row0, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	for (unsigned a = 0; a < (unsigned)launch->n_args; a++) {
@@ -77,7 +77,7 @@ cleanup:
 
 /* Work-items of a launch that is no cover, whole work-groups. */
 static void global_size(const struct skip_session *session, const struct skip_plan_launch *launch, const struct skip_plan_kernel *kernel,
-                        size_t global[3])
+			size_t global[3])
 {
 	for (int d = 0; d < 3; d++) {
 		size_t items = (size_t)skip_extent_rows(&launch->global[d], &session->sizes), group = kernel->local[d];

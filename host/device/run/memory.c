@@ -19,7 +19,7 @@ bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct sk
 
 /* Bytes of a buffer, a whole number of cache lines. */
 static enum skip_status buffer_bytes(const struct skip_plan_buffer *buffer, const struct skip_sizes *sizes, size_t *out,
-                                     struct skip_err *err)
+				     struct skip_err *err)
 {
 	size_t n = 0;
 	if (!skip_buffer_elements(buffer, sizes, &n) || !skip_size_mul(n / 16 + 1, 64, &n)) {
@@ -63,11 +63,11 @@ enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer,
 	struct target target = {session->cl, skip_memory_buffer(session, (int)buffer)};
 	if (session->wrapped[buffer]) return SKIP_OK;
 	struct skip_pack pack = {.layout = b->layout,
-	                         .nr = b->nr,
-	                         .transpose = b->transpose,
-	                         .stage_count = SKIP_PACK_STAGE,
-	                         .write = write_block,
-	                         .context = &target};
+				 .nr = b->nr,
+				 .transpose = b->transpose,
+				 .stage_count = SKIP_PACK_STAGE,
+				 .write = write_block,
+				 .context = &target};
 	pack.stage = skip_alloc_aligned(64, SKIP_PACK_STAGE, sizeof(*pack.stage));
 	if (!pack.stage) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to pack weights");
 	enum skip_status status = skip_pack(&pack, tensor, err);

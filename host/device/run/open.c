@@ -2,7 +2,7 @@
 #include "device/run/run.h"
 
 enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted,
-                                   bool warm, struct skip_session **out, struct skip_err *err)
+				   bool warm, struct skip_session **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_graph *copy = NULL;

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* Rows k per step of a panel: a block of 64 x 32 floats stays in the first cache while it is transposed. */
-#define PANEL_STEP 64
+/* Rows k per step of a panel: a block of 128 x 32 floats stays in the first cache while it is transposed. */
+#define PANEL_STEP 128
 
 struct stream {
 	const struct skip_pack *pack;
@@ -149,12 +149,12 @@ cleanup:
 }
 
 enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
-                                 struct skip_err *err)
+				 struct skip_err *err)
 {
 	int64_t count = skip_tensor_count(tensor);
 	if (tensor->dtype > SKIP_BF16) {
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of type %s cannot be a weight", tensor->name,
-		                    skip_dtype_name(tensor->dtype));
+				    skip_dtype_name(tensor->dtype));
 	}
 	if (layout != SKIP_LAYOUT_ROWS && (nr < 1 || (size_t)nr > SKIP_PACK_STAGE / PANEL_STEP)) {
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s: panels of %d columns", tensor->name, nr);

@@ -24,7 +24,7 @@ bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct sk
 
 /* tables.c. Checks the batch (offsets, counts) and computes its sizes. SKIP_ERR_INPUT says what is wrong. */
 enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out,
-                                  struct skip_err *err);
+				  struct skip_err *err);
 /* Elements of a table; and the table itself. */
 size_t skip_batch_table_count(enum skip_batch_data data, const struct skip_sizes *sizes);
 void skip_batch_table_fill(const struct skip_batch *batch, const struct skip_plan *plan, enum skip_batch_data data, int32_t *out);
@@ -52,7 +52,7 @@ struct skip_pack {
 enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tensor *tensor, struct skip_err *err);
 /* Elements of the layout; SKIP_ERR_INTERNAL when the tensor cannot have it. */
 enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_layout layout, int nr, int transpose, size_t *out,
-                                 struct skip_err *err);
+				 struct skip_err *err);
 /* Whether `tensor` is `part` or a concatenation that contains it. */
 bool skip_tensor_contains(const struct skip_tensor *tensor, const struct skip_tensor *part);
 
@@ -82,15 +82,15 @@ struct skip_session {
 	struct skip_tensor **tensor; /* [graph->n_tensors] references */
 	size_t n_tensors;
 	struct skip_cl_program **program; /* [plan->n_programs] */
-	struct skip_bound *bound;         /* [plan->n_launches] */
+	struct skip_bound *bound;	  /* [plan->n_launches] */
 
 	struct skip_cl_buffer **memory; /* [n_slots] */
 	size_t n_slots;
-	int *slot;                  /* [plan->n_buffers] index of `memory` */
-	bool *wrapped;              /* [plan->n_buffers] weights bound without a copy */
+	int *slot;		    /* [plan->n_buffers] index of `memory` */
+	bool *wrapped;		    /* [plan->n_buffers] weights bound without a copy */
 	struct skip_sizes capacity; /* what activations have room for */
 	struct skip_sizes sizes;    /* of the current batch; T = 0 before the first */
-	bool rebind;                /* buffers moved: every argument is to be set again */
+	bool rebind;		    /* buffers moved: every argument is to be set again */
 
 	int32_t *table; /* host side of the batch tables; the queue may still read it until `table_event` */
 	size_t table_count;

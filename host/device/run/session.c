@@ -11,13 +11,12 @@ static enum skip_status build_programs(struct skip_session *session, struct skip
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_plan *plan = session->plan;
-	bool cache = skip_device_profile(session->device)->binary_cache;
 	session->program = skip_alloc_zeroed(plan->n_programs, sizeof(struct skip_cl_program *));
 	if (!session->program) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu programs", plan->n_programs);
 	for (size_t i = 0; i < plan->n_programs; i++) {
 		const struct skip_plan_program *program = &plan->programs[i];
 		assert(program->text);
-		SKIP_TRY(skip_cl_program_build(session->cl, program->name, program->text, plan->options, cache, &session->program[i], err));
+		SKIP_TRY(skip_cl_program_build(session->cl, program->name, program->text, plan->options, &session->program[i], err));
 	}
 cleanup:
 	return status;
@@ -34,7 +33,7 @@ static enum skip_status take_tensors(struct skip_session *session, struct skip_e
 	return SKIP_OK;
 }
 
-/* One token, so that drivers that finish compiling at the first launch do it now. */
+/* One token, so that drivers that finish compiling at the first launch do it now; then the binaries are complete and worth keeping. */
 static enum skip_status warm_up(struct skip_session *session, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -42,13 +41,14 @@ static enum skip_status warm_up(struct skip_session *session, struct skip_err *e
 	const struct skip_batch batch = {1, 1, &zero, &zero, offset};
 	SKIP_TRY(skip_session_set_batch(session, &batch, err));
 	SKIP_TRY(skip_bind_warm(session, err));
+	for (size_t i = 0; i < session->plan->n_programs; i++) skip_cl_program_store(session->cl, session->program[i]);
 cleanup:
 	session->sizes.of[SKIP_SIZE_T] = 0;
 	return status;
 }
 
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
-                                     struct skip_session **out, struct skip_err *err)
+				     struct skip_session **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_session *session = skip_alloc_zeroed(1, sizeof(*session));
@@ -61,7 +61,6 @@ enum skip_status skip_session_create(struct skip_device *device, const struct sk
 	SKIP_TRY(take_tensors(session, err));
 	SKIP_TRY(build_programs(session, err));
 	SKIP_TRY(skip_bind_create(session, err));
-	for (size_t i = 0; i < plan->n_programs; i++) skip_cl_program_store(session->cl, session->program[i]);
 	SKIP_TRY(skip_memory_create(session, err));
 	if (warm) SKIP_TRY(warm_up(session, err));
 	*out = session;
@@ -169,7 +168,7 @@ cleanup:
 
 /* The buffer and bytes of a whole value. */
 static enum skip_status find_value(const struct skip_session *session, int value, struct skip_cl_buffer **buffer, size_t *bytes,
-                                   struct skip_err *err)
+				   struct skip_err *err)
 {
 	const struct skip_graph *graph = session->graph;
 	enum skip_status status = need_batch(session, err);

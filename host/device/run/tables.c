@@ -14,16 +14,16 @@ static int64_t round_up(int64_t n, int64_t to)
 }
 
 enum skip_status skip_batch_sizes(const struct skip_batch *batch, const struct skip_plan *plan, struct skip_sizes *out,
-                                  struct skip_err *err)
+				  struct skip_err *err)
 {
 	int64_t keys = 0, blocks = 0;
 	if (batch->n_seqs < 1 || batch->n_tokens < 1) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "a batch needs at least one sequence and one token, found %d and %d",
-		                    batch->n_seqs, batch->n_tokens);
+				    batch->n_seqs, batch->n_tokens);
 	}
 	if (batch->offset[0] != 0 || batch->offset[batch->n_seqs] != batch->n_tokens) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "offsets of a batch run from 0 to %d, found %d to %d", batch->n_tokens,
-		                    batch->offset[0], batch->offset[batch->n_seqs]);
+				    batch->offset[0], batch->offset[batch->n_seqs]);
 	}
 	for (int b = 0; b < batch->n_seqs; b++) {
 		int64_t n = (int64_t)batch->offset[b + 1] - batch->offset[b];
