@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/embedded.h"
 #include "device/emit/emit.h"
+#include "../graph/toy_graph.h"
 #include "lower_graph.h"
 #include <ctype.h>
 
@@ -96,7 +97,8 @@ static void lint_arguments(const char *name, const char *text, const char *kerne
 		bool pointer = !strncmp(arg, "__global ", 9), scalar = !strncmp(arg, "int ", 4) || !strncmp(arg, "uint ", 5) || !strncmp(arg, "float ", 6);
 		size_t length = strcspn(arg, ",)");
 		const char *restricted = strstr(arg, "restrict ");
-		cr_expect(scalar || (pointer && restricted && restricted < arg + length), "%s:%d: argument '%.*s'", name, line_of(text, arg), (int)length, arg);
+		bool macro = !strncmp(arg, "SKIP_", 5); /* of the body, for arguments that several of its kernels share */
+		cr_expect(macro || scalar || (pointer && restricted && restricted < arg + length), "%s:%d: argument '%.*s'", name, line_of(text, arg), (int)length, arg);
 		arg += length;
 		if (*arg == ')') break;
 		arg++;
@@ -130,6 +132,14 @@ static bool has_line(const char *text, const char *directive, const char *word)
 	return false;
 }
 
+/* Whether a body stops without the constant: #ifndef, or !defined(..) in a condition of several. */
+static bool asks_for(const char *text, const char *word)
+{
+	char wanted[160];
+	snprintf(wanted, sizeof(wanted), "!defined(%s)", word);
+	return has_line(text, "ifndef", word) || strstr(text, wanted);
+}
+
 /* Every constant a body uses is asked for with #error, every macro it makes is taken away, every helper carries the kernel's name. */
 static void lint_body(const struct skip_family *family, const char *variant)
 {
@@ -148,7 +158,7 @@ static void lint_body(const struct skip_family *family, const char *variant)
 		if (!strncmp(word, prefix, (size_t)length)) {
 			const char *rest = word + length;
 			bool given = !strcmp(rest, "NAME") || !strcmp(rest, "GROUP") || !strncmp(rest, "KERNEL_", 7);
-			cr_expect(given || has_line(text, "ifndef", word) || has_line(text, "define", word), "%s:%d: %s is never asked for", name,
+			cr_expect(given || asks_for(text, word) || has_line(text, "define", word), "%s:%d: %s is never asked for", name,
 				  line_of(text, at), word);
 		}
 		if (!strcmp(word, "define")) {
@@ -207,29 +217,45 @@ Test(lint, finds_what_it_is_for)
 	cr_expect(bad_function(helper, strstr(helper, "inline")) != NULL, "restrict on a helper passes");
 }
 
-Test(emit, every_profile_gives_texts_of_the_dialect)
+static void check_texts(const struct skip_profiles *profiles, const struct skip_graph *graph)
 {
-	struct skip_profiles *profiles = load_profiles();
-	struct skip_graph *graph = linear_chain((const int[]){7, 61, 7, 13}, 4);
 	for (size_t p = 0; p < skip_profiles_count(profiles); p++) {
 		const struct skip_profile *profile = skip_profiles_at(profiles, p);
 		struct skip_plan *plan = lower_for(profiles, profile->id, graph, NULL, 0);
 		bool plain = !strstr(plan->options, "-cl-std") && !strstr(plan->options, "fast") && !strstr(plan->options, "unsafe");
-		cr_expect(plain, "%s: options '%s'", profile->id,
-			  plan->options);
+		cr_expect(plain, "%s: options '%s'", profile->id, plan->options);
 		for (size_t i = 0; i < plan->n_programs; i++) {
 			lint(plan->programs[i].name, plan->programs[i].text);
 			cr_expect(strstr(plan->programs[i].text, "#include") == NULL, "%s: %s is not complete", profile->id, plan->programs[i].name);
 		}
 		for (size_t k = 0; k < plan->n_kernels; k++) {
 			char line[SKIP_NAME + 32];
-			cr_assert(plan->kernels[k].program >= 0 && (size_t)plan->kernels[k].program < plan->n_programs, "%s: kernel %s is in no program", profile->id,
-				  plan->kernels[k].name);
+			cr_assert(plan->kernels[k].program >= 0 && (size_t)plan->kernels[k].program < plan->n_programs, "%s: kernel %s is in no program",
+				  profile->id, plan->kernels[k].name);
 			snprintf(line, sizeof(line), "_NAME %s\n", plan->kernels[k].name);
 			cr_expect(strstr(plan->programs[plan->kernels[k].program].text, line) != NULL, "%s: no kernel %s", profile->id, plan->kernels[k].name);
 		}
 		skip_plan_destroy(plan);
 	}
+}
+
+Test(emit, every_profile_gives_texts_of_the_dialect)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = load_profiles();
+	struct toy_options options = toy_defaults();
+	options.prefix = 3;
+	options.dtype = SKIP_F32;
+	options.pooler = true;
+	struct skip_graph *graph = toy_graph(&options), *fused = NULL;
+	struct skip_backward backward;
+	int wanted = skip_graph_find_value(graph, "logits");
+	CHECK_OK(skip_pass_backward(graph, wanted, NULL, 0, &backward, &err));
+	CHECK_OK(skip_pass_fuse(graph, false, &wanted, 1, &fused, &err));
+	check_texts(profiles, backward.graph);
+	check_texts(profiles, fused);
+	skip_graph_destroy(fused);
+	skip_backward_deinit(&backward);
 	skip_graph_destroy(graph);
 	skip_profiles_destroy(profiles);
 }

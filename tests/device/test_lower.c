@@ -91,6 +91,17 @@ Test(sharing, equal_layers_share_kernels_and_a_tensor_is_packed_once)
 	skip_profiles_destroy(profiles);
 }
 
+Test(families, every_op_has_exactly_one)
+{
+	for (size_t o = 0; skip_ops[o]; o++) {
+		int n = 0;
+		for (size_t f = 0; skip_families[f]; f++) {
+			for (const char *const *op = skip_families[f]->ops; *op; op++) n += !strcmp(*op, skip_ops[o]->name);
+		}
+		cr_expect(n == 1, "op '%s' has %d families", skip_ops[o]->name, n);
+	}
+}
+
 Test(refusals, an_op_without_family_and_a_value_that_is_not_there)
 {
 	struct skip_err err;
