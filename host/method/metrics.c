@@ -1,5 +1,6 @@
 /*
- * Metrics of logits against labels and the paired comparison of two models (docs/method.md 5.3, 8). Everything is summed in double. Knows no device.
+ * Metrics of logits against labels and the paired comparison of two models (docs/method.md 5.3, 8). Everything is summed in double. Knows
+ * no device.
  */
 #include "method/metrics.h"
 #include "base/alloc.h"
@@ -107,7 +108,7 @@ enum skip_status skip_metrics_compute(const float *logits, const int32_t *label,
 	counts = skip_alloc_zeroed(cells, sizeof(*counts));
 	if (!counts) return skip_err_set(err, SKIP_ERR_NOMEM, "confusion matrix of %d classes", classes);
 
-	struct skip_metrics m = { .n = n };
+	struct skip_metrics m = {.n = n};
 	double loss = 0;
 	for (size_t i = 0; i < n; i++) {
 		const float *row = logits + i * (size_t)classes;
@@ -141,9 +142,10 @@ static double mcnemar_exact(size_t a, size_t b)
 	return fmin(1, 2 * sum);
 }
 
-void skip_paired_compute(const float *reference, const float *candidate, const int32_t *label, size_t n, int classes, struct skip_paired *out)
+void skip_paired_compute(const float *reference, const float *candidate, const int32_t *label, size_t n, int classes,
+			 struct skip_paired *out)
 {
-	struct skip_paired pair = { 0 };
+	struct skip_paired pair = {0};
 	for (size_t i = 0; i < n; i++) {
 		bool a = skip_argmax(reference + i * (size_t)classes, classes) == label[i];
 		bool b = skip_argmax(candidate + i * (size_t)classes, classes) == label[i];

@@ -9,8 +9,8 @@
 struct skip_metrics {
 	size_t n, correct;
 	double accuracy, accuracy_se;
-	double f1;  /* two classes: of class 1; else macro mean */
-	double mcc; /* Matthews; multi-class: Gorodkin's R_K; 0 if a factor is 0 */
+	double f1;   /* two classes: of class 1; else macro mean */
+	double mcc;  /* Matthews; multi-class: Gorodkin's R_K; 0 if a factor is 0 */
 	double loss; /* mean cross-entropy */
 };
 struct skip_paired {
@@ -22,7 +22,8 @@ struct skip_paired {
 /* logits [n][classes]; label in 0..classes-1. confusion [classes][classes] = counts of (gold, predicted), may be NULL. */
 enum skip_status skip_metrics_compute(const float *logits, const int32_t *label, size_t n, int classes, struct skip_metrics *out,
 				      size_t *confusion, struct skip_err *err);
-void skip_paired_compute(const float *reference, const float *candidate, const int32_t *label, size_t n, int classes, struct skip_paired *out);
+void skip_paired_compute(const float *reference, const float *candidate, const int32_t *label, size_t n, int classes,
+			 struct skip_paired *out);
 int skip_argmax(const float *row, int n); /* first of equals */
 void skip_softmax(const float *logits, int n, double temperature, double *out);
 /* mean over rows of KL(softmax(reference) || softmax(candidate)) */

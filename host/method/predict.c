@@ -13,9 +13,9 @@ enum skip_status skip_predict(struct skip_session *session, int value, const str
 {
 	enum skip_status status = SKIP_OK;
 	const size_t cols = (size_t)skip_session_graph(session)->values[value].cols;
-	struct skip_predict_time spent = { 0 };
+	struct skip_predict_time spent = {0};
 	double start = skip_clock_seconds();
-	struct skip_batches batches = { 0 };
+	struct skip_batches batches = {0};
 	struct skip_packer packer;
 	float *rows = NULL;
 	skip_packer_init(&packer);

@@ -8,10 +8,11 @@
 
 struct skip_predict_time {
 	double device_seconds; /* enqueue to results, over all batches */
-	double seconds;        /* the whole call */
+	double seconds;	       /* the whole call */
 	int64_t tokens;
 };
-/* out [n_rows][cols] of a B-rows value ("logits", "pooled"). Batches by length, at most `max_tokens` tokens (0: 2048). `time` may be NULL. */
+/* out [n_rows][cols] of a B-rows value ("logits", "pooled"). Batches by length, at most `max_tokens` tokens (0: 2048). `time` may be NULL.
+ */
 enum skip_status skip_predict(struct skip_session *session, int value, const struct skip_dataset *data, int max_tokens, float *out,
 			      struct skip_predict_time *time, struct skip_err *err);
 /* Opens a session for "logits" of an inference graph: pooled-only, fused. The usual way to evaluate a canonical graph. */

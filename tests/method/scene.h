@@ -35,8 +35,9 @@ static inline void scene_data(struct skip_dataset *data, int n, int vocab, uint6
 		int32_t *ids = data->ids + data->offset[i];
 		data->label[i] = (int32_t)skip_rng_below(&rng, SCENE_CLASSES);
 		for (int t = 0; t < length; t++)
-			ids[t] = t == marker || skip_rng_uniform(&rng) < 0.95 ? data->label[i]
-									     : SCENE_CLASSES + (int32_t)skip_rng_below(&rng, (uint64_t)(vocab - SCENE_CLASSES));
+			ids[t] = t == marker || skip_rng_uniform(&rng) < 0.95
+				     ? data->label[i]
+				     : SCENE_CLASSES + (int32_t)skip_rng_below(&rng, (uint64_t)(vocab - SCENE_CLASSES));
 		data->offset[i + 1] = data->offset[i] + length;
 	}
 }

@@ -30,7 +30,8 @@ static struct skip_graph *scaled(const struct skip_graph *graph, const struct sk
 {
 	struct skip_graph *copy = NULL;
 	CHECK_OK(skip_graph_copy(graph, &copy, &err));
-	const struct skip_node *node = group->kind == SKIP_UNIT_QK ? &copy->nodes[copy->values[group->post].producer] : &copy->nodes[group->consumer];
+	const struct skip_node *node =
+	    group->kind == SKIP_UNIT_QK ? &copy->nodes[copy->values[group->post].producer] : &copy->nodes[group->consumer];
 	for (int k = 0; k < (group->kind == SKIP_UNIT_QK ? 2 : 1); k++) {
 		int index = node->param[k];
 		struct skip_tensor *old = copy->tensors[index], *own = NULL;
@@ -75,7 +76,7 @@ Test(attribute, taylor_and_fisher_are_differences_of_soft_removal)
 	cr_assert_str_eq(taylor.criterion, "taylor");
 	for (size_t g = 0; g < units.n_groups; g++) {
 		const struct skip_unit_group *group = &units.group[g];
-		double head_mean[3] = { 0 }, head_g[SAMPLES][3] = { { 0 } };
+		double head_mean[3] = {0}, head_g[SAMPLES][3] = {{0}};
 		for (int j = 0; j < group->width; j++) {
 			const float h = 0x1p-8f; /* exact in the scaled weights' own precision is not: it is the same on both sides */
 			struct skip_graph *more = scaled(s.graph, group, j, 1 + h), *less = scaled(s.graph, group, j, 1 - h);
@@ -114,8 +115,8 @@ Test(attribute, taylor_and_fisher_are_differences_of_soft_removal)
 /* Per sample: the reduced h * df/dh of a value, f = log p of the label, from the reference of the backward graph. */
 static double *reference_products(struct scene *s, int value, const int32_t *label, enum skip_reduce reduce, double *p_out)
 {
-	struct skip_backward backward = { 0 };
-	struct skip_ref_result result = { 0 };
+	struct skip_backward backward = {0};
+	struct skip_ref_result result = {0};
 	struct skip_packer packer;
 	double *logits = scene_reference(s->graph, &s->dev, "logits", NULL), seed[SAMPLES * SCENE_CLASSES], p[SCENE_CLASSES];
 	for (int i = 0; i < SAMPLES; i++) {
@@ -127,7 +128,7 @@ static double *reference_products(struct scene *s, int value, const int32_t *lab
 	CHECK_OK(skip_pass_backward(s->graph, skip_graph_find_value(s->graph, "logits"), &value, 1, &backward, &err));
 	skip_packer_init(&packer);
 	struct skip_batch batch = scene_batch(&s->dev, &packer);
-	struct skip_ref_input input = { backward.seed, seed };
+	struct skip_ref_input input = {backward.seed, seed};
 	CHECK_OK(skip_reference_run(backward.graph, &batch, &input, 1, 0, &result, &err));
 	int cols = s->graph->values[value].cols;
 	double *out = calloc((size_t)SAMPLES * (size_t)cols, sizeof(*out));
@@ -157,9 +158,9 @@ struct skip_case {
 
 ParameterizedTestParameters(attribute, skip_is_the_signed_maximum)
 {
-	static struct skip_case cases[] = { { SKIP_REDUCE_MAX, -1, SKIP_POOL_MEAN, 0 },
-					    { SKIP_REDUCE_SUM, SKIP_TARGET_LOGPROB, SKIP_POOL_MEAN, 0 },
-					    { SKIP_REDUCE_MAX, SKIP_TARGET_PROB, SKIP_POOL_CLS, 1 } };
+	static struct skip_case cases[] = {{SKIP_REDUCE_MAX, -1, SKIP_POOL_MEAN, 0},
+					   {SKIP_REDUCE_SUM, SKIP_TARGET_LOGPROB, SKIP_POOL_MEAN, 0},
+					   {SKIP_REDUCE_MAX, SKIP_TARGET_PROB, SKIP_POOL_CLS, 1}};
 	return cr_make_param_array(struct skip_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -179,7 +180,8 @@ ParameterizedTest(struct skip_case *c, attribute, skip_is_the_signed_maximum)
 	double *logits = scene_reference(s.graph, &s.dev, "logits", NULL);
 	for (int i = 0; i < SAMPLES; i++) {
 		label[i] = s.dev.label[i];
-		for (int k = 0; c->pred && k < SCENE_CLASSES; k++) label[i] = logits[i * SCENE_CLASSES + k] > logits[i * SCENE_CLASSES + label[i]] ? k : label[i];
+		for (int k = 0; c->pred && k < SCENE_CLASSES; k++)
+			label[i] = logits[i * SCENE_CLASSES + k] > logits[i * SCENE_CLASSES + label[i]] ? k : label[i];
 	}
 	free(logits);
 	skip_skill_defaults(&options);
@@ -237,14 +239,16 @@ Test(attribute, without_labels_and_repeatable)
 	skip_scores_deinit(&a);
 	skip_scores_deinit(&b);
 	CHECK_FAILS(skip_attribute(s.device.device, s.graph, &units, &s.dev,
-				   &(struct skip_skill_options){ .criterion = "taylor", .target = -1, .labels = SKIP_LABELS_NONE }, NULL, &a, &err),
-		    SKIP_ERR_USAGE);
-	CHECK_FAILS(skip_attribute(s.device.device, s.graph, &units, &s.dev,
-				   &(struct skip_skill_options){ .criterion = "skip", .target = SKIP_TARGET_KL, .labels = SKIP_LABELS_PRED }, NULL, &a,
+				   &(struct skip_skill_options){.criterion = "taylor", .target = -1, .labels = SKIP_LABELS_NONE}, NULL, &a,
 				   &err),
 		    SKIP_ERR_USAGE);
 	CHECK_FAILS(skip_attribute(s.device.device, s.graph, &units, &s.dev,
-				   &(struct skip_skill_options){ .criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD }, NULL, &a, &err),
+				   &(struct skip_skill_options){.criterion = "skip", .target = SKIP_TARGET_KL, .labels = SKIP_LABELS_PRED},
+				   NULL, &a, &err),
+		    SKIP_ERR_USAGE);
+	CHECK_FAILS(skip_attribute(s.device.device, s.graph, &units, &s.dev,
+				   &(struct skip_skill_options){.criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD}, NULL, &a,
+				   &err),
 		    SKIP_ERR_INPUT);
 	skip_units_deinit(&units);
 	scene_deinit(&s);
@@ -266,7 +270,7 @@ Test(attribute, can_be_interrupted)
 	struct skip_units units;
 	struct skip_skill_options options;
 	struct skip_scores scores;
-	struct skip_progress progress = { stop_at_once, NULL };
+	struct skip_progress progress = {stop_at_once, NULL};
 	scene_init(&s, 7, 7, 0);
 	CHECK_OK(skip_units_find(s.graph, &units, &err));
 	skip_skill_defaults(&options);

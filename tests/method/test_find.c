@@ -21,25 +21,37 @@ static enum skip_status probe(void *context, double rate, struct skip_probe_poin
 	cr_assert_lt(world->n, MAX_TRACE);
 	if (world->fail_at == world->n + 1) return skip_err_set(e, SKIP_ERR_DEVICE, "probe failed");
 	struct skip_probe_point *point = &world->trace[world->n++];
-	*point = (struct skip_probe_point){ .rate = rate, .paired = { .drop = world->drop(rate), .drop_se = world->se } };
+	*point = (struct skip_probe_point){.rate = rate, .paired = {.drop = world->drop(rate), .drop_se = world->se}};
 	*out = point;
 	return SKIP_OK;
 }
 
-static double steep(double rate) { return rate < 0.37 ? 0 : 40 * (rate - 0.37); }
-static double exponential(double rate) { return exp(8 * rate) / 200; }
-static double free_lunch(double rate) { return -rate; }
-static double hopeless(double rate) { return 10 + rate; }
+static double steep(double rate)
+{
+	return rate < 0.37 ? 0 : 40 * (rate - 0.37);
+}
+static double exponential(double rate)
+{
+	return exp(8 * rate) / 200;
+}
+static double free_lunch(double rate)
+{
+	return -rate;
+}
+static double hopeless(double rate)
+{
+	return 10 + rate;
+}
 
 /* Cases travel to another process, so they name a curve instead of pointing at it. */
 enum curve { EXPONENTIAL, STEEP, FREE_LUNCH, HOPELESS };
-static double (*const curve[])(double) = { exponential, steep, free_lunch, hopeless };
+static double (*const curve[])(double) = {exponential, steep, free_lunch, hopeless};
 
 static double run(const char *name, struct world *world, double margin)
 {
 	const struct skip_search *search = skip_search_find(name);
 	cr_assert_not_null(search);
-	struct skip_search_state state = { .context = world, .probe = probe, .margin = margin };
+	struct skip_search_state state = {.context = world, .probe = probe, .margin = margin};
 	double rate = -1;
 	CHECK_OK(search->run(&state, &rate, &err));
 	return rate;
@@ -47,7 +59,7 @@ static double run(const char *name, struct world *world, double margin)
 
 Test(find, binary_walks_the_seven_halvings_of_the_paper)
 {
-	struct world world = { .drop = steep };
+	struct world world = {.drop = steep};
 	double rate = run("binary", &world, 1);
 	cr_assert_eq(world.n, 7);
 	double low = 0, high = 0.95; /* the crossing is at 0.395 */
@@ -56,7 +68,8 @@ Test(find, binary_walks_the_seven_halvings_of_the_paper)
 		cr_assert_eq(world.trace[i].rate, middle);
 		cr_assert_eq(world.trace[i].accepted, middle <= 0.395);
 		if (middle <= 0.395) low = middle;
-		else high = middle;
+		else
+			high = middle;
 	}
 	cr_assert_eq(rate, low);
 	cr_assert_leq(0.395 - rate, 0.95 / 128 + 1e-12);
@@ -72,21 +85,18 @@ struct answer {
 ParameterizedTestParameters(find, answers)
 {
 	static struct answer cases[] = {
-		{ "binary", FREE_LUNCH, 1, 0, 0.94, 0.95, 7 },
-		{ "binary", HOPELESS, 1, 0, 0, 0, 7 },
-		{ "binary", EXPONENTIAL, 1, 5, 0.6549, 0.6624, 7 },    /* crossing 0.6623; the SE does not count */
-		{ "adaptive", STEEP, 1, 0, 0.345, 0.395, 5 },
-		{ "adaptive", EXPONENTIAL, 1, 0, 0.60, 0.6624, 5 },
-		{ "adaptive", EXPONENTIAL, 1, 2, 0.68, 0.749, 5 },    /* SE 2: crossing 0.7489 */
-		{ "adaptive", FREE_LUNCH, 1, 0, 0.90, 0.95, 5 },
-		{ "adaptive", HOPELESS, 1, 0, 0, 0, 5 },
+	    {"binary", FREE_LUNCH, 1, 0, 0.94, 0.95, 7},      {"binary", HOPELESS, 1, 0, 0, 0, 7},
+	    {"binary", EXPONENTIAL, 1, 5, 0.6549, 0.6624, 7}, /* crossing 0.6623; the SE does not count */
+	    {"adaptive", STEEP, 1, 0, 0.345, 0.395, 5},	      {"adaptive", EXPONENTIAL, 1, 0, 0.60, 0.6624, 5},
+	    {"adaptive", EXPONENTIAL, 1, 2, 0.68, 0.749, 5}, /* SE 2: crossing 0.7489 */
+	    {"adaptive", FREE_LUNCH, 1, 0, 0.90, 0.95, 5},    {"adaptive", HOPELESS, 1, 0, 0, 0, 5},
 	};
 	return cr_make_param_array(struct answer, cases, sizeof(cases) / sizeof(*cases));
 }
 
 ParameterizedTest(struct answer *c, find, answers)
 {
-	struct world world = { .drop = curve[c->drop], .se = c->se };
+	struct world world = {.drop = curve[c->drop], .se = c->se};
 	double rate = run(c->search, &world, c->margin);
 	cr_assert(rate >= c->low && rate <= c->high, "%s: %g, wanted %g..%g", c->search, rate, c->low, c->high);
 	cr_assert_leq(world.n, c->most_probes);
@@ -102,8 +112,8 @@ ParameterizedTest(struct answer *c, find, answers)
 Test(find, a_failing_probe_ends_every_search)
 {
 	for (const struct skip_search *const *search = skip_searches; *search; search++) {
-		struct world world = { .drop = steep, .fail_at = 2 };
-		struct skip_search_state state = { .context = &world, .probe = probe, .margin = 1 };
+		struct world world = {.drop = steep, .fail_at = 2};
+		struct skip_search_state state = {.context = &world, .probe = probe, .margin = 1};
 		double rate = -1;
 		CHECK_FAILS((*search)->run(&state, &rate, &err), SKIP_ERR_DEVICE);
 		cr_assert_eq(rate, -1);

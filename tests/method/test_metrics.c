@@ -21,14 +21,14 @@ struct metric_case {
 ParameterizedTestParameters(metrics, by_hand)
 {
 	static struct metric_case cases[] = {
-		/* TP 2, FP 1, FN 1, TN 3 */
-		{ 2, 7, { 1, 1, 1, 0, 0, 0, 0 }, { 1, 1, 0, 1, 0, 0, 0 }, 5.0 / 7, 2.0 / 3, (2.0 * 3 - 1) / 12.0 },
-		/* all of one class: Matthews is 0 by convention, F1 of class 1 too */
-		{ 2, 4, { 0, 0, 1, 1 }, { 0, 0, 0, 0 }, 0.5, 0, 0 },
-		{ 2, 1, { 1 }, { 1 }, 1, 1, 0 },
-		{ 3, 3, { 0, 1, 2 }, { 0, 1, 2 }, 1, 1, 1 },
-		/* class 2 never occurs and is left out of the mean: F1 of 0 is 2/3, of 1 is 4/5 */
-		{ 3, 4, { 0, 0, 1, 1 }, { 0, 1, 1, 1 }, 0.75, (2.0 / 3 + 4.0 / 5) / 2, (3.0 * 4 - 8) / sqrt(8.0 * 6) },
+	    /* TP 2, FP 1, FN 1, TN 3 */
+	    {2, 7, {1, 1, 1, 0, 0, 0, 0}, {1, 1, 0, 1, 0, 0, 0}, 5.0 / 7, 2.0 / 3, (2.0 * 3 - 1) / 12.0},
+	    /* all of one class: Matthews is 0 by convention, F1 of class 1 too */
+	    {2, 4, {0, 0, 1, 1}, {0, 0, 0, 0}, 0.5, 0, 0},
+	    {2, 1, {1}, {1}, 1, 1, 0},
+	    {3, 3, {0, 1, 2}, {0, 1, 2}, 1, 1, 1},
+	    /* class 2 never occurs and is left out of the mean: F1 of 0 is 2/3, of 1 is 4/5 */
+	    {3, 4, {0, 0, 1, 1}, {0, 1, 1, 1}, 0.75, (2.0 / 3 + 4.0 / 5) / 2, (3.0 * 4 - 8) / sqrt(8.0 * 6)},
 	};
 	return cr_make_param_array(struct metric_case, cases, sizeof(cases) / sizeof(*cases));
 }
@@ -54,8 +54,8 @@ ParameterizedTest(struct metric_case *c, metrics, by_hand)
 
 Test(metrics, loss_is_mean_cross_entropy_and_large_logits_do_not_overflow)
 {
-	const float logits[] = { 0, 0, 1000, 0, 0, 1000 };
-	const int32_t label[] = { 1, 0, 0 };
+	const float logits[] = {0, 0, 1000, 0, 0, 1000};
+	const int32_t label[] = {1, 0, 0};
 	struct skip_metrics m;
 	CHECK_OK(skip_metrics_compute(logits, label, 3, 2, &m, NULL, &err));
 	cr_assert_float_eq(m.loss, (log(2) + 0 + 1000) / 3, 1e-9, "loss %g", m.loss);
@@ -63,9 +63,9 @@ Test(metrics, loss_is_mean_cross_entropy_and_large_logits_do_not_overflow)
 
 Test(metrics, rejects_what_cannot_be_measured)
 {
-	float logits[] = { 0, 1, 0, 1 };
-	int32_t label[] = { 0, 2 };
-	struct skip_metrics m = { .n = 99 };
+	float logits[] = {0, 1, 0, 1};
+	int32_t label[] = {0, 2};
+	struct skip_metrics m = {.n = 99};
 	CHECK_FAILS(skip_metrics_compute(logits, label, 0, 2, &m, NULL, &err), SKIP_ERR_INPUT);
 	CHECK_FAILS(skip_metrics_compute(logits, label, 2, 2, &m, NULL, &err), SKIP_ERR_INPUT);
 	cr_assert(strstr(err.message, "row 1 has label 2, expected 0..1") != NULL, "%s", err.message);
@@ -81,14 +81,14 @@ Test(metrics, rejects_what_cannot_be_measured)
 
 Test(metrics, argmax_takes_the_first_of_equals)
 {
-	const float row[] = { 1, 3, 3, 2 };
+	const float row[] = {1, 3, 3, 2};
 	cr_assert_eq(skip_argmax(row, 4), 1);
 	cr_assert_eq(skip_argmax(row, 1), 0);
 }
 
 Test(metrics, softmax_at_a_temperature)
 {
-	const float row[] = { 1, 3, -500 };
+	const float row[] = {1, 3, -500};
 	double p[3];
 	skip_softmax(row, 3, 2, p);
 	cr_assert_float_eq(p[1] / p[0], exp(1), 1e-12);
@@ -99,7 +99,7 @@ Test(metrics, softmax_at_a_temperature)
 Test(metrics, kl_by_hand)
 {
 	/* p = (1/2, 1/2), q = (3/4, 1/4); the second row is the same on both sides, shifted */
-	const float p[] = { 0, 0, 1, 2 }, q[] = { logf(3), 0, 5, 6 };
+	const float p[] = {0, 0, 1, 2}, q[] = {logf(3), 0, 5, 6};
 	double kl = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25);
 	cr_assert_float_eq(skip_mean_kl(p, q, 2, 2), kl / 2, 1e-7);
 	cr_assert_float_eq(skip_mean_kl(p, p, 2, 2), 0, 1e-15);
@@ -113,12 +113,12 @@ struct pair_case {
 ParameterizedTestParameters(metrics, pairs)
 {
 	static struct pair_case cases[] = {
-		{ 10, 0, 0, 0, 0, 1 },
-		/* 2 (1 + 6) / 64 */
-		{ 100, 5, 1, 4, 1, 0.21875 },
-		/* RTE with 20 changes and no drop: 1.6 points */
-		{ 277, 10, 10, 0, 100 * 4.47213595499958 / 277, 1 },
-		{ 61, 0, 7, -100 * 7.0 / 61, 0, 2.0 / 128 },
+	    {10, 0, 0, 0, 0, 1},
+	    /* 2 (1 + 6) / 64 */
+	    {100, 5, 1, 4, 1, 0.21875},
+	    /* RTE with 20 changes and no drop: 1.6 points */
+	    {277, 10, 10, 0, 100 * 4.47213595499958 / 277, 1},
+	    {61, 0, 7, -100 * 7.0 / 61, 0, 2.0 / 128},
 	};
 	cases[1].se = 100 * sqrt(6 - 16.0 / 100) / 100;
 	cases[3].se = 100 * sqrt(7 - 49.0 / 61) / 61;

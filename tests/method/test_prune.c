@@ -56,7 +56,7 @@ static struct skip_graph *cut_at(struct world *w, unsigned kinds, double rate)
 
 static struct skip_graph *compensated(struct world *w, const struct skip_graph *cut, enum skip_compensate mode)
 {
-	struct skip_compensate_options options = { .mode = mode, .damping = 1e-2, .rows = 300 };
+	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .rows = 300};
 	struct skip_graph *out = NULL;
 	double seconds = -1;
 	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, cut, &w->scene.train, &options, NULL, &out, &seconds, &err));
@@ -89,7 +89,8 @@ Test(compensate, identical_networks_stay_identical)
 		for (size_t t = 0; t < out->n_tensors; t++) {
 			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
 			for (int64_t i = 0; i < skip_tensor_count(out->tensors[t]); i++)
-				cr_assert_float_eq(a[i], b[i], 1e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i, b[i], a[i]);
+				cr_assert_float_eq(a[i], b[i], 1e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
+						   b[i], a[i]);
 			free(a);
 			free(b);
 		}
@@ -106,11 +107,11 @@ struct mix {
 
 ParameterizedTestParameters(compensate, least_squares_brings_the_stream_back)
 {
-	static struct mix cases[] = { { SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5 },
-				      { SKIP_UNITS_FFN, 0.3 },
-				      { SKIP_UNITS_V | SKIP_UNITS_HEAD, 0.2 },
-				      { SKIP_UNITS_LAYER, 0.4 },
-				      { SKIP_UNITS_LAYER | SKIP_UNITS_FFN, 0.7 } };
+	static struct mix cases[] = {{SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5},
+				     {SKIP_UNITS_FFN, 0.3},
+				     {SKIP_UNITS_V | SKIP_UNITS_HEAD, 0.2},
+				     {SKIP_UNITS_LAYER, 0.4},
+				     {SKIP_UNITS_LAYER | SKIP_UNITS_FFN, 0.7}};
 	return cr_make_param_array(struct mix, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -138,7 +139,7 @@ Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 {
 	/* over the calibration rows (all of train), sum of X and branch, per column */
 	struct world w;
-	struct skip_compensate_options options = { .mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .rows = 400 };
+	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .rows = 400};
 	world_init(&w, false);
 	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.6), *out = NULL;
 	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err));
@@ -184,8 +185,9 @@ Test(compensate, cls_pooling_and_refusals)
 	struct skip_graph *out = compensated(&w, cut, SKIP_COMPENSATE_LS);
 	cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), distance(&w, w.scene.graph, cut, "logits"));
 	skip_graph_destroy(out);
-	struct skip_compensate_options options = { .mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 0 };
-	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err), SKIP_ERR_USAGE);
+	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 0};
+	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err),
+		    SKIP_ERR_USAGE);
 	skip_graph_destroy(cut);
 	world_deinit(&w);
 }
@@ -238,7 +240,7 @@ struct search_case {
 
 ParameterizedTestParameters(prune, keeps_a_margin)
 {
-	static struct search_case cases[] = { { "binary", 3 }, { "adaptive", 3 } };
+	static struct search_case cases[] = {{"binary", 3}, {"adaptive", 3}};
 	return cr_make_param_array(struct search_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -314,11 +316,12 @@ Test(prune, refusals)
 Test(measure, interleaved_times_of_two_sessions)
 {
 	struct world w;
-	struct skip_session *session[2] = { NULL, NULL };
+	struct skip_session *session[2] = {NULL, NULL};
 	int value[2];
 	double ms[2][2];
 	world_init(&w, false);
-	for (int i = 0; i < 2; i++) CHECK_OK(skip_open_inference(w.scene.device.device, w.scene.graph, "logits", true, &session[i], &value[i], &err));
+	for (int i = 0; i < 2; i++)
+		CHECK_OK(skip_open_inference(w.scene.device.device, w.scene.graph, "logits", true, &session[i], &value[i], &err));
 	CHECK_OK(skip_measure_interleaved(session, value, 2, &w.scene.dev, 7, 5, 0.05, ms, &err));
 	for (int i = 0; i < 2; i++) cr_assert(ms[i][0] > 0 && ms[i][1] >= ms[i][0], "median %g, p95 %g", ms[i][0], ms[i][1]);
 	CHECK_FAILS(skip_measure_interleaved(session, value, 0, &w.scene.dev, 7, 5, 0, ms, &err), SKIP_ERR_USAGE);

@@ -87,8 +87,8 @@ struct ridge_case {
 
 ParameterizedTestParameters(ridge, equals_the_normal_equations)
 {
-	static struct ridge_case cases[] = { { 1, 1, 0.01, 0 },	   { 7, 7, 0.01, 0 },	{ 300, 61, 0.01, 0 },
-					     { 1500, 7, 0.01, 0 }, { 1500, 61, 0.1, 0 }, { 1025, 13, 1, 3 } };
+	static struct ridge_case cases[] = {{1, 1, 0.01, 0},	{7, 7, 0.01, 0},    {300, 61, 0.01, 0},
+					    {1500, 7, 0.01, 0}, {1500, 61, 0.1, 0}, {1025, 13, 1, 3}};
 	return cr_make_param_array(struct ridge_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -100,10 +100,16 @@ ParameterizedTest(struct ridge_case *c, ridge, equals_the_normal_equations)
 	int n = c->every ? 0 : c->n;
 	for (int i = 0; c->every && i < c->n; i += c->every) row[n++] = i;
 	direct(d.in, d.target, c->every ? row : NULL, n, c->width, c->damping, weight, bias);
-	struct skip_ridge problem = { .in = d.in, .target = d.target, .row = c->every ? row : NULL, .n = (size_t)n, .width = c->width, .outputs = OUT,
-				      .damping = c->damping };
+	struct skip_ridge problem = {.in = d.in,
+				     .target = d.target,
+				     .row = c->every ? row : NULL,
+				     .n = (size_t)n,
+				     .width = c->width,
+				     .outputs = OUT,
+				     .damping = c->damping};
 	CHECK_OK(skip_ridge_fit(&problem, d.weight, d.bias, &err));
-	for (int i = 0; i < OUT * c->width; i++) cr_assert_float_eq(d.weight[i], weight[i], 2e-5, "weight %d: %g, wanted %g", i, d.weight[i], weight[i]);
+	for (int i = 0; i < OUT * c->width; i++)
+		cr_assert_float_eq(d.weight[i], weight[i], 2e-5, "weight %d: %g, wanted %g", i, d.weight[i], weight[i]);
 	for (int k = 0; k < OUT; k++) cr_assert_float_eq(d.bias[k], bias[k], 3e-4, "bias %d: %g, wanted %g", k, d.bias[k], bias[k]);
 }
 
@@ -112,7 +118,8 @@ Test(ridge, bias_only_keeps_weights_and_makes_the_means_agree)
 	float old[OUT * 13];
 	fill(61, 13);
 	memcpy(old, d.weight, sizeof(old));
-	struct skip_ridge problem = { .in = d.in, .target = d.target, .n = 61, .width = 13, .outputs = OUT, .damping = 0.01, .bias_only = true };
+	struct skip_ridge problem = {
+	    .in = d.in, .target = d.target, .n = 61, .width = 13, .outputs = OUT, .damping = 0.01, .bias_only = true};
 	CHECK_OK(skip_ridge_fit(&problem, d.weight, d.bias, &err));
 	cr_assert_eq(memcmp(old, d.weight, sizeof(old)), 0);
 	for (int k = 0; k < OUT; k++) {
@@ -129,7 +136,7 @@ Test(ridge, bias_only_keeps_weights_and_makes_the_means_agree)
 Test(ridge, no_inputs_leave_the_mean)
 {
 	fill(61, 1);
-	struct skip_ridge problem = { .in = d.in, .target = d.target, .n = 61, .width = 0, .outputs = OUT, .damping = 0.01 };
+	struct skip_ridge problem = {.in = d.in, .target = d.target, .n = 61, .width = 0, .outputs = OUT, .damping = 0.01};
 	CHECK_OK(skip_ridge_fit(&problem, NULL, d.bias, &err));
 	for (int k = 0; k < OUT; k++) {
 		double mean = 0;
@@ -150,7 +157,7 @@ Test(ridge, targets_made_by_the_weights_change_nothing)
 			d.target[i * OUT + k] = (float)sum;
 		}
 	}
-	struct skip_ridge problem = { .in = d.in, .target = d.target, .n = 300, .width = 31, .outputs = OUT, .damping = 0.01 };
+	struct skip_ridge problem = {.in = d.in, .target = d.target, .n = 300, .width = 31, .outputs = OUT, .damping = 0.01};
 	CHECK_OK(skip_ridge_fit(&problem, d.weight, bias, &err));
 	for (int i = 0; i < OUT * 31; i++) cr_assert_float_eq(d.weight[i], old[i], 3e-6);
 	for (int k = 0; k < OUT; k++) cr_assert_float_eq(bias[k], 0.25 * k, 3e-4);
@@ -159,7 +166,7 @@ Test(ridge, targets_made_by_the_weights_change_nothing)
 Test(ridge, failures_are_reported)
 {
 	fill(7, 7);
-	struct skip_ridge problem = { .in = d.in, .target = d.target, .n = 0, .width = 7, .outputs = OUT, .damping = 0.01 };
+	struct skip_ridge problem = {.in = d.in, .target = d.target, .n = 0, .width = 7, .outputs = OUT, .damping = 0.01};
 	CHECK_FAILS(skip_ridge_fit(&problem, d.weight, d.bias, &err), SKIP_ERR_INPUT);
 	problem.n = 7;
 	for (size_t k = 1; k <= 8; k++) {

@@ -119,8 +119,11 @@ Test(scores, magnitude_is_the_product_of_norms)
 	score(&s, "magnitude", 0, &a);
 	for (size_t g = 0; g < s.units.n_groups; g++) {
 		const struct skip_unit_group *group = &s.units.group[g];
-		const char *in[3] = { [SKIP_UNIT_FFN] = "intermediate.dense", [SKIP_UNIT_V] = "attention.self.value", [SKIP_UNIT_QK] = "attention.self.query" };
-		const char *out[3] = { [SKIP_UNIT_FFN] = "output.dense", [SKIP_UNIT_V] = "attention.output.dense", [SKIP_UNIT_QK] = "attention.self.key" };
+		const char *in[3] = {[SKIP_UNIT_FFN] = "intermediate.dense",
+				     [SKIP_UNIT_V] = "attention.self.value",
+				     [SKIP_UNIT_QK] = "attention.self.query"};
+		const char *out[3] = {
+		    [SKIP_UNIT_FFN] = "output.dense", [SKIP_UNIT_V] = "attention.output.dense", [SKIP_UNIT_QK] = "attention.self.key"};
 		char name[4][128];
 		snprintf(name[0], 128, "encoder.layer.%d.%s.weight", group->layer, in[group->kind]);
 		snprintf(name[1], 128, "encoder.layer.%d.%s.bias", group->layer, in[group->kind]);
@@ -131,7 +134,8 @@ Test(scores, magnitude_is_the_product_of_norms)
 		for (int j = 0; j < group->width; j++) {
 			double first = norm(s.graph, name[0], 0, j) + norm(s.graph, name[1], 0, j);
 			double second = norm(s.graph, name[2], qk ? 0 : 1, j) + (qk ? norm(s.graph, name[3], 0, j) : 0);
-			cr_assert_float_eq(a.unit[g][j], sqrt(first) * sqrt(second), 1e-6, "layer %d %s %d", group->layer, in[group->kind], j);
+			cr_assert_float_eq(a.unit[g][j], sqrt(first) * sqrt(second), 1e-6, "layer %d %s %d", group->layer, in[group->kind],
+					   j);
 			head += a.unit[g][j];
 			if (!a.head[g] || (j + 1) % group->per_head) continue;
 			cr_assert_float_eq(a.head[g][j / group->per_head], head, 1e-9);
@@ -158,7 +162,7 @@ Test(scores, unknown_criterion_is_usage)
 /* n rows of one token each; row i has id i and label i * i % classes, so that classes come unevenly. */
 static void make_data(struct skip_dataset *data, int n, int classes)
 {
-	*data = (struct skip_dataset){ .n_rows = (size_t)n, .labelled = true };
+	*data = (struct skip_dataset){.n_rows = (size_t)n, .labelled = true};
 	data->ids = skip_alloc_zeroed((size_t)n, sizeof(int32_t));
 	data->types = skip_alloc_zeroed((size_t)n, sizeof(int32_t));
 	data->label = skip_alloc_zeroed((size_t)n, sizeof(int32_t));
@@ -178,8 +182,8 @@ struct sample_case {
 
 ParameterizedTestParameters(sample, sizes)
 {
-	static struct sample_case cases[] = { { "skip", 1000, 0, 60, 1 },     { "skip", 1000, 7, 21, 1 }, { "skip", 61, 0, 60, 0 },
-					      { "fisher", 1000, 0, 512, 0 }, { "fisher", 61, 0, 61, 0 }, { "taylor", 1000, 7, 7, 0 } };
+	static struct sample_case cases[] = {{"skip", 1000, 0, 60, 1},	  {"skip", 1000, 7, 21, 1}, {"skip", 61, 0, 60, 0},
+					     {"fisher", 1000, 0, 512, 0}, {"fisher", 61, 0, 61, 0}, {"taylor", 1000, 7, 7, 0}};
 	return cr_make_param_array(struct sample_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -192,7 +196,7 @@ ParameterizedTest(struct sample_case *c, sample, sizes)
 	options.samples = c->samples;
 	CHECK_OK(skip_skill_sample(&data, skip_criterion_find(c->criterion), &options, 3, &sample, &err));
 	cr_assert_eq(sample.n_rows, (size_t)c->wanted, "%zu rows", sample.n_rows);
-	int seen[1000] = { 0 }, of_class[3] = { 0 };
+	int seen[1000] = {0}, of_class[3] = {0};
 	for (size_t i = 0; i < sample.n_rows; i++) {
 		cr_assert_eq(seen[sample.ids[i]]++, 0, "row %d twice", sample.ids[i]);
 		of_class[sample.label[i]]++;
@@ -235,27 +239,30 @@ Test(criteria, names_are_unique_and_each_has_what_it_needs)
 Test(criteria, accumulate_by_hand)
 {
 	/* 2 samples, 2 heads of 2 dims */
-	struct skip_unit_group group = { .kind = SKIP_UNIT_V, .width = 4, .heads = 2, .per_head = 2, .n_pre = 1 };
-	const float post[8] = { 1, 2, -1, 0, 3, -1, 2, 4 }, pre[8] = { 5, 6, 7, 8, 1, 1, 1, 1 }, pre2[8] = { 1, 0, 1, 0, 3, 3, 3, 3 };
-	const double weight[2] = { 1, 0.5 };
-	struct skip_criterion_batch batch = { .group = &group, .n_samples = 2, .sum_post = post, .reduce_pre = { pre, NULL }, .weight = weight };
+	struct skip_unit_group group = {.kind = SKIP_UNIT_V, .width = 4, .heads = 2, .per_head = 2, .n_pre = 1};
+	const float post[8] = {1, 2, -1, 0, 3, -1, 2, 4}, pre[8] = {5, 6, 7, 8, 1, 1, 1, 1}, pre2[8] = {1, 0, 1, 0, 3, 3, 3, 3};
+	const double weight[2] = {1, 0.5};
+	struct skip_criterion_batch batch = {
+	    .group = &group, .n_samples = 2, .sum_post = post, .reduce_pre = {pre, NULL}, .weight = weight};
 	struct {
 		const char *name;
 		double unit[4], head[2];
 	} cases[] = {
-		{ "taylor", { 2.5, 1.5, 0, 2 }, { 4, 2 } },
-		/* squares of (1 2 -1 0) and (1.5 -.5 1 2), halved; heads: 3, -1 and 1, 3 */
-		{ "fisher", { (1 + 2.25) / 2, (4 + 0.25) / 2, (1 + 1) / 2.0, 4 / 2.0 }, { (9 + 1) / 2.0, (1 + 9) / 2.0 } },
-		{ "skip", { 5.5, 6.5, 7.5, 8.5 }, { 12, 16 } },
+	    {"taylor", {2.5, 1.5, 0, 2}, {4, 2}},
+	    /* squares of (1 2 -1 0) and (1.5 -.5 1 2), halved; heads: 3, -1 and 1, 3 */
+	    {"fisher", {(1 + 2.25) / 2, (4 + 0.25) / 2, (1 + 1) / 2.0, 4 / 2.0}, {(9 + 1) / 2.0, (1 + 9) / 2.0}},
+	    {"skip", {5.5, 6.5, 7.5, 8.5}, {12, 16}},
 	};
 	for (size_t i = 0; i < 3; i++) {
-		double unit[4] = { 0 }, head[2] = { 0 };
+		double unit[4] = {0}, head[2] = {0};
 		skip_criterion_find(cases[i].name)->accumulate(&batch, unit, head);
-		for (int j = 0; j < 4; j++) cr_assert_float_eq(unit[j], cases[i].unit[j], 1e-12, "%s unit %d: %g", cases[i].name, j, unit[j]);
-		for (int h = 0; h < 2; h++) cr_assert_float_eq(head[h], cases[i].head[h], 1e-12, "%s head %d: %g", cases[i].name, h, head[h]);
+		for (int j = 0; j < 4; j++)
+			cr_assert_float_eq(unit[j], cases[i].unit[j], 1e-12, "%s unit %d: %g", cases[i].name, j, unit[j]);
+		for (int h = 0; h < 2; h++)
+			cr_assert_float_eq(head[h], cases[i].head[h], 1e-12, "%s head %d: %g", cases[i].name, h, head[h]);
 	}
 	/* a qk dim is the mean of Q and K; there are no head scores */
-	double unit[4] = { 0 };
+	double unit[4] = {0};
 	group.kind = SKIP_UNIT_QK;
 	group.n_pre = 2;
 	batch.reduce_pre[1] = pre2;

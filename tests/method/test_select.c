@@ -71,7 +71,8 @@ Test(select, the_widths_of_the_reference_at_its_rate)
 	double removed;
 	scene_init(&s, 6, 384, 12, 32, 32, 1536);
 	cr_assert_eq(skip_graph_encoder_params(s.graph), 10646784);
-	CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.518, &keep, &removed, &err));
+	CHECK_OK(
+	    skip_select_rate(s.graph, &s.units, &s.scores, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.518, &keep, &removed, &err));
 	for (int l = 0; l < 6; l++) {
 		cr_assert_eq(count(&s, &keep, l, SKIP_UNIT_QK), 12 * 15);
 		cr_assert_eq(count(&s, &keep, l, SKIP_UNIT_V), 12 * 16);
@@ -99,12 +100,24 @@ ParameterizedTestParameters(select, reaches_the_rate)
 {
 	/* one head is 2.1 % of this encoder, one dim of all heads of a layer 0.27 %, one sub-layer up to 17 % */
 	static struct rate_case cases[] = {
-		{ FFN | V | QK, 0, 1e-12 },	 { FFN | V | QK, 0.1, 1e-3 },		  { FFN | V | QK, 0.37, 1e-3 },
-		{ FFN | V | QK, 0.8, 1e-3 },	 { FFN | V | QK, 0.95, 1e-3 },		  { FFN, 0.3, 1e-3 },
-		{ FFN, 0.6, 1e-3 },		 { V | QK, 0.2, 2e-3 },			  { V, 0.1, 2e-3 },
-		{ QK, 0.1, 2e-3 },		 { HEAD, 0.2, 0.011 },			  { FFN | HEAD, 0.5, 1e-3 },
-		{ FFN | HEAD | V, 0.5, 1e-3 },	 { FFN | HEAD | V | QK, 0.7, 1e-3 },	  { FFN | HEAD | V | QK | LAYER, 0.6, 1e-3 },
-		{ FFN | LAYER, 0.6, 1e-3 },	 { LAYER, 0.5, 0.09 },			  { V | QK | LAYER, 0.5, 2e-3 },
+	    {FFN | V | QK, 0, 1e-12},
+	    {FFN | V | QK, 0.1, 1e-3},
+	    {FFN | V | QK, 0.37, 1e-3},
+	    {FFN | V | QK, 0.8, 1e-3},
+	    {FFN | V | QK, 0.95, 1e-3},
+	    {FFN, 0.3, 1e-3},
+	    {FFN, 0.6, 1e-3},
+	    {V | QK, 0.2, 2e-3},
+	    {V, 0.1, 2e-3},
+	    {QK, 0.1, 2e-3},
+	    {HEAD, 0.2, 0.011},
+	    {FFN | HEAD, 0.5, 1e-3},
+	    {FFN | HEAD | V, 0.5, 1e-3},
+	    {FFN | HEAD | V | QK, 0.7, 1e-3},
+	    {FFN | HEAD | V | QK | LAYER, 0.6, 1e-3},
+	    {FFN | LAYER, 0.6, 1e-3},
+	    {LAYER, 0.5, 0.09},
+	    {V | QK | LAYER, 0.5, 2e-3},
 	};
 	return cr_make_param_array(struct rate_case, cases, sizeof(cases) / sizeof(*cases));
 }
@@ -117,7 +130,8 @@ ParameterizedTest(struct rate_case *c, select, reaches_the_rate)
 	scene_init(&s, 4, 64, 4, 16, 16, 256);
 	CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, c->kinds, c->rate, &keep, &removed, &err));
 	cr_assert_float_eq(removed, c->rate, c->tolerance, "kinds %u, rate %g: removed %g", c->kinds, c->rate, removed);
-	cr_assert_float_eq(cut_share(&s, &keep), removed, 1e-12, "kinds %u: the graph says %g, not %g", c->kinds, cut_share(&s, &keep), removed);
+	cr_assert_float_eq(cut_share(&s, &keep), removed, 1e-12, "kinds %u: the graph says %g, not %g", c->kinds, cut_share(&s, &keep),
+			   removed);
 	for (int l = 0; l < 4; l++) {
 		int ffn = count(&s, &keep, l, SKIP_UNIT_FFN), v = count(&s, &keep, l, SKIP_UNIT_V), qk = count(&s, &keep, l, SKIP_UNIT_QK);
 		if (!(c->kinds & LAYER)) cr_assert(ffn > 0 && v > 0 && qk > 0, "layer %d vanished", l);
@@ -143,7 +157,8 @@ Test(select, the_lowest_scores_go_and_each_head_has_its_own_dims)
 			double lowest_kept = INFINITY, highest_gone = -INFINITY;
 			for (int j = h * group->per_head; j < (h + 1) * group->per_head; j++) {
 				if (keep.keep[g][j]) lowest_kept = fmin(lowest_kept, s.scores.unit[g][j]);
-				else highest_gone = fmax(highest_gone, s.scores.unit[g][j]);
+				else
+					highest_gone = fmax(highest_gone, s.scores.unit[g][j]);
 			}
 			cr_assert_lt(highest_gone, lowest_kept, "group %zu head %d", g, h);
 		}
@@ -194,7 +209,7 @@ Test(select, refuses_what_cannot_be_done)
 	cr_assert_float_eq(removed, largest, 1e-9);
 	cr_assert_eq(count(&s, &keep, 0, SKIP_UNIT_FFN), 1);
 	skip_keep_deinit(&keep);
-	const double bad[] = { -0.1, 1, 1.5, NAN };
+	const double bad[] = {-0.1, 1, 1.5, NAN};
 	for (size_t i = 0; i < 4; i++)
 		CHECK_FAILS(skip_select_rate(s.graph, &s.units, &s.scores, FFN, bad[i], &keep, &removed, &err), SKIP_ERR_USAGE);
 	CHECK_FAILS(skip_select_rate(s.graph, &s.units, &s.scores, 0, 0.1, &keep, &removed, &err), SKIP_ERR_USAGE);
@@ -208,10 +223,11 @@ Test(select, out_of_memory_is_reported_wherever_it_strikes)
 	scene_init(&s, 1, 8, 2, 4, 4, 7);
 	int failures = 0;
 	for (size_t n = 1;; n++) {
-		struct skip_keep keep = { 0 };
+		struct skip_keep keep = {0};
 		double removed;
 		skip_alloc_fail_at(n);
-		enum skip_status status = skip_select_rate(s.graph, &s.units, &s.scores, FFN | HEAD | V | QK | LAYER, 0.5, &keep, &removed, &err);
+		enum skip_status status =
+		    skip_select_rate(s.graph, &s.units, &s.scores, FFN | HEAD | V | QK | LAYER, 0.5, &keep, &removed, &err);
 		skip_alloc_fail_at(0);
 		skip_keep_deinit(&keep);
 		if (status == SKIP_OK) break;

@@ -37,7 +37,7 @@ struct learn_case {
 
 ParameterizedTestParameters(tune, learns_a_separable_task)
 {
-	static struct learn_case cases[] = { { 5, 0, 0, 0 }, { 5, 1, 0, 0.1 }, { 5, 0, 1, 0 }, { 0, 0, 0, 0 }, { 0, 1, 0, 0 } };
+	static struct learn_case cases[] = {{5, 0, 0, 0}, {5, 1, 0, 0.1}, {5, 0, 1, 0}, {0, 0, 0, 0}, {0, 1, 0, 0}};
 	return cr_make_param_array(struct learn_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -59,7 +59,8 @@ ParameterizedTest(struct learn_case *c, tune, learns_a_separable_task)
 	cr_assert_eq(result.held_out, 60);
 	cr_assert(result.best_epoch >= 1 && result.best_epoch <= result.epochs);
 	cr_assert_eq(result.history[result.best_epoch - 1], result.selection_accuracy);
-	for (int e = result.best_epoch; e < result.epochs; e++) cr_assert_lt(result.history[e], result.selection_accuracy, "a later equal wins");
+	for (int e = result.best_epoch; e < result.epochs; e++)
+		cr_assert_lt(result.history[e], result.selection_accuracy, "a later equal wins");
 	cr_assert_gt(result.steps_per_second, 0);
 	cr_assert_eq(isnan(result.probe_accuracy), !c->probe_start);
 	if (c->probe_start) cr_assert_gt(result.probe_accuracy, 0.8);
@@ -133,7 +134,7 @@ struct stop_case {
 
 ParameterizedTestParameters(tune, resumed_equals_uninterrupted)
 {
-	static struct stop_case cases[] = { { 1, 0 }, { 1, 1 }, { 4, 0 }, { 7, 0 }, { 8, 1 }, { 18, 0 } };
+	static struct stop_case cases[] = {{1, 0}, {1, 1}, {4, 0}, {7, 0}, {8, 1}, {18, 0}};
 	return cr_make_param_array(struct stop_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -152,8 +153,8 @@ ParameterizedTest(struct stop_case *c, tune, resumed_equals_uninterrupted)
 	options.probe_start = c->probe_start;
 	CHECK_OK(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &whole, &err));
 
-	struct stopper stopper = { .left = c->at };
-	struct skip_progress progress = { stop_after, &stopper };
+	struct stopper stopper = {.left = c->at};
+	struct skip_progress progress = {stop_after, &stopper};
 	options.checkpoint_path = path;
 	options.resume = true; /* without a checkpoint it starts at the beginning */
 	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, &progress, &resumed, &err), SKIP_ERR_INTERRUPTED);
@@ -268,7 +269,8 @@ Test(tune, tokens_become_prefix_rows)
 				double nearest = INFINITY;
 				for (size_t r = 0; r < count / (size_t)cols; r++) {
 					double worst = 0;
-					for (int j = 0; j < cols; j++) worst = fmax(worst, fabs(rows[r * (size_t)cols + (size_t)j] - table[p * cols + j]));
+					for (int j = 0; j < cols; j++)
+						worst = fmax(worst, fabs(rows[r * (size_t)cols + (size_t)j] - table[p * cols + j]));
 					nearest = fmin(nearest, worst);
 				}
 				cr_assert_lt(nearest, 1e-4, "row %d of %s is no token's", p, name);

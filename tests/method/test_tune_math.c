@@ -21,11 +21,11 @@ Test(schedule, warms_up_over_six_percent_and_falls_to_zero)
 Test(adamw, two_steps_by_hand)
 {
 	/* Step 1: m/(1-b1) = g and v/(1-b2) = g^2, so the step is lr * (sign(g) + wd * w) up to eps. Step 2 written out. */
-	float w[2] = { 1, -2 }, g1[2] = { 0.5f, -0.25f }, g2[2] = { -1, 0.75f }, *grad[1] = { g1 };
-	double m[2] = { 0 }, v[2] = { 0 };
-	struct skip_adamw_block block = { .w = w, .m = m, .v = v, .n = 2, .lr = 0.1, .weight_decay = 0.01 };
+	float w[2] = {1, -2}, g1[2] = {0.5f, -0.25f}, g2[2] = {-1, 0.75f}, *grad[1] = {g1};
+	double m[2] = {0}, v[2] = {0};
+	struct skip_adamw_block block = {.w = w, .m = m, .v = v, .n = 2, .lr = 0.1, .weight_decay = 0.01};
 	skip_adamw_step(&block, 1, grad, 1, 0.5);
-	double w1[2] = { 1 - 0.05 * (0.5 / (0.5 + 1e-8) + 0.01 * 1), -2 - 0.05 * (-0.25 / (0.25 + 1e-8) + 0.01 * -2) };
+	double w1[2] = {1 - 0.05 * (0.5 / (0.5 + 1e-8) + 0.01 * 1), -2 - 0.05 * (-0.25 / (0.25 + 1e-8) + 0.01 * -2)};
 	for (int i = 0; i < 2; i++) cr_assert_float_eq(w[i], w1[i], 2e-7, "step 1, %d: %.9g, wanted %.9g", i, w[i], w1[i]);
 	grad[0] = g2;
 	skip_adamw_step(&block, 1, grad, 2, 1);
@@ -42,8 +42,8 @@ Test(adamw, two_steps_by_hand)
 
 static double loss_at(const float *logits, const float *teacher, double weight, double temperature, float *grad)
 {
-	static const int32_t label[LOSS_B] = { 0, 1, 2, 2, 1, 0, 1 };
-	static const int row[LOSS_B] = { 6, 5, 4, 3, 2, 1, 0 };
+	static const int32_t label[LOSS_B] = {0, 1, 2, 2, 1, 0, 1};
+	static const int row[LOSS_B] = {6, 5, 4, 3, 2, 1, 0};
 	double scratch[2 * LOSS_C];
 	return skip_tune_loss(logits, label, LOSS_B, LOSS_C, teacher, row, weight, temperature, scratch, grad);
 }
@@ -55,7 +55,7 @@ struct loss_case {
 
 ParameterizedTestParameters(loss, gradient_is_the_central_difference)
 {
-	static struct loss_case cases[] = { { 0.5, 2, 0 }, { 0.5, 2, 1 }, { 1, 4, 1 }, { 0, 1, 1 } };
+	static struct loss_case cases[] = {{0.5, 2, 0}, {0.5, 2, 1}, {1, 4, 1}, {0, 1, 1}};
 	return cr_make_param_array(struct loss_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -94,7 +94,7 @@ Test(loss, the_teacher_itself_costs_only_its_entropy_term)
 
 Test(loss, not_a_number_comes_through_and_underflow_does_not)
 {
-	float logits[LOSS_B * LOSS_C] = { 0 }, grad[LOSS_B * LOSS_C];
+	float logits[LOSS_B * LOSS_C] = {0}, grad[LOSS_B * LOSS_C];
 	logits[1] = 5000;
 	cr_assert(isfinite(loss_at(logits, NULL, 0.5, 2, grad)));
 	logits[1] = NAN;
@@ -136,7 +136,7 @@ struct probe_case {
 
 ParameterizedTestParameters(probe, reaches_the_minimum)
 {
-	static struct probe_case cases[] = { { 2, 1 }, { 2, 10 }, { 5, 1 }, { 5, 100 } };
+	static struct probe_case cases[] = {{2, 1}, {2, 10}, {5, 1}, {5, 100}};
 	return cr_make_param_array(struct probe_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -193,8 +193,8 @@ Test(probe, rejects_nothing_to_fit)
 
 Test(probe, out_of_memory_is_reported)
 {
-	float x[2] = { 1, -1 }, w[2], b[2];
-	int32_t y[2] = { 0, 1 };
+	float x[2] = {1, -1}, w[2], b[2];
+	int32_t y[2] = {0, 1};
 	for (size_t n = 1; n <= 3; n++) {
 		skip_alloc_fail_at(n);
 		CHECK_FAILS(skip_probe_fit(x, y, 2, 1, 2, 1, 10, w, b, &err), SKIP_ERR_NOMEM);

@@ -1,10 +1,10 @@
 /*
  * Compensation: refits what reads the pruned units so that the pruned stream follows the dense one, sub-layer by sub-layer, bottom-up
- * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so that
- * all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
+ * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
+ * that all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
  *
- * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R). Values keep their names when a graph is
- * pruned, so a sub-layer of the dense graph is found again by name; one that vanished has a bias between X and R and no In.
+ * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R). Values keep their names when
+ * a graph is pruned, so a sub-layer of the dense graph is found again by name; one that vanished has a bias between X and R and no In.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -18,8 +18,8 @@
 
 #define BATCH_TOKENS 1024
 #define MOST_TOKENS 32768
-#define POOLED_DAMPING 0.1       /* last layer under CLS pooling: one row per sentence */
-#define POOLED_ROWS_PER_INPUT 4  /* fewer: only the bias is fitted */
+#define POOLED_DAMPING 0.1	/* last layer under CLS pooling: one row per sentence */
+#define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
 
 /* Value indices in one network's own graph, then (after opening) in its session's graph. SKIP_NONE: absent. */
 struct sublayer {
@@ -31,13 +31,13 @@ struct network {
 	struct sublayer *sub;
 	struct skip_session *session;
 	float *stream; /* [rows][D] */
-	int at;        /* session value the stream holds, SKIP_NONE before the first */
+	int at;	       /* session value the stream holds, SKIP_NONE before the first */
 };
 
 /* What is refitted in the new graph. */
 struct consumer {
 	int weight, bias; /* tensors of the result graph; SKIP_NONE: no weight (vanished), no bias */
-	bool pooled;      /* only the first row of each sentence counts */
+	bool pooled;	  /* only the first row of each sentence counts */
 };
 
 struct compensation {
@@ -50,7 +50,7 @@ struct compensation {
 	struct skip_dataset rows;
 	struct skip_packer *packer; /* [n_batches] */
 	size_t n_batches, n_rows;   /* n_rows: tokens of all batches */
-	int *first_row;             /* [n sentences] first rows, in order of the batches */
+	int *first_row;		    /* [n sentences] first rows, in order of the batches */
 	size_t n_first;
 	float *in, *target; /* [rows][widest], [rows][D] */
 };
@@ -76,7 +76,8 @@ static bool find_dense(const struct skip_graph *graph, const struct skip_unit_gr
 	const struct skip_node *sum = &graph->nodes[add];
 	int norm = only_reader(graph, sum->out[0]);
 	if (norm == SKIP_NONE || graph->nodes[norm].op != skip_op_find("layernorm")) return false;
-	*out = (struct sublayer){ .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = sum->out[0], .next = graph->nodes[norm].out[0] };
+	*out = (struct sublayer){
+	    .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = sum->out[0], .next = graph->nodes[norm].out[0]};
 	return true;
 }
 
@@ -94,8 +95,8 @@ static enum skip_status find_pruned(const struct compensation *c, const struct s
 	sub->next = skip_graph_find_value(graph, dense->values[model->next].name);
 	sub->in = mine ? mine->post : SKIP_NONE;
 	if (sub->x == SKIP_NONE || sub->next == SKIP_NONE || (mine && (mine->consumer == SKIP_NONE || sub->r == SKIP_NONE)))
-		return skip_err_set(err, SKIP_ERR_INPUT, "layer %d of the pruned graph has no %s sub-layer like the dense one's", group->layer,
-				    skip_unit_kind_name(group->kind));
+		return skip_err_set(err, SKIP_ERR_INPUT, "layer %d of the pruned graph has no %s sub-layer like the dense one's",
+				    group->layer, skip_unit_kind_name(group->kind));
 	consumer->weight = mine ? graph->nodes[mine->consumer].param[0] : SKIP_NONE;
 	int holder = mine ? mine->consumer : sub->r == SKIP_NONE ? SKIP_NONE : graph->values[sub->r].producer;
 	consumer->bias = SKIP_NONE;
@@ -134,7 +135,7 @@ cleanup:
 static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_units units = { 0 }, mine = { 0 };
+	struct skip_units units = {0}, mine = {0};
 	int last_layer = 0;
 	bool first_row = pools_first_row(dense);
 	SKIP_TRY(skip_units_find(dense, &units, err));
@@ -153,8 +154,9 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 		const struct skip_unit_group *group = &units.group[g];
 		if (group->kind == SKIP_UNIT_QK) continue; /* no linear consumer */
 		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
-			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED, "layer %d: compensation expects linear, add, layernorm behind its %s units",
-					      group->layer, skip_unit_kind_name(group->kind));
+			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+					      "layer %d: compensation expects linear, add, layernorm behind its %s units", group->layer,
+					      skip_unit_kind_name(group->kind));
 			goto cleanup;
 		}
 		SKIP_TRY(find_pruned(c, &mine, dense, group, c->n_sub, err));
@@ -186,7 +188,7 @@ static enum skip_status open_network(struct network *network, struct skip_device
 	}
 	for (int s = 0; s < n_sub; s++) {
 		/* the dense network shows R, the pruned one In */
-		int *const of[3] = { &network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next };
+		int *const of[3] = {&network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next};
 		for (int i = 0; i < 3; i++) {
 			if (*of[i] == SKIP_NONE) continue;
 			place[n] = of[i];
@@ -231,7 +233,7 @@ cleanup:
 static enum skip_status pack_rows(struct compensation *c, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_batches batches = { 0 };
+	struct skip_batches batches = {0};
 	SKIP_TRY(skip_batches_sorted(&c->rows, BATCH_TOKENS, (int)c->rows.n_rows, &batches, err));
 	c->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*c->packer));
 	c->first_row = skip_alloc_array(c->rows.n_rows, sizeof(*c->first_row));
@@ -278,7 +280,8 @@ static size_t after(const struct network *network, int value)
 }
 
 /* For every batch: sets it, puts the stream back, runs up to value `to`. `seen` of them is read into rows of `into` after each. */
-static enum skip_status advance(struct compensation *c, struct network *network, int to, int seen, float *into, int cols, struct skip_err *err)
+static enum skip_status advance(struct compensation *c, struct network *network, int to, int seen, float *into, int cols,
+				struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	size_t row = 0;
@@ -341,8 +344,13 @@ static enum skip_status upload(struct compensation *c, int index, struct skip_er
 static enum skip_status fit(struct compensation *c, const struct consumer *consumer, int cols, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_ridge problem = { .in = c->in, .target = c->target, .n = c->n_rows, .width = cols, .outputs = c->width,
-				      .damping = c->options->damping, .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS };
+	struct skip_ridge problem = {.in = c->in,
+				     .target = c->target,
+				     .n = c->n_rows,
+				     .width = cols,
+				     .outputs = c->width,
+				     .damping = c->options->damping,
+				     .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS};
 	if (consumer->bias == SKIP_NONE) return SKIP_OK; /* nothing that could take up a mean */
 	if (consumer->pooled) {
 		problem.row = c->first_row;
@@ -434,7 +442,7 @@ enum skip_status skip_compensate_graph(struct skip_device *device, const struct 
 {
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
-	struct compensation c = { .options = options, .progress = progress };
+	struct compensation c = {.options = options, .progress = progress};
 	if (options->mode != SKIP_COMPENSATE_NONE && (options->rows < 1 || calibration->n_rows == 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "compensation needs rows to calibrate on");
 	SKIP_TRY(skip_graph_copy(pruned, &c.result, err));

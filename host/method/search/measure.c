@@ -19,7 +19,7 @@ static void packed_deinit(struct packed *packed)
 static enum skip_status packed_init(struct packed *packed, const struct skip_dataset *data, int batch, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_batches batches = { 0 };
+	struct skip_batches batches = {0};
 	SKIP_TRY(skip_batches_plain(data, batch, &batches, err));
 	packed->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*packed->packer));
 	if (!packed->packer) {
@@ -64,11 +64,12 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
-					  int repeats, double seconds, double (*ms)[2], struct skip_err *err)
+enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n,
+					  const struct skip_dataset *data, int batch, int repeats, double seconds, double (*ms)[2],
+					  struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct packed packed = { 0 };
+	struct packed packed = {0};
 	double **sample = NULL;
 	float *out = NULL;
 	size_t rounds = 0, *capacity = NULL, most_cols = 0;

@@ -14,11 +14,11 @@ void skip_candidate_deinit(struct skip_candidate *candidate)
 	skip_graph_destroy(candidate->graph);
 	skip_keep_deinit(&candidate->keep);
 	skip_free(candidate->logits);
-	*candidate = (struct skip_candidate){ 0 };
+	*candidate = (struct skip_candidate){0};
 }
 
-enum skip_status skip_prober_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **out,
-				    struct skip_err *err)
+enum skip_status skip_prober_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data,
+				    float **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_session *session = NULL;
@@ -82,7 +82,7 @@ void skip_prober_settle(struct skip_prober *p)
 	if (take) {
 		skip_candidate_deinit(&p->best);
 		p->best = p->last;
-		p->last = (struct skip_candidate){ 0 };
+		p->last = (struct skip_candidate){0};
 	} else {
 		skip_candidate_deinit(&p->last);
 	}
@@ -96,14 +96,16 @@ static enum skip_status make_candidate(struct skip_prober *p, double rate, struc
 	double seconds = 0;
 	SKIP_TRY(skip_select_rate(p->dense, p->units, p->scores, p->options->kinds, rate, &candidate->keep, &point->removed, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &candidate->keep, &cut, err));
-	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, p->train, &p->options->compensate, p->progress, &candidate->graph, &seconds, err));
+	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, p->train, &p->options->compensate, p->progress, &candidate->graph,
+				       &seconds, err));
 	p->compensate_seconds += seconds;
 cleanup:
 	skip_graph_destroy(cut);
 	return status;
 }
 
-static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *candidate, struct skip_probe_point *point, struct skip_err *err)
+static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *candidate, struct skip_probe_point *point,
+				 struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const size_t n = p->dev->n_rows;
@@ -119,8 +121,8 @@ cleanup:
 static enum skip_status measure(struct skip_prober *p, const struct skip_candidate *candidate, double *speedup, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_session *session[2] = { p->dense_session, NULL };
-	int value[2] = { p->dense_value, SKIP_NONE };
+	struct skip_session *session[2] = {p->dense_session, NULL};
+	int value[2] = {p->dense_value, SKIP_NONE};
 	double ms[2][2];
 	SKIP_TRY(skip_open_inference(p->device, candidate->graph, "logits", true, &session[1], &value[1], err));
 	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, TIMING_BATCH, TIMING_REPEATS, TIMING_SECONDS, ms, err));
@@ -134,8 +136,8 @@ enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_prober *p = context;
-	struct skip_candidate candidate = { .point = p->n_trace };
-	struct skip_probe_point point = { .rate = rate };
+	struct skip_candidate candidate = {.point = p->n_trace};
+	struct skip_probe_point point = {.rate = rate};
 	double start = skip_clock_seconds();
 	char note[64];
 	skip_prober_settle(p);
@@ -155,7 +157,7 @@ enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe
 	p->trace[p->n_trace] = point;
 	*out = &p->trace[p->n_trace++];
 	p->last = candidate;
-	candidate = (struct skip_candidate){ 0 };
+	candidate = (struct skip_candidate){0};
 cleanup:
 	skip_candidate_deinit(&candidate);
 	return status;

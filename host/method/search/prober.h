@@ -33,14 +33,14 @@ struct skip_prober {
 /* Opens the dense network and runs it over dev. Zero the struct, then fill device .. progress. deinit accepts a zeroed one. */
 enum skip_status skip_prober_init(struct skip_prober *prober, struct skip_err *err);
 void skip_prober_deinit(struct skip_prober *prober);
-/* Probes `rate` (lowered to the largest possible); has the form a search asks for, context is the prober. The verdict of the point before is read first: an
- * accepted candidate becomes the best when it removes more, or, with a speed-up asked for, less than the best so far. */
+/* Probes `rate` (lowered to the largest possible); has the form a search asks for, context is the prober. The verdict of the point before
+ * is read first: an accepted candidate becomes the best when it removes more, or, with a speed-up asked for, less than the best so far. */
 enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe_point **out, struct skip_err *err);
 /* Reads the verdict of the last point. */
 void skip_prober_settle(struct skip_prober *prober);
 /* Logits of a graph over `data`; the caller frees *out ([rows][C]). */
-enum skip_status skip_prober_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **out,
-				    struct skip_err *err);
+enum skip_status skip_prober_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data,
+				    float **out, struct skip_err *err);
 void skip_candidate_deinit(struct skip_candidate *candidate);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * From a tuned dense network to the small one: at a rate, at a margin, or at a measured speed-up; then, when asked for, prompt and head are tuned again
- * with the dense network as teacher (docs/method.md 5, 7). Probes are prober.c's, margins are the searches'.
+ * From a tuned dense network to the small one: at a rate, at a margin, or at a measured speed-up; then, when asked for, prompt and head are
+ * tuned again with the dense network as teacher (docs/method.md 5, 7). Probes are prober.c's, margins are the searches'.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -18,11 +18,11 @@
 void skip_prune_defaults(struct skip_prune_options *options)
 {
 	*options = (struct skip_prune_options){
-		.kinds = SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK,
-		.rate = -1,
-		.margin = 1,
-		.search = "binary",
-		.compensate = { .mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 768 },
+	    .kinds = SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK,
+	    .rate = -1,
+	    .margin = 1,
+	    .search = "binary",
+	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 768},
 	};
 	skip_tune_defaults(&options->retune);
 	options->retune.lr /= RETUNE_RATES;
@@ -36,13 +36,13 @@ void skip_prune_result_deinit(struct skip_prune_result *result)
 	skip_graph_destroy(result->graph);
 	skip_keep_deinit(&result->keep);
 	skip_free(result->trace);
-	*result = (struct skip_prune_result){ 0 };
+	*result = (struct skip_prune_result){0};
 }
 
 /* ---- the smallest removal that is fast enough: time is nearly linear in the rate, so 1/speedup is drawn as a line */
 
 struct speed_bracket {
-	double low, high;                 /* too slow, fast enough */
+	double low, high;		  /* too slow, fast enough */
 	double inverse_low, inverse_high; /* 1/speedup there; high: NAN while nothing was fast enough */
 };
 
@@ -61,7 +61,7 @@ static double next_speed_rate(const struct speed_bracket *b, double wanted)
 static enum skip_status search_speed(struct skip_prober *prober, struct skip_err *err)
 {
 	double wanted = 1 / (prober->options->speedup * SPEED_GUARD), highest = fmin(SPEED_HIGHEST, prober->largest);
-	struct speed_bracket b = { .low = 0, .high = highest, .inverse_low = 1, .inverse_high = NAN };
+	struct speed_bracket b = {.low = 0, .high = highest, .inverse_low = 1, .inverse_high = NAN};
 	for (int probe = 0; probe < SPEED_PROBES && b.high - b.low > SPEED_NARROW; probe++) {
 		struct skip_probe_point *point = NULL;
 		double rate = fmin(highest, next_speed_rate(&b, wanted));
@@ -88,7 +88,8 @@ static enum skip_status find_candidate(struct skip_prober *prober, struct skip_e
 	if (o->rate >= 0) {
 		struct skip_probe_point *point = NULL;
 		if (o->rate > prober->largest)
-			return skip_err_set(err, SKIP_ERR_USAGE, "rate %.4f cannot be reached with these units, the largest possible is %.4f", o->rate,
+			return skip_err_set(err, SKIP_ERR_USAGE,
+					    "rate %.4f cannot be reached with these units, the largest possible is %.4f", o->rate,
 					    prober->largest);
 		enum skip_status status = skip_prober_probe(prober, o->rate, &point, err);
 		if (status == SKIP_OK) point->accepted = true;
@@ -97,7 +98,7 @@ static enum skip_status find_candidate(struct skip_prober *prober, struct skip_e
 	if (o->speedup > 0) return search_speed(prober, err);
 	const struct skip_search *search = skip_search_find(o->search);
 	if (!search) return skip_err_set(err, SKIP_ERR_USAGE, "no search '%s'", o->search);
-	struct skip_search_state state = { .context = prober, .probe = skip_prober_probe, .margin = o->margin };
+	struct skip_search_state state = {.context = prober, .probe = skip_prober_probe, .margin = o->margin};
 	double rate = 0;
 	return search->run(&state, &rate, err);
 }
@@ -108,22 +109,22 @@ static enum skip_status take_candidate(struct skip_prober *prober, struct skip_c
 	enum skip_status status = SKIP_OK;
 	if (prober->options->speedup > 0 && !prober->best.graph && prober->n_trace > 0 && !prober->trace[prober->n_trace - 1].accepted) {
 		*out = prober->last;
-		prober->last = (struct skip_candidate){ 0 };
+		prober->last = (struct skip_candidate){0};
 		*met = false;
 		return SKIP_OK;
 	}
 	skip_prober_settle(prober);
 	if (prober->best.graph) {
 		*out = prober->best;
-		prober->best = (struct skip_candidate){ 0 };
+		prober->best = (struct skip_candidate){0};
 		*met = true;
 		return SKIP_OK;
 	}
-	struct skip_candidate none = { .point = prober->n_trace };
+	struct skip_candidate none = {.point = prober->n_trace};
 	SKIP_TRY(skip_keep_create(prober->units, &none.keep, err));
 	SKIP_TRY(skip_graph_copy(prober->dense, &none.graph, err));
 	*out = none;
-	none = (struct skip_candidate){ 0 };
+	none = (struct skip_candidate){0};
 	*met = false;
 cleanup:
 	skip_candidate_deinit(&none);
@@ -137,7 +138,7 @@ static enum skip_status retune(struct skip_prober *prober, struct skip_candidate
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_tune_options options = prober->options->retune;
-	struct skip_tune_result result = { 0 };
+	struct skip_tune_result result = {0};
 	float *teacher = NULL, *logits = NULL;
 	struct skip_paired before, after;
 	const struct skip_dataset *dev = prober->dev;
@@ -170,9 +171,11 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 			      struct skip_err *err)
 {
 	if (o->rate >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", o->rate);
-	if (o->rate < 0 && o->speedup <= 0 && !(o->margin >= 0)) return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
+	if (o->rate < 0 && o->speedup <= 0 && !(o->margin >= 0))
+		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
 	if (o->speedup > 0 && o->speedup < 1) return skip_err_set(err, SKIP_ERR_USAGE, "speed-up %g, expected at least 1", o->speedup);
-	if (dev->n_rows == 0 || !dev->labelled) return skip_err_set(err, SKIP_ERR_INPUT, "pruning decides on labelled dev rows, there are none");
+	if (dev->n_rows == 0 || !dev->labelled)
+		return skip_err_set(err, SKIP_ERR_INPUT, "pruning decides on labelled dev rows, there are none");
 	if (train->n_rows == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no training rows");
 	return SKIP_OK;
 }
@@ -192,7 +195,7 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	result->graph = candidate->graph;
 	result->keep = candidate->keep;
 	candidate->graph = NULL;
-	candidate->keep = (struct skip_keep){ 0 };
+	candidate->keep = (struct skip_keep){0};
 	result->trace = prober->trace;
 	result->n_trace = prober->n_trace;
 	prober->trace = NULL;
@@ -207,11 +210,17 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_units units = { 0 };
-	struct skip_candidate candidate = { 0 };
-	struct skip_prune_result result = { 0 };
-	struct skip_prober prober = { .device = device, .dense = dense, .units = &units, .scores = scores, .train = train, .dev = dev,
-				      .options = options, .progress = progress };
+	struct skip_units units = {0};
+	struct skip_candidate candidate = {0};
+	struct skip_prune_result result = {0};
+	struct skip_prober prober = {.device = device,
+				     .dense = dense,
+				     .units = &units,
+				     .scores = scores,
+				     .train = train,
+				     .dev = dev,
+				     .options = options,
+				     .progress = progress};
 	bool met = false;
 	double start = skip_clock_seconds();
 	SKIP_TRY(check(train, dev, options, err));

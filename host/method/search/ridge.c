@@ -10,12 +10,15 @@
 
 struct work {
 	double *mean_in, *mean_target; /* [width], [outputs] */
-	float *in, *target;            /* centred block [BLOCK][width], [BLOCK][outputs] */
-	float *cov, *cross;            /* of one block: [width][width] upper triangle, [outputs][width] */
+	float *in, *target;	       /* centred block [BLOCK][width], [BLOCK][outputs] */
+	float *cov, *cross;	       /* of one block: [width][width] upper triangle, [outputs][width] */
 	double *cov_sum, *cross_sum;
 };
 
-static size_t row_of(const struct skip_ridge *p, size_t i) { return p->row ? (size_t)p->row[i] : i; }
+static size_t row_of(const struct skip_ridge *p, size_t i)
+{
+	return p->row ? (size_t)p->row[i] : i;
+}
 
 static void column_means(const struct skip_ridge *p, const float *data, int cols, double *mean)
 {
@@ -27,7 +30,8 @@ static void column_means(const struct skip_ridge *p, const float *data, int cols
 	for (int j = 0; j < cols; j++) mean[j] /= (double)p->n;
 }
 
-static void centre_block(const struct skip_ridge *p, const float *data, int cols, const double *mean, size_t first, size_t count, float *out)
+static void centre_block(const struct skip_ridge *p, const float *data, int cols, const double *mean, size_t first, size_t count,
+			 float *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		const float *row = data + row_of(p, first + i) * (size_t)cols;
@@ -43,8 +47,8 @@ static void accumulate(const struct skip_ridge *p, struct work *w)
 		centre_block(p, p->in, width, w->mean_in, first, count, w->in);
 		centre_block(p, p->target, outputs, w->mean_target, first, count, w->target);
 		cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, width, (int)count, 1, w->in, width, 0, w->cov, width);
-		cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, width, (int)count, 1, w->target, outputs, w->in, width, 0, w->cross,
-			    width);
+		cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, width, (int)count, 1, w->target, outputs, w->in, width, 0,
+			    w->cross, width);
 		for (size_t i = 0; i < (size_t)width; i++) {
 			for (size_t j = i; j < (size_t)width; j++) w->cov_sum[i * (size_t)width + j] += w->cov[i * (size_t)width + j];
 		}
@@ -63,8 +67,8 @@ static enum skip_status solve(const struct skip_ridge *p, struct work *w, float 
 	/* the upper triangle of rows is the lower one of columns, and [outputs][width] rows are right-hand sides in columns */
 	lapack_int info = LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', p->width, p->outputs, w->cov_sum, p->width, w->cross_sum, p->width);
 	if (info != 0)
-		return skip_err_set(err, SKIP_ERR_INTERNAL, "covariance of %d inputs over %zu rows is not positive definite (%d)", p->width, p->n,
-				    (int)info);
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "covariance of %d inputs over %zu rows is not positive definite (%d)", p->width,
+				    p->n, (int)info);
 	for (size_t i = 0; i < count; i++) weight[i] = (float)w->cross_sum[i];
 	return SKIP_OK;
 }
@@ -102,7 +106,7 @@ static enum skip_status work_alloc(const struct skip_ridge *p, struct work *w, s
 enum skip_status skip_ridge_fit(const struct skip_ridge *p, float *weight, float *bias, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct work w = { 0 };
+	struct work w = {0};
 	if (p->n == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no rows to fit");
 	SKIP_TRY(work_alloc(p, &w, err));
 	column_means(p, p->in, p->width, w.mean_in);

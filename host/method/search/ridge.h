@@ -8,7 +8,7 @@
 
 struct skip_ridge {
 	const float *in, *target; /* [rows][width], [rows][outputs] */
-	const int *row;           /* [n] rows that count, NULL: the first n */
+	const int *row;		  /* [n] rows that count, NULL: the first n */
 	size_t n;
 	int width, outputs;
 	double damping; /* lam = damping * mean diagonal of the covariance */
@@ -16,9 +16,9 @@ struct skip_ridge {
 };
 
 /*
- * Minimises |Inc W'^T - Tgc|^2 + lam |W' - W|^2 over W' [outputs][width] with free bias: W'^T = (Inc^T Inc + lam Id)^-1 (Inc^T Tgc + lam W^T),
- * b' = mean(Tg) - W' mean(In); c = centred (docs/method.md 6, asymmetric ls). `weight` holds W and receives W'; `bias` [outputs] receives b'.
- * width 0 gives the bias alone. Products of blocks of rows in float, sums over blocks and the solution in double.
+ * Minimises |Inc W'^T - Tgc|^2 + lam |W' - W|^2 over W' [outputs][width] with free bias: W'^T = (Inc^T Inc + lam Id)^-1 (Inc^T Tgc + lam
+ * W^T), b' = mean(Tg) - W' mean(In); c = centred (docs/method.md 6, asymmetric ls). `weight` holds W and receives W'; `bias` [outputs]
+ * receives b'. width 0 gives the bias alone. Products of blocks of rows in float, sums over blocks and the solution in double.
  */
 enum skip_status skip_ridge_fit(const struct skip_ridge *problem, float *weight, float *bias, struct skip_err *err);
 

@@ -1,5 +1,6 @@
 /*
- * Which units stay: selection at a rate, compensation, and the searches over the rate. One search per file in method/search/find/, found by CMake
+ * Which units stay: selection at a rate, compensation, and the searches over the rate. One search per file in method/search/find/, found by
+ * CMake
  * (`const struct skip_search skip_search_<file>`). docs/method.md 5, 6.
  */
 #ifndef SKIP_METHOD_SEARCH_H
@@ -10,7 +11,8 @@
 #include "method/skill/skill.h"
 #include "method/tune/tune.h"
 
-/* Kinds of --units, any mix. HEAD removes whole heads; V and QK remove dims, an equal count per head; LAYER allows whole sub-layers to go. */
+/* Kinds of --units, any mix. HEAD removes whole heads; V and QK remove dims, an equal count per head; LAYER allows whole sub-layers to go.
+ */
 #define SKIP_UNITS_FFN 1u
 #define SKIP_UNITS_HEAD 2u
 #define SKIP_UNITS_V 4u
@@ -20,43 +22,45 @@
 enum skip_compensate { SKIP_COMPENSATE_NONE, SKIP_COMPENSATE_BIAS, SKIP_COMPENSATE_LS };
 
 /*
- * The choice that removes share `rate` of the encoder's parameters (prefix excluded), one rate for every prunable group: the top units of each group
- * (each head's own top dims for V and QK). When the kinds given cannot reach `rate` alone their own rate is raised accordingly; SKIP_ERR_USAGE names the
- * largest rate possible. The share reached comes back in *removed and is within 0.1 % of encoder parameters of `rate` where the widths allow it.
+ * The choice that removes share `rate` of the encoder's parameters (prefix excluded), one rate for every prunable group: the top units of
+ * each group (each head's own top dims for V and QK). When the kinds given cannot reach `rate` alone their own rate is raised accordingly;
+ * SKIP_ERR_USAGE names the largest rate possible. The share reached comes back in *removed and is within 0.1 % of encoder parameters of
+ * `rate` where the widths allow it.
  */
-enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores, unsigned kinds,
-				  double rate, struct skip_keep *out, double *removed, struct skip_err *err);
+enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores,
+				  unsigned kinds, double rate, struct skip_keep *out, double *removed, struct skip_err *err);
 
 /* The largest share of encoder parameters that skip_select_rate can remove with these kinds. */
 double skip_select_largest(const struct skip_graph *graph, const struct skip_units *units, unsigned kinds);
 
 struct skip_compensate_options {
 	enum skip_compensate mode;
-	double damping;   /* 1e-2 of the mean diagonal */
-	int rows;         /* calibration sentences, 768 */
+	double damping; /* 1e-2 of the mean diagonal */
+	int rows;	/* calibration sentences, 768 */
 	uint64_t seed;
 };
-/* Asymmetric, bottom-up (docs/method.md 6): refits the consumers (W_O, W_2 and biases) of `pruned` so that its residual stream follows `dense`'s. Gives a new
- * graph with its own consumer tensors. Both graphs canonical with the same layers. Seconds in *seconds. */
+/* Asymmetric, bottom-up (docs/method.md 6): refits the consumers (W_O, W_2 and biases) of `pruned` so that its residual stream follows
+ * `dense`'s. Gives a new graph with its own consumer tensors. Both graphs canonical with the same layers. Seconds in *seconds. */
 enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
 				       const struct skip_dataset *calibration, const struct skip_compensate_options *options,
-				       const struct skip_progress *progress, struct skip_graph **out, double *seconds, struct skip_err *err);
+				       const struct skip_progress *progress, struct skip_graph **out, double *seconds,
+				       struct skip_err *err);
 
 struct skip_prune_options {
-	unsigned kinds;            /* FFN|V|QK */
-	double rate;               /* >= 0: this rate, no search */
-	double margin;             /* psi in points, used when rate < 0 and speedup <= 0 */
-	double speedup;            /* > 0: smallest removal measured at least this fast */
-	const char *search;        /* "binary", "adaptive" */
+	unsigned kinds;	    /* FFN|V|QK */
+	double rate;	    /* >= 0: this rate, no search */
+	double margin;	    /* psi in points, used when rate < 0 and speedup <= 0 */
+	double speedup;	    /* > 0: smallest removal measured at least this fast */
+	const char *search; /* "binary", "adaptive" */
 	struct skip_compensate_options compensate;
-	int retune_epochs;         /* prompt and head, distilled; 0: none */
+	int retune_epochs; /* prompt and head, distilled; 0: none */
 	struct skip_tune_options retune;
 	uint64_t seed;
 };
 void skip_prune_defaults(struct skip_prune_options *options);
 
 struct skip_probe_point {
-	double rate, removed;      /* asked, reached (share of encoder parameters) */
+	double rate, removed; /* asked, reached (share of encoder parameters) */
 	struct skip_metrics metrics;
 	struct skip_paired paired;
 	double kl, macs_share, seconds, speedup; /* speedup 0 when not measured */
@@ -79,8 +83,8 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err);
 void skip_prune_result_deinit(struct skip_prune_result *result);
 
-/* A search asks for probes until it knows. `probe` runs one rate; the point belongs to the caller of the search and stays valid until the next probe, and
- * the search writes its verdict into `accepted`. */
+/* A search asks for probes until it knows. `probe` runs one rate; the point belongs to the caller of the search and stays valid until the
+ * next probe, and the search writes its verdict into `accepted`. */
 struct skip_search_state {
 	void *context;
 	enum skip_status (*probe)(void *context, double rate, struct skip_probe_point **out, struct skip_err *err);
@@ -94,9 +98,10 @@ struct skip_search {
 extern const struct skip_search *const skip_searches[]; /* NULL-terminated, made by CMake */
 const struct skip_search *skip_search_find(const char *name);
 
-/* Median milliseconds of the graphs over the rows of `data` in packed batches of `batch` sequences, interleaved, at least `repeats` rounds and `seconds`
- * of wall time each. ms[i][0] median, ms[i][1] p95 of one pass over all batches. */
-enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
-					  int repeats, double seconds, double (*ms)[2], struct skip_err *err);
+/* Median milliseconds of the graphs over the rows of `data` in packed batches of `batch` sequences, interleaved, at least `repeats` rounds
+ * and `seconds` of wall time each. ms[i][0] median, ms[i][1] p95 of one pass over all batches. */
+enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n,
+					  const struct skip_dataset *data, int batch, int repeats, double seconds, double (*ms)[2],
+					  struct skip_err *err);
 
 #endif

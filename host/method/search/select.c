@@ -1,9 +1,10 @@
 /*
  * Which units stay at a rate: one share for every prunable group, rounded so that the total comes out right.
  *
- * Each kind asked for is a stage that keeps the same share of what reaches it: attention passes the stages sub-layer, head, dim; ffn passes sub-layer,
- * neuron. With m stages on a road each keeps the m-th root of the share kept, so that any mix removes evenly. Widths are whole numbers, a head's dims
- * coarse ones: what one group removes too much or too little is carried to the next, and ffn neurons, the finest, take up most of it.
+ * Each kind asked for is a stage that keeps the same share of what reaches it: attention passes the stages sub-layer, head, dim; ffn passes
+ * sub-layer, neuron. With m stages on a road each keeps the m-th root of the share kept, so that any mix removes evenly. Widths are whole
+ * numbers, a head's dims coarse ones: what one group removes too much or too little is carried to the next, and ffn neurons, the finest,
+ * take up most of it.
  */
 #include "base/alloc.h"
 #include "method/search/search.h"
@@ -16,7 +17,7 @@
 
 struct layer {
 	const struct skip_unit_group *qk, *v, *ffn; /* NULL: vanished earlier, or leaves in this choice */
-	double qk_unit, v_unit, ffn_unit;           /* parameters of one unit */
+	double qk_unit, v_unit, ffn_unit;	    /* parameters of one unit */
 };
 
 struct selection {
@@ -29,10 +30,22 @@ struct selection {
 	double ideal, actual; /* parameters removed so far: wanted and done */
 };
 
-static double size_of(const struct skip_unit_group *group, double unit) { return group ? group->width * unit : 0; }
-static double attention_size(const struct layer *l) { return size_of(l->qk, l->qk_unit) + size_of(l->v, l->v_unit); }
-static double ffn_size(const struct layer *l) { return size_of(l->ffn, l->ffn_unit); }
-static size_t index_of(const struct selection *s, const struct skip_unit_group *group) { return (size_t)(group - s->units->group); }
+static double size_of(const struct skip_unit_group *group, double unit)
+{
+	return group ? group->width * unit : 0;
+}
+static double attention_size(const struct layer *l)
+{
+	return size_of(l->qk, l->qk_unit) + size_of(l->v, l->v_unit);
+}
+static double ffn_size(const struct layer *l)
+{
+	return size_of(l->ffn, l->ffn_unit);
+}
+static size_t index_of(const struct selection *s, const struct skip_unit_group *group)
+{
+	return (size_t)(group - s->units->group);
+}
 
 static enum skip_status find_layers(const struct skip_graph *graph, const struct skip_units *units, struct layer **out, int *n_out,
 				    struct skip_err *err)
@@ -69,7 +82,10 @@ static double ffn_share(unsigned kinds, double kept)
 	int stages = !!(kinds & SKIP_UNITS_LAYER) + !!(kinds & SKIP_UNITS_FFN);
 	return stages ? pow(kept, 1.0 / stages) : 1;
 }
-static double stage(unsigned kinds, unsigned kind, double share) { return kinds & kind ? share : 1; }
+static double stage(unsigned kinds, unsigned kind, double share)
+{
+	return kinds & kind ? share : 1;
+}
 
 /* Parameters removed by fractional widths. */
 static double removed_at(const struct selection *s, double kept)
@@ -92,7 +108,8 @@ static double solve_share(const struct selection *s, double target)
 	for (int i = 0; i < 60; i++) {
 		double middle = (low + high) / 2;
 		if (removed_at(s, middle) > target) low = middle;
-		else high = middle;
+		else
+			high = middle;
 	}
 	return (low + high) / 2;
 }
@@ -116,7 +133,7 @@ static enum skip_status drop_lowest(const double *score, int n, int n_gone, unsi
 {
 	struct ranked *order = skip_alloc_array((size_t)n, sizeof(*order));
 	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "ranking of %d units", n);
-	for (int i = 0; i < n; i++) order[i] = (struct ranked){ score[i], i };
+	for (int i = 0; i < n; i++) order[i] = (struct ranked){score[i], i};
 	qsort(order, (size_t)n, sizeof(*order), lowest_first);
 	for (int i = 0; i < n_gone; i++) keep[order[i].index] = 0;
 	skip_free(order);
@@ -296,12 +313,12 @@ double skip_select_largest(const struct skip_graph *graph, const struct skip_uni
 	return share;
 }
 
-enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores, unsigned kinds,
-				  double rate, struct skip_keep *out, double *removed, struct skip_err *err)
+enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores,
+				  unsigned kinds, double rate, struct skip_keep *out, double *removed, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_keep keep = { 0 };
-	struct selection s = { .units = units, .scores = scores, .keep = &keep, .kinds = kinds };
+	struct skip_keep keep = {0};
+	struct selection s = {.units = units, .scores = scores, .keep = &keep, .kinds = kinds};
 	if (!(rate >= 0 && rate < 1)) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", rate);
 	if (kinds == 0 || (kinds & ~ALL_KINDS)) return skip_err_set(err, SKIP_ERR_USAGE, "no kinds of units to remove");
 	if (scores->n_groups != units->n_groups)
@@ -310,13 +327,13 @@ enum skip_status skip_select_rate(const struct skip_graph *graph, const struct s
 	SKIP_TRY(skip_keep_create(units, &keep, err));
 	double all = (double)skip_graph_encoder_params(graph), largest = largest_removal(s.layer, s.n_layers, kinds);
 	if (rate * all > largest + 0.5) {
-		status = skip_err_set(err, SKIP_ERR_USAGE, "rate %.4f cannot be reached with these units, the largest possible is %.4f", rate,
-				      largest / all);
+		status = skip_err_set(err, SKIP_ERR_USAGE, "rate %.4f cannot be reached with these units, the largest possible is %.4f",
+				      rate, largest / all);
 		goto cleanup;
 	}
 	SKIP_TRY(select_units(&s, rate * all, err));
 	*out = keep;
-	keep = (struct skip_keep){ 0 };
+	keep = (struct skip_keep){0};
 	*removed = all > 0 ? s.actual / all : 0;
 cleanup:
 	skip_keep_deinit(&keep);

@@ -1,6 +1,7 @@
 /*
- * Attribution: one backward pass of a packed batch with a seed per sample. Sequences do not interact, so the pass holds every per-sample gradient;
- * `score` nodes reduce activation x gradient over each sample's rows on the device and criteria add up what comes back (docs/method.md 3).
+ * Attribution: one backward pass of a packed batch with a seed per sample. Sequences do not interact, so the pass holds every per-sample
+ * gradient; `score` nodes reduce activation x gradient over each sample's rows on the device and criteria add up what comes back
+ * (docs/method.md 3).
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -17,7 +18,7 @@
 
 void skip_skill_defaults(struct skip_skill_options *options)
 {
-	*options = (struct skip_skill_options){ .criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD, .reduce = SKIP_REDUCE_MAX };
+	*options = (struct skip_skill_options){.criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD, .reduce = SKIP_REDUCE_MAX};
 }
 
 /* The values of one group on the device: per sample [B][width]. */
@@ -37,8 +38,8 @@ struct attribution {
 	struct skip_rng draws;
 	/* per batch */
 	float *batch_logits, *batch_seed; /* [B][C] */
-	double *weight, *p;               /* [B], [C] */
-	float *read[3];                   /* [B][widest group] */
+	double *weight, *p;		  /* [B], [C] */
+	float *read[3];			  /* [B][widest group] */
 };
 
 /* Appends score(value, gradient of value); returns its output through *out. */
@@ -49,8 +50,8 @@ static enum skip_status add_score(struct skip_graph *graph, int value, int gradi
 	if (gradient == SKIP_NONE)
 		return skip_err_set(err, SKIP_ERR_INPUT, "no gradient reaches '%s'; it cannot be scored", graph->values[value].name);
 	snprintf(name, sizeof(name), "score.%d.%s", value, site);
-	const char *names[1] = { name };
-	struct skip_node node = { .op = skip_op_find("score"), .layer = layer, .n_in = 2, .in = { value, gradient } };
+	const char *names[1] = {name};
+	struct skip_node node = {.op = skip_op_find("score"), .layer = layer, .n_in = 2, .in = {value, gradient}};
 	node.attrs.score.reduce = reduce;
 	enum skip_status status = skip_graph_add_node(graph, &node, names, NULL, err);
 	if (status == SKIP_OK) *out = node.out[0];
@@ -63,7 +64,7 @@ static size_t list_wanted(const struct attribution *a, int *want)
 	size_t n = 0;
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct skip_unit_group *group = &a->units->group[g];
-		int site[3] = { group->post, group->pre[0], group->pre[1] };
+		int site[3] = {group->post, group->pre[0], group->pre[1]};
 		int n_sites = a->criterion->needs_pre ? 1 + group->n_pre : 1;
 		for (int i = 0; i < n_sites; i++) {
 			bool seen = false;
@@ -82,10 +83,11 @@ static int gradient_of(const struct skip_backward *backward, const int *want, si
 	return SKIP_NONE;
 }
 
-static enum skip_status open_session(struct attribution *a, struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
+static enum skip_status open_session(struct attribution *a, struct skip_device *device, const struct skip_graph *graph,
+				     struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_backward backward = { 0 };
+	struct skip_backward backward = {0};
 	const size_t most = 3 * a->units->n_groups;
 	int *want = skip_alloc_array(most, sizeof(*want)), *wanted = skip_alloc_array(most + 1, sizeof(*wanted));
 	if (!want || !wanted) {
@@ -98,7 +100,7 @@ static enum skip_status open_session(struct attribution *a, struct skip_device *
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct skip_unit_group *group = &a->units->group[g];
 		struct sites *sites = &a->sites[g];
-		*sites = (struct sites){ SKIP_NONE, { SKIP_NONE, SKIP_NONE } };
+		*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
 		SKIP_TRY(add_score(backward.graph, group->post, gradient_of(&backward, want, n_want, group->post), SKIP_REDUCE_SUM, "post",
 				   group->layer, &sites->post, err));
 		wanted[n_wanted++] = sites->post;
@@ -197,8 +199,8 @@ static enum skip_status score_batch(struct attribution *a, const struct skip_bat
 	SKIP_TRY(skip_session_enqueue(a->session, a->n_forward, a->n_nodes, 0, err));
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct sites *sites = &a->sites[g];
-		struct skip_criterion_batch seen = { .group = &a->units->group[g], .n_samples = batch->n_seqs, .sum_post = a->read[0],
-						     .weight = a->weight };
+		struct skip_criterion_batch seen = {
+		    .group = &a->units->group[g], .n_samples = batch->n_seqs, .sum_post = a->read[0], .weight = a->weight};
 		SKIP_TRY(skip_session_read(a->session, sites->post, a->read[0], err));
 		for (int i = 0; i < 2; i++) {
 			if (sites->pre[i] == SKIP_NONE) continue;
@@ -224,8 +226,8 @@ static enum skip_status score_samples(struct attribution *a, struct skip_device 
 				      struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_dataset sample = { 0 };
-	struct skip_batches batches = { 0 };
+	struct skip_dataset sample = {0};
+	struct skip_batches batches = {0};
 	struct skip_packer packer;
 	skip_packer_init(&packer);
 	SKIP_TRY(skip_skill_sample(data, a->criterion, a->options, a->classes, &sample, err));
@@ -241,7 +243,8 @@ static enum skip_status score_samples(struct attribution *a, struct skip_device 
 	for (size_t i = 0; i < batches.n_batches; i++) {
 		const int *rows = batches.rows + batches.start[i];
 		if (!skip_progress_report(progress, "score", (int64_t)batches.start[i], (int64_t)sample.n_rows, a->criterion->name)) {
-			status = skip_err_set(err, SKIP_ERR_INTERRUPTED, "scoring stopped after %zu of %zu samples", batches.start[i], sample.n_rows);
+			status = skip_err_set(err, SKIP_ERR_INTERRUPTED, "scoring stopped after %zu of %zu samples", batches.start[i],
+					      sample.n_rows);
 			goto cleanup;
 		}
 		SKIP_TRY(skip_packer_pack(&packer, &sample, rows, batches.start[i + 1] - batches.start[i], err));
@@ -261,23 +264,25 @@ static enum skip_status choose_target(struct attribution *a, struct skip_err *er
 {
 	const struct skip_criterion *criterion = a->criterion;
 	bool unlabelled = a->options->labels == SKIP_LABELS_NONE;
-	a->target = a->options->target >= 0 ? a->options->target : unlabelled && criterion->label_free ? SKIP_TARGET_KL : criterion->default_target;
+	a->target = a->options->target >= 0		  ? a->options->target
+		    : unlabelled && criterion->label_free ? SKIP_TARGET_KL
+							  : criterion->default_target;
 	if (a->target == SKIP_TARGET_KL && !criterion->label_free)
-		return skip_err_set(err, SKIP_ERR_USAGE, "target kl has no first-order gradient at the model itself; criterion '%s' needs one",
-				    criterion->name);
+		return skip_err_set(err, SKIP_ERR_USAGE,
+				    "target kl has no first-order gradient at the model itself; criterion '%s' needs one", criterion->name);
 	if (a->target != SKIP_TARGET_KL && unlabelled)
 		return skip_err_set(err, SKIP_ERR_USAGE, "criterion '%s' needs labels: gold or pred", criterion->name);
 	return SKIP_OK;
 }
 
 enum skip_status skip_attribute(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,
-				const struct skip_dataset *data, const struct skip_skill_options *options, const struct skip_progress *progress,
-				struct skip_scores *out, struct skip_err *err)
+				const struct skip_dataset *data, const struct skip_skill_options *options,
+				const struct skip_progress *progress, struct skip_scores *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
-	struct skip_scores scores = { 0 };
-	struct attribution a = { .units = units, .options = options, .criterion = skip_criterion_find(options->criterion) };
+	struct skip_scores scores = {0};
+	struct attribution a = {.units = units, .options = options, .criterion = skip_criterion_find(options->criterion)};
 	if (!a.criterion) return skip_err_set(err, SKIP_ERR_USAGE, "no criterion '%s'", options->criterion);
 	SKIP_TRY(skip_scores_alloc(units, &scores, err));
 	if (a.criterion->needs_backward) {
@@ -296,7 +301,7 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 	snprintf(scores.criterion, sizeof(scores.criterion), "%s", a.criterion->name);
 	scores.seconds = skip_clock_seconds() - start;
 	*out = scores;
-	scores = (struct skip_scores){ 0 };
+	scores = (struct skip_scores){0};
 cleanup:
 	attribution_deinit(&a);
 	skip_scores_deinit(&scores);

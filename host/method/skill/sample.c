@@ -7,7 +7,8 @@ static enum skip_status check_labels(const struct skip_dataset *data, int classe
 	if (!data->labelled) return skip_err_set(err, SKIP_ERR_INPUT, "the rows to score have no labels");
 	for (size_t i = 0; i < data->n_rows; i++) {
 		if (data->label[i] < 0 || data->label[i] >= classes)
-			return skip_err_set(err, SKIP_ERR_INPUT, "row %zu has label %d, expected 0..%d", i, (int)data->label[i], classes - 1);
+			return skip_err_set(err, SKIP_ERR_INPUT, "row %zu has label %d, expected 0..%d", i, (int)data->label[i],
+					    classes - 1);
 	}
 	return SKIP_OK;
 }
@@ -36,8 +37,8 @@ static enum skip_status balance(const struct skip_dataset *data, int classes, in
 	return SKIP_OK;
 }
 
-enum skip_status skip_skill_sample(const struct skip_dataset *data, const struct skip_criterion *criterion, const struct skip_skill_options *options,
-				   int classes, struct skip_dataset *out, struct skip_err *err)
+enum skip_status skip_skill_sample(const struct skip_dataset *data, const struct skip_criterion *criterion,
+				   const struct skip_skill_options *options, int classes, struct skip_dataset *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_rng rng;

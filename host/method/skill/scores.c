@@ -22,12 +22,12 @@ void skip_scores_deinit(struct skip_scores *scores)
 	}
 	skip_free(scores->unit);
 	skip_free(scores->head);
-	*scores = (struct skip_scores){ 0 };
+	*scores = (struct skip_scores){0};
 }
 
 enum skip_status skip_scores_alloc(const struct skip_units *units, struct skip_scores *out, struct skip_err *err)
 {
-	struct skip_scores scores = { .n_groups = units->n_groups };
+	struct skip_scores scores = {.n_groups = units->n_groups};
 	scores.unit = skip_alloc_zeroed(units->n_groups, sizeof(*scores.unit));
 	scores.head = skip_alloc_zeroed(units->n_groups, sizeof(*scores.head));
 	bool ok = scores.unit && scores.head;
@@ -89,12 +89,13 @@ static enum skip_status read_entry(const struct skip_st_file *file, const char *
 	const struct skip_st_entry *entry = skip_st_find(file, name);
 	if (!entry) return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "no scores '%s'", name);
 	if (entry->dtype != SKIP_F64 || entry->rank != 1 || entry->dim[0] != width)
-		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset, "scores '%s': rank %d, %lld %s, expected %d F64", name, entry->rank,
-				   (long long)(entry->rank > 0 ? entry->dim[0] : 1), skip_dtype_name(entry->dtype), width);
+		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset, "scores '%s': rank %d, %lld %s, expected %d F64", name,
+				   entry->rank, (long long)(entry->rank > 0 ? entry->dim[0] : 1), skip_dtype_name(entry->dtype), width);
 	memcpy(out, entry->data, (size_t)width * sizeof(*out));
 	for (int j = 0; j < width; j++) {
 		if (!isfinite(out[j]))
-			return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset + 8 * (int64_t)j, "score %d of '%s' is not finite", j, name);
+			return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset + 8 * (int64_t)j, "score %d of '%s' is not finite",
+					   j, name);
 	}
 	return SKIP_OK;
 }
@@ -103,7 +104,7 @@ enum skip_status skip_scores_load(const char *path, const struct skip_units *uni
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_st_file *file = NULL;
-	struct skip_scores scores = { 0 };
+	struct skip_scores scores = {0};
 	SKIP_TRY(skip_st_open(path, &file, err));
 	SKIP_TRY(skip_scores_alloc(units, &scores, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
@@ -112,7 +113,7 @@ enum skip_status skip_scores_load(const char *path, const struct skip_units *uni
 	}
 	snprintf(scores.criterion, sizeof(scores.criterion), "file");
 	*out = scores;
-	scores = (struct skip_scores){ 0 };
+	scores = (struct skip_scores){0};
 cleanup:
 	skip_scores_deinit(&scores);
 	skip_st_close(file);

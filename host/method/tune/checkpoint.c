@@ -1,7 +1,7 @@
 /*
  * The checkpoint of a tuning run: one safetensors file with
- *     settings U8 (text, one setting a line), state I64, seconds F64, history F64, and per trained tensor weight.*, best.* F32, m.*, v.* F64.
- * A run resumed from it does exactly what the uninterrupted run would have done.
+ *     settings U8 (text, one setting a line), state I64, seconds F64, history F64, and per trained tensor weight.*, best.* F32, m.*, v.*
+ * F64. A run resumed from it does exactly what the uninterrupted run would have done.
  */
 #include "base/alloc.h"
 #include "base/safetensors.h"
@@ -77,10 +77,13 @@ enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, 
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "checkpoint of %zu tensors", trainer->n_trained);
 		goto cleanup;
 	}
-	int64_t whole[STATE_COUNT] = { [STATE_EPOCH] = state->epoch, [STATE_STEP] = state->step_in_epoch, [STATE_BEST_EPOCH] = state->best_epoch,
-				       [STATE_STALE] = state->stale };
+	int64_t whole[STATE_COUNT] = {[STATE_EPOCH] = state->epoch,
+				      [STATE_STEP] = state->step_in_epoch,
+				      [STATE_BEST_EPOCH] = state->best_epoch,
+				      [STATE_STALE] = state->stale};
 	memcpy(&whole[STATE_ORDER], &state->order.state, sizeof(whole[STATE_ORDER]));
-	double real[REAL_COUNT] = { [REAL_BEST] = state->best_accuracy, [REAL_PROBE] = state->probe_accuracy, [REAL_SECONDS] = state->seconds };
+	double real[REAL_COUNT] = {
+	    [REAL_BEST] = state->best_accuracy, [REAL_PROBE] = state->probe_accuracy, [REAL_SECONDS] = state->seconds};
 	fill_entry(&entries[n++], "settings", "", SKIP_U8, settings.length, skip_buf_text(&settings));
 	fill_entry(&entries[n++], "state", "", SKIP_I64, STATE_COUNT, whole);
 	fill_entry(&entries[n++], "seconds", "", SKIP_F64, REAL_COUNT, real);
@@ -110,8 +113,8 @@ static enum skip_status read_entry(const struct skip_st_file *file, const char *
 	const struct skip_st_entry *entry = skip_st_find(file, full);
 	if (!entry) return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "not a checkpoint of this run: no '%s'", full);
 	if (entry->dtype != dtype || entry->bytes != n * skip_dtype_size(dtype))
-		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset, "'%s' has %zu bytes of %s, expected %zu of %s", full, entry->bytes,
-				   skip_dtype_name(entry->dtype), n * skip_dtype_size(dtype), skip_dtype_name(dtype));
+		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, entry->offset, "'%s' has %zu bytes of %s, expected %zu of %s", full,
+				   entry->bytes, skip_dtype_name(entry->dtype), n * skip_dtype_size(dtype), skip_dtype_name(dtype));
 	memcpy(out, entry->data, entry->bytes);
 	return SKIP_OK;
 }
@@ -120,15 +123,17 @@ static enum skip_status read_entry(const struct skip_st_file *file, const char *
 static enum skip_status compare_settings(const struct skip_st_file *file, const char *path, const char *ours, struct skip_err *err)
 {
 	const struct skip_st_entry *entry = skip_st_find(file, "settings");
-	if (!entry || entry->dtype != SKIP_U8) return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "not a checkpoint of this run: no 'settings'");
+	if (!entry || entry->dtype != SKIP_U8)
+		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "not a checkpoint of this run: no 'settings'");
 	const char *theirs = entry->data, *end = theirs + entry->bytes;
 	while (theirs < end || *ours) {
 		size_t left = (size_t)(end - theirs);
 		const char *stop = left ? memchr(theirs, '\n', left) : NULL;
 		size_t their_length = stop ? (size_t)(stop - theirs) : left, our_length = strcspn(ours, "\n");
 		if (their_length != our_length || memcmp(theirs, ours, our_length) != 0)
-			return skip_err_at(err, SKIP_ERR_USAGE, path, 0, -1, "cannot resume: the checkpoint was made with '%.*s', now '%.*s'",
-					   (int)their_length, theirs, (int)our_length, ours);
+			return skip_err_at(err, SKIP_ERR_USAGE, path, 0, -1,
+					   "cannot resume: the checkpoint was made with '%.*s', now '%.*s'", (int)their_length, theirs,
+					   (int)our_length, ours);
 		theirs += their_length + (stop != NULL);
 		ours += our_length + (ours[our_length] == '\n');
 	}

@@ -4,7 +4,10 @@
 #include <math.h>
 
 /* Underflow to 0 is no reason to stop, not-a-number is: it must come through. */
-static double safe_log(double x) { return log(x < 1e-300 ? 1e-300 : x); }
+static double safe_log(double x)
+{
+	return log(x < 1e-300 ? 1e-300 : x);
+}
 
 double skip_tune_loss(const float *logits, const int32_t *label, int n_seqs, int classes, const float *teacher, const int *teacher_row,
 		      double kd_weight, double kd_temperature, double *scratch, float *dlogits)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define HISTORY 10
-#define BLOCK 512         /* rows converted to double at a time */
+#define BLOCK 512	  /* rows converted to double at a time */
 #define GRADIENT_END 1e-7 /* largest component */
 #define ARMIJO 1e-4
 #define MAX_HALVINGS 40
@@ -58,7 +58,8 @@ static double evaluate(const struct problem *p, const double *w, double *grad)
 			loss += scale * row_loss(score, classes, p->label[first + (size_t)r]);
 			for (int c = 0; c < classes; c++) grad[n_weights + (size_t)c] += scale * score[c];
 		}
-		cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, classes, width, rows, scale, p->score, classes, p->x, width, 1, grad, width);
+		cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, classes, width, rows, scale, p->score, classes, p->x, width, 1, grad,
+			    width);
 	}
 	double ridge = scale / p->c;
 	for (size_t i = 0; i < n_weights; i++) {
@@ -70,7 +71,7 @@ static double evaluate(const struct problem *p, const double *w, double *grad)
 
 struct memory {
 	double *step[HISTORY], *change[HISTORY]; /* s_k = w_{k+1} - w_k, y_k likewise of the gradient */
-	double inverse[HISTORY];                 /* 1 / (s_k . y_k) */
+	double inverse[HISTORY];		 /* 1 / (s_k . y_k) */
 	int count, next;
 };
 
@@ -112,7 +113,10 @@ static void remember(struct memory *memory, const double *w, const double *w_old
 	if (memory->count < HISTORY) memory->count++;
 }
 
-static double largest(const double *x, int n) { return fabs(x[cblas_idamax(n, x, 1)]); }
+static double largest(const double *x, int n)
+{
+	return fabs(x[cblas_idamax(n, x, 1)]);
+}
 
 static void minimise(const struct problem *p, double *w, double *work, struct memory *memory, int n, int max_iterations)
 {
@@ -144,10 +148,11 @@ enum skip_status skip_probe_fit(const float *features, const int32_t *label, siz
 				float *weight, float *bias, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct problem problem = { .features = features, .label = label, .n = n, .width = width, .classes = classes, .c = c };
-	struct memory memory = { 0 };
+	struct problem problem = {.features = features, .label = label, .n = n, .width = width, .classes = classes, .c = c};
+	struct memory memory = {0};
 	double *block = NULL;
-	if (n == 0 || classes < 2 || !(c > 0)) return skip_err_set(err, SKIP_ERR_INPUT, "probe of %zu rows, %d classes, c %g", n, classes, c);
+	if (n == 0 || classes < 2 || !(c > 0))
+		return skip_err_set(err, SKIP_ERR_INPUT, "probe of %zu rows, %d classes, c %g", n, classes, c);
 	size_t n_weights = (size_t)width * (size_t)classes, size = n_weights + (size_t)classes;
 	/* w, then grad, old w, old grad, direction, then 2 x HISTORY pairs */
 	block = skip_alloc_zeroed(size, (5 + 2 * HISTORY) * sizeof(double));

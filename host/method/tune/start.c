@@ -9,7 +9,7 @@
 #define SPREAD 0.02 /* standard deviation of random values */
 #define PROBE_ITERATIONS 300
 
-static const double probe_strengths[] = { 1, 10 };
+static const double probe_strengths[] = {1, 10};
 
 static void fill_normal(struct skip_tensor *tensor, struct skip_rng *rng)
 {
@@ -19,14 +19,16 @@ static void fill_normal(struct skip_tensor *tensor, struct skip_rng *rng)
 }
 
 /* Values the head reads for every row of `data` from the encoder without its prefix; the caller frees *out ([rows][width]). */
-static enum skip_status read_features(struct skip_session *session, int value, const struct skip_dataset *data, float **out, struct skip_err *err)
+static enum skip_status read_features(struct skip_session *session, int value, const struct skip_dataset *data, float **out,
+				      struct skip_err *err)
 {
 	size_t width = (size_t)skip_session_graph(session)->values[value].cols;
 	float *features = skip_alloc_array(data->n_rows * width, sizeof(*features));
 	if (!features) return skip_err_set(err, SKIP_ERR_NOMEM, "features of %zu rows", data->n_rows);
 	enum skip_status status = skip_predict(session, value, data, 0, features, NULL, err);
 	if (status != SKIP_OK) skip_free(features);
-	else *out = features;
+	else
+		*out = features;
 	return status;
 }
 
@@ -68,7 +70,8 @@ static enum skip_status start_from_probe(struct skip_device *device, const struc
 	}
 	float *bias = weight + n_weights, *scores = bias + classes;
 	for (size_t k = 0; k < sizeof(probe_strengths) / sizeof(*probe_strengths); k++) {
-		SKIP_TRY(skip_probe_fit(fit, train->label, train->n_rows, width, classes, probe_strengths[k], PROBE_ITERATIONS, weight, bias, err));
+		SKIP_TRY(skip_probe_fit(fit, train->label, train->n_rows, width, classes, probe_strengths[k], PROBE_ITERATIONS, weight,
+					bias, err));
 		double found = probe_accuracy(check, selection, width, classes, weight, bias, scores);
 		if (found <= best) continue;
 		best = found;

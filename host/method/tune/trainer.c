@@ -1,6 +1,6 @@
 /*
- * One training step, evaluation and the best values so far. The device computes forward and backward; loss, clipping and AdamW run on the host in
- * double, because trained tensors are small (docs/method.md 2.5, 2.8).
+ * One training step, evaluation and the best values so far. The device computes forward and backward; loss, clipping and AdamW run on the
+ * host in double, because trained tensors are small (docs/method.md 2.5, 2.8).
  */
 #include "method/tune/trainer.h"
 #include "base/alloc.h"
@@ -71,8 +71,9 @@ static enum skip_status collect_trained(struct skip_trainer *trainer, struct ski
 		t->v = skip_alloc_zeroed(t->n, sizeof(*t->v));
 		trainer->grad[trainer->n_trained] = t->grad;
 		struct skip_adamw_block *block = &trainer->block[trainer->n_trained++];
-		if (!t->grad || !t->best || !t->m || !t->v) return skip_err_set(err, SKIP_ERR_NOMEM, "optimiser state of '%s'", t->tensor->name);
-		*block = (struct skip_adamw_block){ .w = skip_tensor_f32(t->tensor), .m = t->m, .v = t->v, .n = t->n };
+		if (!t->grad || !t->best || !t->m || !t->v)
+			return skip_err_set(err, SKIP_ERR_NOMEM, "optimiser state of '%s'", t->tensor->name);
+		*block = (struct skip_adamw_block){.w = skip_tensor_f32(t->tensor), .m = t->m, .v = t->v, .n = t->n};
 		set_rates(trainer, t->tensor, block);
 	}
 	return SKIP_OK;
@@ -84,7 +85,7 @@ static enum skip_status open_training(struct skip_trainer *trainer, struct skip_
 	enum skip_status status = SKIP_OK;
 	const struct skip_tune_options *o = trainer->options;
 	struct skip_graph *noisy = NULL, *live = NULL, *fused = NULL;
-	struct skip_backward backward = { 0 };
+	struct skip_backward backward = {0};
 	int *wanted = skip_alloc_array(trainer->n_trained + 1, sizeof(*wanted));
 	if (!wanted) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu gradients", trainer->n_trained);
 	SKIP_TRY(skip_pass_dropout(trainer->graph, (float)o->head_dropout, (float)o->prefix_dropout, &noisy, err));
@@ -117,7 +118,8 @@ cleanup:
 }
 
 enum skip_status skip_trainer_init(struct skip_trainer *trainer, struct skip_device *device, struct skip_graph *graph,
-				   const struct skip_dataset *data, const int *row, const struct skip_tune_options *options, struct skip_err *err)
+				   const struct skip_dataset *data, const int *row, const struct skip_tune_options *options,
+				   struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	skip_packer_init(&trainer->packer);
@@ -162,7 +164,7 @@ void skip_trainer_deinit(struct skip_trainer *trainer)
 	skip_free(trainer->label);
 	skip_free(trainer->teacher_row);
 	skip_free(trainer->scratch);
-	*trainer = (struct skip_trainer){ 0 };
+	*trainer = (struct skip_trainer){0};
 }
 
 /* Global norm clipping; false when a gradient is not finite. */
@@ -199,15 +201,16 @@ enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows
 		trainer->label[b] = trainer->data->label[rows[b]];
 		trainer->teacher_row[b] = trainer->row[rows[b]];
 	}
-	double value = skip_tune_loss(trainer->logits, trainer->label, (int)n, trainer->classes, o->teacher, trainer->teacher_row, o->kd_weight,
-				      o->kd_temperature, trainer->scratch, trainer->dlogits);
+	double value = skip_tune_loss(trainer->logits, trainer->label, (int)n, trainer->classes, o->teacher, trainer->teacher_row,
+				      o->kd_weight, o->kd_temperature, trainer->scratch, trainer->dlogits);
 	SKIP_TRY(skip_session_write(session, trainer->seed, trainer->dlogits, err));
 	SKIP_TRY(skip_session_enqueue(session, trainer->n_forward, trainer->n_nodes, key, err));
 	for (size_t i = 0; i < trainer->n_trained; i++)
 		SKIP_TRY(skip_session_read(session, trainer->trained[i].gradient, trainer->trained[i].grad, err));
 	if (!isfinite(value) || !clip_gradients(trainer)) {
-		status = skip_err_set(err, SKIP_ERR_INPUT, "the loss is not finite at step %lld; lower the learning rates (%g prefix, %g head)",
-				      (long long)step, o->lr, o->lr_head);
+		status =
+		    skip_err_set(err, SKIP_ERR_INPUT, "the loss is not finite at step %lld; lower the learning rates (%g prefix, %g head)",
+				 (long long)step, o->lr, o->lr_head);
 		goto cleanup;
 	}
 	skip_adamw_step(trainer->block, trainer->n_trained, trainer->grad, step, skip_tune_schedule(step, steps));
@@ -217,7 +220,8 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struct skip_dataset *selection, double *accuracy, struct skip_err *err)
+enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struct skip_dataset *selection, double *accuracy,
+				       struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_metrics metrics;

@@ -13,19 +13,19 @@ struct skip_trained {
 	struct skip_tensor *tensor; /* borrowed from the graph */
 	size_t n;
 	int in_training, in_inference; /* index in the sessions' graphs, SKIP_NONE when not used there */
-	int gradient;                  /* value of the training graph */
-	float *grad, *best;            /* [n] */
-	double *m, *v;                 /* [n] moments */
+	int gradient;		       /* value of the training graph */
+	float *grad, *best;	       /* [n] */
+	double *m, *v;		       /* [n] moments */
 };
 
 struct skip_trainer {
 	const struct skip_tune_options *options;
 	const struct skip_dataset *data; /* rows to train on */
-	const int *row;                  /* [data rows] index into `teacher` */
-	struct skip_graph *graph;        /* canonical; owns the trained tensors */
+	const int *row;			 /* [data rows] index into `teacher` */
+	struct skip_graph *graph;	 /* canonical; owns the trained tensors */
 	struct skip_trained *trained;
 	struct skip_adamw_block *block; /* [n_trained] */
-	float **grad;                   /* [n_trained] */
+	float **grad;			/* [n_trained] */
 	size_t n_trained;
 	int classes;
 	struct skip_session *training, *inference;
@@ -33,30 +33,33 @@ struct skip_trainer {
 	size_t n_forward, n_nodes;
 	struct skip_packer packer;
 	float *logits, *dlogits; /* [batch][C] */
-	int32_t *label;          /* [batch] */
-	int *teacher_row;        /* [batch] */
-	double *scratch;         /* [2*C] */
+	int32_t *label;		 /* [batch] */
+	int *teacher_row;	 /* [batch] */
+	double *scratch;	 /* [2*C] */
 };
 
 /* Where a run stands; what a checkpoint holds besides the tensors. */
 struct skip_tune_state {
-	int64_t epoch, step_in_epoch;   /* finished epochs, finished steps of the next one */
-	struct skip_rng order;          /* at the start of that epoch */
-	int64_t best_epoch, stale;      /* stale: evaluations since the last strictly better one */
-	double best_accuracy;           /* -1 before the first evaluation */
+	int64_t epoch, step_in_epoch;	/* finished epochs, finished steps of the next one */
+	struct skip_rng order;		/* at the start of that epoch */
+	int64_t best_epoch, stale;	/* stale: evaluations since the last strictly better one */
+	double best_accuracy;		/* -1 before the first evaluation */
 	double probe_accuracy, seconds; /* NAN without a probe; of training so far */
-	double *history;                /* [epochs], the first `epoch` are set */
+	double *history;		/* [epochs], the first `epoch` are set */
 };
 
-/* `graph` must own its trained tensors (skip_pass_own_trained) and outlive the trainer. Zero the struct first; deinit accepts a zeroed one. */
+/* `graph` must own its trained tensors (skip_pass_own_trained) and outlive the trainer. Zero the struct first; deinit accepts a zeroed one.
+ */
 enum skip_status skip_trainer_init(struct skip_trainer *trainer, struct skip_device *device, struct skip_graph *graph,
-				   const struct skip_dataset *data, const int *row, const struct skip_tune_options *options, struct skip_err *err);
+				   const struct skip_dataset *data, const int *row, const struct skip_tune_options *options,
+				   struct skip_err *err);
 void skip_trainer_deinit(struct skip_trainer *trainer);
 /* One step on these rows: forward, loss, backward, clip, AdamW. `step` from 1 of `steps`. */
 enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows, size_t n, int64_t step, int64_t steps, double *loss,
 				   struct skip_err *err);
 /* Accuracy of the present tensors on `selection`. */
-enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struct skip_dataset *selection, double *accuracy, struct skip_err *err);
+enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struct skip_dataset *selection, double *accuracy,
+				       struct skip_err *err);
 void skip_trainer_keep_best(struct skip_trainer *trainer);
 void skip_trainer_restore_best(struct skip_trainer *trainer);
 /* The linear that makes the logits: node index, and the value it reads with dropout left out. */
@@ -68,7 +71,8 @@ enum skip_status skip_tune_start(struct skip_device *device, struct skip_graph *
 				 const struct skip_dataset *selection, const struct skip_tune_options *options, double *probe_accuracy,
 				 struct skip_err *err);
 
-/* Writes options->checkpoint_path atomically. Reading restores tensors, moments and state; SKIP_ERR_USAGE names the first setting that differs. */
+/* Writes options->checkpoint_path atomically. Reading restores tensors, moments and state; SKIP_ERR_USAGE names the first setting that
+ * differs. */
 enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, const struct skip_tune_state *state, struct skip_err *err);
 enum skip_status skip_tune_checkpoint_read(struct skip_trainer *trainer, struct skip_tune_state *state, struct skip_err *err);
 

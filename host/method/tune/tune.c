@@ -14,18 +14,18 @@
 void skip_tune_defaults(struct skip_tune_options *options)
 {
 	*options = (struct skip_tune_options){
-		.prefix = 20,
-		.epochs = 20,
-		.batch = 32,
-		.lr = 7e-3,
-		.lr_head = 1e-3,
-		.head_dropout = 0.1,
-		.weight_decay = 0.01,
-		.clip = 1,
-		.patience = 15,
-		.probe_start = true,
-		.kd_weight = 0.5,
-		.kd_temperature = 2,
+	    .prefix = 20,
+	    .epochs = 20,
+	    .batch = 32,
+	    .lr = 7e-3,
+	    .lr_head = 1e-3,
+	    .head_dropout = 0.1,
+	    .weight_decay = 0.01,
+	    .clip = 1,
+	    .patience = 15,
+	    .probe_start = true,
+	    .kd_weight = 0.5,
+	    .kd_temperature = 2,
 	};
 }
 
@@ -34,7 +34,7 @@ void skip_tune_result_deinit(struct skip_tune_result *result)
 	if (!result) return;
 	skip_graph_destroy(result->graph);
 	skip_free(result->history);
-	*result = (struct skip_tune_result){ 0 };
+	*result = (struct skip_tune_result){0};
 }
 
 /* The run's data: `train` dealt into rows to fit and rows held out. */
@@ -103,7 +103,9 @@ static bool report(const struct run *run)
 {
 	char note[64] = "";
 	const struct skip_tune_state *s = &run->state;
-	if (s->epoch > 0) snprintf(note, sizeof(note), "epoch %lld/%d selection %.3f", (long long)s->epoch, run->options->epochs, s->history[s->epoch - 1]);
+	if (s->epoch > 0)
+		snprintf(note, sizeof(note), "epoch %lld/%d selection %.3f", (long long)s->epoch, run->options->epochs,
+			 s->history[s->epoch - 1]);
 	return skip_progress_report(run->progress, "tune", s->epoch * run->steps_per_epoch + s->step_in_epoch, run->steps, note);
 }
 
@@ -115,7 +117,8 @@ static enum skip_status go_on(struct run *run, struct skip_err *err)
 		enum skip_status status = skip_tune_checkpoint_write(&run->trainer, &run->state, err);
 		if (status != SKIP_OK) return status;
 	}
-	return skip_err_set(err, SKIP_ERR_INTERRUPTED, "tuning stopped in epoch %lld of %d", (long long)run->state.epoch + 1, run->options->epochs);
+	return skip_err_set(err, SKIP_ERR_INTERRUPTED, "tuning stopped in epoch %lld of %d", (long long)run->state.epoch + 1,
+			    run->options->epochs);
 }
 
 /* Keeps the present values when they are at least as good as the best (a later equal is trained longer). */
@@ -133,7 +136,7 @@ static enum skip_status run_epoch(struct run *run, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_tune_state *s = &run->state;
-	struct skip_batches batches = { 0 };
+	struct skip_batches batches = {0};
 	struct skip_rng order = s->order; /* s->order stays at the start of the epoch until it is over */
 	double accuracy;
 	SKIP_TRY(skip_batches_shuffled(run->trainer.data, run->options->batch, &order, &batches, err));
@@ -199,8 +202,8 @@ enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_graph *own = NULL;
-	struct split split = { 0 };
-	struct run run = { .options = options, .progress = progress, .selection = &split.selection };
+	struct split split = {0};
+	struct run run = {.options = options, .progress = progress, .selection = &split.selection};
 	SKIP_TRY(check(graph, train, options, err));
 	SKIP_TRY(split_init(&split, train, options->seed, err));
 	SKIP_TRY(skip_pass_own_trained(graph, &own, err));
@@ -216,15 +219,15 @@ enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *
 	report(&run);
 	skip_trainer_restore_best(&run.trainer);
 	*out = (struct skip_tune_result){
-		.graph = own,
-		.epochs = (int)run.state.epoch,
-		.best_epoch = (int)run.state.best_epoch,
-		.selection_accuracy = run.state.best_accuracy,
-		.probe_accuracy = run.state.probe_accuracy,
-		.steps_per_second = run.seconds_here > 0 ? (double)run.steps_done_here / run.seconds_here : 0,
-		.train_seconds = run.state.seconds,
-		.history = run.state.history,
-		.held_out = split.selection.n_rows,
+	    .graph = own,
+	    .epochs = (int)run.state.epoch,
+	    .best_epoch = (int)run.state.best_epoch,
+	    .selection_accuracy = run.state.best_accuracy,
+	    .probe_accuracy = run.state.probe_accuracy,
+	    .steps_per_second = run.seconds_here > 0 ? (double)run.steps_done_here / run.seconds_here : 0,
+	    .train_seconds = run.state.seconds,
+	    .history = run.state.history,
+	    .held_out = split.selection.n_rows,
 	};
 	own = NULL;
 	run.state.history = NULL;

@@ -1,7 +1,7 @@
 /*
- * Fewer probes than the binary search: the next rate is where a line through the ends of the bracket crosses what is allowed, kept inside the bracket.
- * Drops grow about exponentially with the rate, so the line is drawn through their logarithm. A drop is accepted up to max(margin, its standard
- * error) (docs/method.md 5.3, mode `adaptive`).
+ * Fewer probes than the binary search: the next rate is where a line through the ends of the bracket crosses what is allowed, kept inside
+ * the bracket. Drops grow about exponentially with the rate, so the line is drawn through their logarithm. A drop is accepted up to
+ * max(margin, its standard error) (docs/method.md 5.3, mode `adaptive`).
  */
 #include "method/search/search.h"
 #include <math.h>
@@ -17,7 +17,8 @@ struct bracket {
 	double above_low, above_high; /* excess() at the ends; NAN at an end not probed */
 };
 
-/* log of drop over what is allowed, both raised by half the margin so that a gain or no drop at all stays finite. 0 where the drop is just allowed. */
+/* log of drop over what is allowed, both raised by half the margin so that a gain or no drop at all stays finite. 0 where the drop is just
+ * allowed. */
 static double excess(double margin, double drop, double se)
 {
 	double raise = fmax(margin, 0.5) / 2;
@@ -34,7 +35,7 @@ static double next_rate(const struct bracket *b)
 
 static enum skip_status run(struct skip_search_state *state, double *rate, struct skip_err *err)
 {
-	struct bracket b = { .low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0, 0), .above_high = NAN };
+	struct bracket b = {.low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0, 0), .above_high = NAN};
 	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW; probe++) {
 		double asked = probe == 0 ? FIRST : next_rate(&b);
 		struct skip_probe_point *point = NULL;
@@ -55,7 +56,7 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 }
 
 const struct skip_search skip_search_adaptive = {
-	.name = "adaptive",
-	.summary = "interpolates between probes, accepts a drop up to the margin or its standard error",
-	.run = run,
+    .name = "adaptive",
+    .summary = "interpolates between probes, accepts a drop up to the margin or its standard error",
+    .run = run,
 };

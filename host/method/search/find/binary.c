@@ -16,14 +16,15 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 		if (status != SKIP_OK) return status;
 		point->accepted = point->paired.drop <= state->margin;
 		if (point->accepted) low = middle;
-		else high = middle;
+		else
+			high = middle;
 	}
 	*rate = low;
 	return SKIP_OK;
 }
 
 const struct skip_search skip_search_binary = {
-	.name = "binary",
-	.summary = "halves the range of rates seven times, accepts a drop up to the margin",
-	.run = run,
+    .name = "binary",
+    .summary = "halves the range of rates seven times, accepts a drop up to the margin",
+    .run = run,
 };

@@ -20,11 +20,11 @@ static void accumulate(const struct skip_criterion_batch *batch, double *unit, d
 }
 
 const struct skip_criterion skip_criterion_fisher = {
-	.name = "fisher",
-	.summary = "half the mean squared mask gradient of log p",
-	.default_samples = 512,
-	.default_target = SKIP_TARGET_LOGPROB,
-	.label_free = true,
-	.needs_backward = true,
-	.accumulate = accumulate,
+    .name = "fisher",
+    .summary = "half the mean squared mask gradient of log p",
+    .default_samples = 512,
+    .default_target = SKIP_TARGET_LOGPROB,
+    .label_free = true,
+    .needs_backward = true,
+    .accumulate = accumulate,
 };

@@ -19,11 +19,11 @@ static enum skip_status add_squares(const struct skip_tensor *tensor, int axis, 
 }
 
 /*
- * The slices of a unit fall into sides: every pair (matrix row, bias) of one producer is a side, a consumer's column another. A bias joins the
- * matrix whose node it shares.
+ * The slices of a unit fall into sides: every pair (matrix row, bias) of one producer is a side, a consumer's column another. A bias joins
+ * the matrix whose node it shares.
  */
-static enum skip_status compute(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit, double *head,
-				struct skip_err *err)
+static enum skip_status compute(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit,
+				double *head, struct skip_err *err)
 {
 	(void)seed;
 	enum skip_status status = SKIP_OK;
@@ -51,7 +51,7 @@ cleanup:
 }
 
 const struct skip_criterion skip_criterion_magnitude = {
-	.name = "magnitude",
-	.summary = "product of the norms of a unit's weights",
-	.compute = compute,
+    .name = "magnitude",
+    .summary = "product of the norms of a unit's weights",
+    .compute = compute,
 };

@@ -3,8 +3,8 @@
 #include "method/skill/skill.h"
 #include <stdio.h>
 
-static enum skip_status compute(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit, double *head,
-				struct skip_err *err)
+static enum skip_status compute(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit,
+				double *head, struct skip_err *err)
 {
 	(void)graph;
 	(void)err;
@@ -20,7 +20,7 @@ static enum skip_status compute(const struct skip_graph *graph, const struct ski
 }
 
 const struct skip_criterion skip_criterion_random = {
-	.name = "random",
-	.summary = "uniform numbers, the control",
-	.compute = compute,
+    .name = "random",
+    .summary = "uniform numbers, the control",
+    .compute = compute,
 };

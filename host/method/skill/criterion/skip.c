@@ -1,4 +1,5 @@
-/* The paper's score: per sample the signed maximum over tokens of activation x gradient at the outputs of the producing linears (docs/method.md 3.2). */
+/* The paper's score: per sample the signed maximum over tokens of activation x gradient at the outputs of the producing linears
+ * (docs/method.md 3.2). */
 #include "method/skill/skill.h"
 
 static void accumulate(const struct skip_criterion_batch *batch, double *unit, double *head)
@@ -19,12 +20,12 @@ static void accumulate(const struct skip_criterion_batch *batch, double *unit, d
 }
 
 const struct skip_criterion skip_criterion_skip = {
-	.name = "skip",
-	.summary = "signed maximum over tokens of activation x gradient of p (the paper's)",
-	.default_samples = 20,
-	.default_target = SKIP_TARGET_PROB,
-	.draws = 3,
-	.needs_backward = true,
-	.needs_pre = true,
-	.accumulate = accumulate,
+    .name = "skip",
+    .summary = "signed maximum over tokens of activation x gradient of p (the paper's)",
+    .default_samples = 20,
+    .default_target = SKIP_TARGET_PROB,
+    .draws = 3,
+    .needs_backward = true,
+    .needs_pre = true,
+    .accumulate = accumulate,
 };

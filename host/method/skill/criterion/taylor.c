@@ -15,10 +15,10 @@ static void accumulate(const struct skip_criterion_batch *batch, double *unit, d
 }
 
 const struct skip_criterion skip_criterion_taylor = {
-	.name = "taylor",
-	.summary = "mean mask gradient of log p: the first-order loss rise on removal",
-	.default_samples = 512,
-	.default_target = SKIP_TARGET_LOGPROB,
-	.needs_backward = true,
-	.accumulate = accumulate,
+    .name = "taylor",
+    .summary = "mean mask gradient of log p: the first-order loss rise on removal",
+    .default_samples = 512,
+    .default_target = SKIP_TARGET_LOGPROB,
+    .needs_backward = true,
+    .accumulate = accumulate,
 };
