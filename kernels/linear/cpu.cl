@@ -1,9 +1,10 @@
 /*
- * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], one work-item per tile of MR rows and NR = NV * VEC columns: dimension 0 walks row
- * tiles (so neighbours share a weight panel), dimension 1 panels.
+ * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], one work-item per tile of MR rows and NR = NV * VEC columns. Dimensions are row tiles
+ * and panels; within them items are dealt out in blocks of BLOCK row tiles, so that neighbours share a weight panel and the rows of a block stay in
+ * cache until they have met every panel.
  *
  * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
- * K N: sizes; MR NV VEC: tile; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
+ * K N: sizes; MR NV VEC: tile; BLOCK: row tiles; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
  */
 #ifndef SKIP_LINEAR_K
@@ -21,6 +22,9 @@
 #ifndef SKIP_LINEAR_VEC
 #error "SKIP_LINEAR_VEC: lanes of a vector, 4, 8 or 16"
 #endif
+#ifndef SKIP_LINEAR_BLOCK
+#error "SKIP_LINEAR_BLOCK: row tiles whose rows of x stay in cache"
+#endif
 #ifndef SKIP_LINEAR_ACT
 #error "SKIP_LINEAR_ACT: function of the activation, without its width"
 #endif
@@ -36,6 +40,7 @@
 #define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
 #define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_PANELS ((SKIP_LINEAR_N + SKIP_LINEAR_NR - 1) / SKIP_LINEAR_NR)
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 
 __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
@@ -52,8 +57,12 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0);
 	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
-	const size_t m = row0 + get_global_id(0) * SKIP_LINEAR_MR;
-	const uint panel = (uint)get_global_id(1);
+	/* Items come in order of id; blocks of BLOCK row tiles walk all panels before the next block starts. The last block may be smaller. */
+	const uint tiles = (uint)get_global_size(0), id = (uint)get_global_id(1) * tiles + (uint)get_global_id(0);
+	const uint block = id / (SKIP_LINEAR_BLOCK * SKIP_LINEAR_PANELS), first = block * SKIP_LINEAR_BLOCK;
+	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(tiles - first, (uint)SKIP_LINEAR_BLOCK);
+	const uint panel = within / height;
+	const size_t m = row0 + (first + within - panel * height) * SKIP_LINEAR_MR;
 	x += m * SKIP_LINEAR_K;
 	w += (size_t)panel * SKIP_LINEAR_K * SKIP_LINEAR_NV;
 	SKIP_LINEAR_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
@@ -122,4 +131,5 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_STORE
 #undef SKIP_LINEAR_ACT_V
 #undef SKIP_LINEAR_NR
+#undef SKIP_LINEAR_PANELS
 #undef SKIP_LINEAR_TAIL

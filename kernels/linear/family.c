@@ -8,6 +8,8 @@
 
 #define SUMS_MAX 24    /* vectors a row tile may keep in registers: more spill, at half the speed */
 #define GENERIC_GROUP 32
+#define BLOCK_BYTES (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
+#define BLOCK_MAX 16
 
 struct product {
 	int x, w, bias, residual, y; /* buffers; bias and residual may be SKIP_NONE */
@@ -108,6 +110,13 @@ static int best_tile(const struct skip_profile *profile, int nv, int rows)
 	return best ? best : 1;
 }
 
+/* Row tiles of a block. */
+static int block_of(int tile, int k)
+{
+	int64_t block = BLOCK_BYTES / ((int64_t)tile * k * (int64_t)sizeof(float));
+	return block < 1 ? 1 : block > BLOCK_MAX ? BLOCK_MAX : (int)block;
+}
+
 static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int nv, int vec, int tile, int *kernel,
 				   struct skip_err *err)
 {
@@ -117,6 +126,7 @@ static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct 
 	skip_spec_int(&spec, "LINEAR_MR", tile);
 	skip_spec_int(&spec, "LINEAR_NV", nv);
 	skip_spec_int(&spec, "LINEAR_VEC", vec);
+	skip_spec_int(&spec, "LINEAR_BLOCK", block_of(tile, p->k));
 	epilogue_constants(&spec, p);
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
 }
