@@ -43,8 +43,9 @@ static void draw(void)
 	char bar[WIDTH * 3 + 1] = "", left[32] = "";
 	for (int i = 0; i < WIDTH; i++) strcat(bar, i < full ? "\xe2\x96\x88" : "\xe2\x96\x91");
 	if (share > 0) print_duration(spent / share - spent, left, sizeof(left));
-	fprintf(stderr, "\r\033[K%-9s%s %lld/%lld %s%s%s%s", state.stage, bar, (long long)state.done, (long long)state.total, state.note,
-		left[0] ? "  " : "", left, left[0] ? " left" : "");
+	fprintf(stderr, "\r\033[K%-9s", state.stage);
+	if (state.total > 0) fprintf(stderr, "%s %lld/%lld ", bar, (long long)state.done, (long long)state.total);
+	fprintf(stderr, "%s%s%s%s", state.note, left[0] ? "  " : "", left, left[0] ? " left" : "");
 	fflush(stderr);
 	state.open = true;
 	state.drawn = skip_clock_seconds();

@@ -151,7 +151,7 @@ static enum skip_status read_word(const json_t *object, const char *key, const c
 static enum skip_status read_extent(const json_t *object, struct skip_extent *out, struct skip_err *err)
 {
 	enum skip_status status;
-	int size;
+	int size = 0;
 	SKIP_TRY(read_word(object, "size", size_names, &size, err));
 	SKIP_TRY(read_int(object, "mul", 0, INT_MAX, &out->mul, err));
 	SKIP_TRY(read_int(object, "add", 0, INT_MAX, &out->add, err));
@@ -270,7 +270,7 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 {
 	enum skip_status status;
 	json_t *global, *args, *cover;
-	int word;
+	int word = 0;
 	SKIP_TRY(read_int(object, "node", 0, INT_MAX, &out->node, err));
 	SKIP_TRY(read_int(object, "kernel", 0, (int64_t)plan->n_kernels - 1, &out->kernel, err));
 	SKIP_TRY(skip_json_array(object, "global", &global, err));

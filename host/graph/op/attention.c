@@ -67,7 +67,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		if (skip_grad_needs_value(grad, like.in[i])) outs[i] = names[i], n_out = 3;
 	}
 	bwd.in[3] = skip_grad_get(grad, like.out[0]);
-	for (int i = 0; i < like.n_param; i++) {
+	for (int i = 0; i < like.n_param && i < 2; i++) {
 		bwd.param[i] = like.param[i];
 		if (like.param[i] == SKIP_NONE || !skip_grad_needs_tensor(grad, like.param[i])) continue;
 		strcpy(names[3 + i], graph->tensors[like.param[i]]->name);

@@ -88,15 +88,24 @@ void skip_prober_settle(struct skip_prober *p)
 	}
 }
 
+/* Compensation inside a probe is part of the search: it keeps that stage and its note, and only asks whether to go on. */
+static bool report_as_search(void *context, const char *stage, int64_t done, int64_t total, const char *note)
+{
+	const struct skip_prober *p = context;
+	(void)stage, (void)done, (void)total, (void)note;
+	return skip_progress_report(p->progress, "search", (int64_t)p->n_trace, 0, "");
+}
+
 static enum skip_status make_candidate(struct skip_prober *p, double rate, struct skip_candidate *candidate, struct skip_probe_point *point,
 				       struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_graph *cut = NULL;
 	double seconds = 0;
+	const struct skip_progress inside = { .report = report_as_search, .context = p };
 	SKIP_TRY(skip_select_rate(p->dense, p->units, p->scores, p->options->kinds, rate, &candidate->keep, &point->removed, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &candidate->keep, &cut, err));
-	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, p->train, &p->options->compensate, p->progress, &candidate->graph,
+	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, p->train, &p->options->compensate, &inside, &candidate->graph,
 				       &seconds, err));
 	p->compensate_seconds += seconds;
 cleanup:
@@ -154,6 +163,8 @@ enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe
 	SKIP_TRY(evaluate(p, &candidate, &point, err));
 	if (p->options->speedup > 0) SKIP_TRY(measure(p, &candidate, &point.speedup, err));
 	point.seconds = skip_clock_seconds() - start;
+	snprintf(note, sizeof(note), "%.1f %% removed, drop %.1f on dev", 100 * point.removed, point.paired.drop);
+	skip_progress_report(p->progress, "search", (int64_t)p->n_trace + 1, 0, note);
 	p->trace[p->n_trace] = point;
 	*out = &p->trace[p->n_trace++];
 	p->last = candidate;
