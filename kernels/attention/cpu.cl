@@ -1,26 +1,24 @@
 /*
- * Attention of packed sequences with a prefix, VEC queries side by side: a vector holds one number of VEC query rows (its lanes), so keys and values are
- * read in place as scalars, any head width is whole, and the softmax needs no sums across lanes and no padding. Lanes behind the last query of a block
- * repeat it, or carry zeros where they would reach a sum.
+ * Attention of packed sequences with a prefix, VEC queries side by side: a vector holds one number of VEC query rows (its lanes), so keys
+ * and values are read in place as scalars, any head width is whole, and the softmax needs no sums across lanes and no padding. Lanes
+ * behind the last query of a block repeat it, or carry zeros where they would reach a sum.
  *
  *   Z = SCALE Q Kt^T, A = softmax of the rows of Z, Ctx = A Vt      per sequence and head; Kt = [Pk; K_b], Vt = [Pv; V_b]
  *   dVt = A^T dCtx, dA = dCtx Vt^T, delta_i = sum_j A_ij dA_ij, dZ = A (dA - delta), dQ = SCALE dZ Kt, dKt = SCALE dZ^T Q
  *
  * Kernels:
  *   MAIN    ctx. One work-item per query block and head (dimensions 0, 1); with ROWS_B per sequence and head
- *   BWD     dq, dk, dv and the gathered sums gk, gv. One work-item per head and sequence (dimensions 0, 1)
+ *   BWD     dq, dk, dv and each sequence's part gk, gv of dPk, dPv. One work-item per head and sequence (dimensions 0, 1)
  *   PREFIX  the prefix of every sequence with its dropout factors. One work-item per slot and sequence
- *   SUM     a prefix gradient: gathered sums of the prefix rows, times the dropout factors, added over the sequences in order. One per slot and head
+ *   SUM     a prefix gradient: the parts times the dropout factors, added over the sequences in order. One work-item per slot and vector
+ *           of columns
  *
- * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values
- * that hold q, k, v and their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: the prefix
- * arguments are [B][P][..] as PREFIX made them.
- * BWD: DQ DK DV GK GV 0 or 1: which outputs are there; OUTER: keys side by side, divides the alignment of key_offset.
- * PREFIX, SUM: WIDTH: QK or V; SUM: FACTOR: what the sums are multiplied with; THRESHOLD = rate * 2^32, KEPT = 1/(1-rate) (kernels/common/dropout.cl).
+ * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns
+ * of the values that hold q, k, v and their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence;
+ * DROPOUT 1: the prefix arguments are [B][P][..] as PREFIX made them.
+ * BWD: DQ DK DV GK GV 0 or 1: which outputs are there.
+ * PREFIX, SUM: COLS = H * QK or H * V, B sequences at run time; THRESHOLD = rate * 2^32, KEPT = 1/(1-rate) (kernels/common/dropout.cl).
  */
-#ifndef SKIP_ATTENTION_H
-#error "SKIP_ATTENTION_H: heads"
-#endif
 #ifndef SKIP_ATTENTION_P
 #error "SKIP_ATTENTION_P: prefix rows"
 #endif
@@ -31,8 +29,8 @@
 #error "SKIP_ATTENTION_DROPOUT: 0 or 1"
 #endif
 #if defined(SKIP_ATTENTION_KERNEL_PREFIX) || defined(SKIP_ATTENTION_KERNEL_SUM)
-#ifndef SKIP_ATTENTION_WIDTH
-#error "SKIP_ATTENTION_WIDTH: columns per head"
+#ifndef SKIP_ATTENTION_COLS
+#error "SKIP_ATTENTION_COLS: columns of the prefix"
 #endif
 #ifndef SKIP_ATTENTION_THRESHOLD
 #error "SKIP_ATTENTION_THRESHOLD: rate * 2^32"
@@ -41,6 +39,9 @@
 #error "SKIP_ATTENTION_KEPT: 1/(1-rate)"
 #endif
 #else
+#ifndef SKIP_ATTENTION_H
+#error "SKIP_ATTENTION_H: heads"
+#endif
 #ifndef SKIP_ATTENTION_QK
 #error "SKIP_ATTENTION_QK: columns per head of q and k"
 #endif
@@ -53,36 +54,59 @@
 #ifndef SKIP_ATTENTION_SCALE
 #error "SKIP_ATTENTION_SCALE: factor of the scores"
 #endif
-#if !defined(SKIP_ATTENTION_Q_STRIDE) || !defined(SKIP_ATTENTION_K_STRIDE) || !defined(SKIP_ATTENTION_V_STRIDE)
-#error "SKIP_ATTENTION_Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values"
+#ifndef SKIP_ATTENTION_Q_STRIDE
+#error "SKIP_ATTENTION_Q_STRIDE: columns of the value that holds q"
 #endif
-#if !defined(SKIP_ATTENTION_Q_COL) || !defined(SKIP_ATTENTION_K_COL) || !defined(SKIP_ATTENTION_V_COL)
-#error "SKIP_ATTENTION_Q_COL, K_COL, V_COL: first columns"
+#ifndef SKIP_ATTENTION_K_STRIDE
+#error "SKIP_ATTENTION_K_STRIDE: columns of the value that holds k"
+#endif
+#ifndef SKIP_ATTENTION_V_STRIDE
+#error "SKIP_ATTENTION_V_STRIDE: columns of the value that holds v"
+#endif
+#ifndef SKIP_ATTENTION_Q_COL
+#error "SKIP_ATTENTION_Q_COL: first column of q"
+#endif
+#ifndef SKIP_ATTENTION_K_COL
+#error "SKIP_ATTENTION_K_COL: first column of k"
+#endif
+#ifndef SKIP_ATTENTION_V_COL
+#error "SKIP_ATTENTION_V_COL: first column of v"
 #endif
 #ifndef SKIP_ATTENTION_ROWS_B
 #error "SKIP_ATTENTION_ROWS_B: 0 or 1"
 #endif
 #endif
 #ifdef SKIP_ATTENTION_KERNEL_BWD
-#if !defined(SKIP_ATTENTION_DQ) || !defined(SKIP_ATTENTION_DK) || !defined(SKIP_ATTENTION_DV)
-#error "SKIP_ATTENTION_DQ, DK, DV: 0 or 1"
+#ifndef SKIP_ATTENTION_DQ
+#error "SKIP_ATTENTION_DQ: 0 or 1"
 #endif
-#if !defined(SKIP_ATTENTION_GK) || !defined(SKIP_ATTENTION_GV)
-#error "SKIP_ATTENTION_GK, GV: 0 or 1"
+#ifndef SKIP_ATTENTION_DK
+#error "SKIP_ATTENTION_DK: 0 or 1"
 #endif
-#ifndef SKIP_ATTENTION_OUTER
-#error "SKIP_ATTENTION_OUTER: keys side by side"
+#ifndef SKIP_ATTENTION_DV
+#error "SKIP_ATTENTION_DV: 0 or 1"
 #endif
+#ifndef SKIP_ATTENTION_GK
+#error "SKIP_ATTENTION_GK: 0 or 1"
 #endif
-#if defined(SKIP_ATTENTION_KERNEL_SUM) && !defined(SKIP_ATTENTION_FACTOR)
-#error "SKIP_ATTENTION_FACTOR: factor of the sums"
+#ifndef SKIP_ATTENTION_GV
+#error "SKIP_ATTENTION_GV: 0 or 1"
+#endif
 #endif
 
+#define SKIP_ATTENTION_FN(name) SKIP_JOIN(SKIP_ATTENTION_NAME, name)
 #define SKIP_ATTENTION_F SKIP_PASTE(float, SKIP_ATTENTION_VEC)
+/* Row lengths of the prefix and of ctx. */
+#define SKIP_ATTENTION_K_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_QK)
+#define SKIP_ATTENTION_V_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_V)
+#ifdef SKIP_ATTENTION_THRESHOLD
+/* Factors of VEC elements from `index`, or of one. */
+#define SKIP_ATTENTION_FACTORS(index)                                                                                                     \
+	SKIP_PASTE(skip_dropout_f, SKIP_ATTENTION_VEC)(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
+#define SKIP_ATTENTION_FACTOR(index) skip_dropout_f1(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
+#endif
 #define SKIP_ATTENTION_LOAD SKIP_PASTE(vload, SKIP_ATTENTION_VEC)
 #define SKIP_ATTENTION_STORE SKIP_PASTE(vstore, SKIP_ATTENTION_VEC)
-/* `width` columns in whole vectors: the row length of gathered sums. */
-#define SKIP_ATTENTION_PADDED(width) (((width) + SKIP_ATTENTION_VEC - 1) / SKIP_ATTENTION_VEC * SKIP_ATTENTION_VEC)
 
 #if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_BWD)
 
@@ -90,9 +114,9 @@
 #if SKIP_ATTENTION_VEC == 16
 #define SKIP_ATTENTION_MOST 24
 #define SKIP_ATTENTION_MANY 16
-#define SKIP_ATTENTION_LOW(a, b) \
+#define SKIP_ATTENTION_LOW(a, b)                                                                                                          \
 	(float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define SKIP_ATTENTION_HIGH(a, b) \
+#define SKIP_ATTENTION_HIGH(a, b)                                                                                                         \
 	(float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
 #elif SKIP_ATTENTION_VEC == 8
 #define SKIP_ATTENTION_MOST 12
@@ -108,11 +132,11 @@
 #define SKIP_ATTENTION_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
 
 /* One of the log2(VEC) steps of a square transposition: the halves of `from` interleaved. */
-#define SKIP_ATTENTION_STEP(from, to)                                                             \
-	SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_VEC / 2)                                            \
-	{                                                                                         \
-		to[2 * i] = SKIP_ATTENTION_LOW(from[i], from[i + SKIP_ATTENTION_VEC / 2]);        \
-		to[2 * i + 1] = SKIP_ATTENTION_HIGH(from[i], from[i + SKIP_ATTENTION_VEC / 2]);   \
+#define SKIP_ATTENTION_STEP(from, to)                                                                                                     \
+	SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_VEC / 2)                                                                                    \
+	{                                                                                                                                 \
+		to[2 * i] = SKIP_ATTENTION_LOW(from[i], from[i + SKIP_ATTENTION_VEC / 2]);                                                \
+		to[2 * i + 1] = SKIP_ATTENTION_HIGH(from[i], from[i + SKIP_ATTENTION_VEC / 2]);                                           \
 	}
 
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(SKIP_ATTENTION_F *t)
@@ -131,15 +155,15 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(SKIP_ATTENTION_F *t)
 }
 
 /* lanes[e] = factor * column e of `rows` rows of x; lanes behind them see the last row. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, load)(__global const float *x, uint stride, uint width, uint rows, SKIP_ATTENTION_F factor,
-							SKIP_ATTENTION_F *lanes)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, load)(__global const float *x, uint stride, uint width, uint rows,
+							SKIP_ATTENTION_F factor, SKIP_ATTENTION_F *lanes)
 {
 	if (width >= SKIP_ATTENTION_VEC) {
 		for (uint from = 0; from < width; from += SKIP_ATTENTION_VEC) {
 			const uint e = min(from, width - SKIP_ATTENTION_VEC);
 			SKIP_ATTENTION_F t[SKIP_ATTENTION_VEC];
 			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) t[r] = SKIP_ATTENTION_LOAD(0, x + min(r, rows - 1) * stride + e);
-			SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(t);
+			SKIP_ATTENTION_FN(turn)(t);
 			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) lanes[e + r] = t[r] * factor;
 		}
 	} else {
@@ -152,14 +176,15 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, load)(__global const float *x,
 }
 
 /* The first `rows` lanes become rows of y; no column outside `width` is touched. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, store)(const SKIP_ATTENTION_F *lanes, uint stride, uint width, uint rows, __global float *y)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, store)(const SKIP_ATTENTION_F *lanes, uint stride, uint width, uint rows,
+							 __global float *y)
 {
 	if (width >= SKIP_ATTENTION_VEC) {
 		for (uint from = 0; from < width; from += SKIP_ATTENTION_VEC) {
 			const uint e = min(from, width - SKIP_ATTENTION_VEC);
 			SKIP_ATTENTION_F t[SKIP_ATTENTION_VEC];
 			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) t[r] = lanes[e + r];
-			SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(t);
+			SKIP_ATTENTION_FN(turn)(t);
 			for (uint r = 0; r < rows; r++) SKIP_ATTENTION_STORE(t[r], 0, y + r * stride + e);
 		}
 	} else {
@@ -170,35 +195,35 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, store)(const SKIP_ATTENTION_F 
 }
 
 /* out[j] = sum_e rows[j][e] x[e] in order of e, for `count` rows at a time. */
-#define SKIP_ATTENTION_DOTS(name, count)                                                                                                    \
-	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *rows, uint stride, uint width, const SKIP_ATTENTION_F *x, \
-								SKIP_ATTENTION_F *out)                                                      \
-	{                                                                                                                                   \
-		SKIP_ATTENTION_F sum[count];                                                                                                \
-		SKIP_ATTENTION_EACH(i, count) sum[i] = (SKIP_ATTENTION_F)(0.0f);                                                            \
-		for (uint e = 0; e < width; e++) {                                                                                          \
-			const SKIP_ATTENTION_F lanes = x[e];                                                                                \
-			SKIP_ATTENTION_EACH(i, count) sum[i] = fma((SKIP_ATTENTION_F)(rows[i * stride + e]), lanes, sum[i]);                \
-		}                                                                                                                           \
-		SKIP_ATTENTION_EACH(i, count) out[i] = sum[i];                                                                              \
+#define SKIP_ATTENTION_DOTS(name, count)                                                                                                  \
+	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *rows, uint stride, uint width,                      \
+								const SKIP_ATTENTION_F *x, SKIP_ATTENTION_F *out)                         \
+	{                                                                                                                                 \
+		SKIP_ATTENTION_F sum[count];                                                                                              \
+		SKIP_ATTENTION_EACH(i, count) sum[i] = (SKIP_ATTENTION_F)(0.0f);                                                          \
+		for (uint e = 0; e < width; e++, rows++) {                                                                                \
+			const SKIP_ATTENTION_F lanes = x[e];                                                                              \
+			SKIP_ATTENTION_EACH(i, count) sum[i] = fma((SKIP_ATTENTION_F)(rows[i * stride]), lanes, sum[i]);                  \
+		}                                                                                                                         \
+		SKIP_ATTENTION_EACH(i, count) out[i] = sum[i];                                                                            \
 	}
 SKIP_ATTENTION_DOTS(dots_many, SKIP_ATTENTION_MANY)
 SKIP_ATTENTION_DOTS(dots_four, 4)
 SKIP_ATTENTION_DOTS(dots_one, 1)
 
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *rows, uint stride, uint n, uint width, const SKIP_ATTENTION_F *x,
-							SKIP_ATTENTION_F *out)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *rows, uint stride, uint n, uint width,
+							const SKIP_ATTENTION_F *x, SKIP_ATTENTION_F *out)
 {
 	uint j = 0;
 	for (; j + SKIP_ATTENTION_MANY <= n; j += SKIP_ATTENTION_MANY)
-		SKIP_JOIN(SKIP_ATTENTION_NAME, dots_many)(rows + j * stride, stride, width, x, out + j);
+		SKIP_ATTENTION_FN(dots_many)(rows + j * stride, stride, width, x, out + j);
 	if (n >= 4) {
 		for (; j < n; j += 4) { /* the last four end with the rows and repeat what is there */
 			const uint i = min(j, n - 4);
-			SKIP_JOIN(SKIP_ATTENTION_NAME, dots_four)(rows + i * stride, stride, width, x, out + i);
+			SKIP_ATTENTION_FN(dots_four)(rows + i * stride, stride, width, x, out + i);
 		}
 	} else {
-		for (; j < n; j++) SKIP_JOIN(SKIP_ATTENTION_NAME, dots_one)(rows + j * stride, stride, width, x, out + j);
+		for (; j < n; j++) SKIP_ATTENTION_FN(dots_one)(rows + j * stride, stride, width, x, out + j);
 	}
 }
 
@@ -206,26 +231,26 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *ro
 #define SKIP_ATTENTION_TILES(width) (((width) + SKIP_ATTENTION_MOST - 1) / SKIP_ATTENTION_MOST)
 #define SKIP_ATTENTION_TILE(width) (((width) + SKIP_ATTENTION_TILES(width) - 1) / SKIP_ATTENTION_TILES(width))
 /* out[e] = factor * sum_j weight[j] rows[j][e] over the P prefix rows, then n rows, in order. The last tile ends with the row. */
-#define SKIP_ATTENTION_MIX(name, width)                                                                                                        \
-	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *prefix, __global const float *rows, uint stride, uint n,  \
-								const SKIP_ATTENTION_F *weight, SKIP_ATTENTION_F factor, SKIP_ATTENTION_F *out) \
-	{                                                                                                                                      \
-		for (uint from = 0; from < (width); from += SKIP_ATTENTION_TILE(width)) {                                                      \
-			const uint e = min(from, (uint)((width) - SKIP_ATTENTION_TILE(width)));                                                \
-			SKIP_ATTENTION_F sum[SKIP_ATTENTION_TILE(width)];                                                                      \
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) sum[i] = (SKIP_ATTENTION_F)(0.0f);                                  \
-			for (uint j = 0; j < SKIP_ATTENTION_P; j++) {                                                                          \
-				const SKIP_ATTENTION_F lanes = weight[j];                                                                      \
-				__global const float *row = prefix + j * (SKIP_ATTENTION_H * (width)) + e;                                     \
-				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) sum[i] = fma((SKIP_ATTENTION_F)(row[i]), lanes, sum[i]);    \
-			}                                                                                                                      \
-			for (uint j = 0; j < n; j++) {                                                                                         \
-				const SKIP_ATTENTION_F lanes = weight[SKIP_ATTENTION_P + j];                                                   \
-				__global const float *row = rows + j * stride + e;                                                             \
-				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) sum[i] = fma((SKIP_ATTENTION_F)(row[i]), lanes, sum[i]);    \
-			}                                                                                                                      \
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) out[e + i] = sum[i] * factor;                                       \
-		}                                                                                                                              \
+#define SKIP_ATTENTION_MIX(name, width)                                                                                                   \
+	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *prefix, __global const float *rows, uint stride,    \
+								uint n, const SKIP_ATTENTION_F *weight, SKIP_ATTENTION_F factor,          \
+								SKIP_ATTENTION_F *out)                                                    \
+	{                                                                                                                                 \
+		for (uint from = 0; from < (width); from += SKIP_ATTENTION_TILE(width)) {                                                 \
+			const uint e = min(from, (uint)((width) - SKIP_ATTENTION_TILE(width)));                                           \
+			SKIP_ATTENTION_F sum[SKIP_ATTENTION_TILE(width)];                                                                 \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) sum[i] = (SKIP_ATTENTION_F)(0.0f);                             \
+			const SKIP_ATTENTION_F *lanes = weight;                                                                           \
+			__global const float *row = prefix + e;                                                                           \
+			for (uint j = 0; j < SKIP_ATTENTION_P; j++, row += SKIP_ATTENTION_H * (width), lanes++)                           \
+				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width))                                                        \
+				sum[i] = fma((SKIP_ATTENTION_F)(row[i]), *lanes, sum[i]);                                                 \
+			row = rows + e;                                                                                                   \
+			for (uint j = 0; j < n; j++, row += stride, lanes++)                                                              \
+				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width))                                                        \
+				sum[i] = fma((SKIP_ATTENTION_F)(row[i]), *lanes, sum[i]);                                                 \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE(width)) out[e + i] = sum[i] * factor;                                  \
+		}                                                                                                                         \
 	}
 
 /* exp(z - largest) over the keys; what comes back is 1 / their sum. */
@@ -267,59 +292,68 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	const uint b = (uint)block[0], row = (uint)block[1], rows = (uint)block[2];
 #endif
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first;
+	const uint column = head * SKIP_ATTENTION_QK, column_v = head * SKIP_ATTENTION_V;
 	SKIP_ATTENTION_F x[SKIP_ATTENTION_QK], a[SKIP_ATTENTION_S], y[SKIP_ATTENTION_V];
-	SKIP_JOIN(SKIP_ATTENTION_NAME, load)(q + row * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + head * SKIP_ATTENTION_QK, SKIP_ATTENTION_Q_STRIDE,
-					     SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+	q += row * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + column;
+	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
+	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
+	ctx += row * SKIP_ATTENTION_V_COLS + column_v;
+	SKIP_ATTENTION_FN(load)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
 #if SKIP_ATTENTION_P
-	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_QK) : 0) + head * SKIP_ATTENTION_QK;
-	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_V) : 0) + head * SKIP_ATTENTION_V;
-	SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(pk, SKIP_ATTENTION_H * SKIP_ATTENTION_QK, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
+	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) : 0) + column;
+	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) : 0) + column_v;
+	SKIP_ATTENTION_FN(dots)(pk, SKIP_ATTENTION_K_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
 #else
-	__global const float *pv = v;
+	__global const float *pv = v; /* of no rows */
 #endif
-	SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(k + first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + head * SKIP_ATTENTION_QK, SKIP_ATTENTION_K_STRIDE,
-					     n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
-	const SKIP_ATTENTION_F inverse = SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(a, SKIP_ATTENTION_P + n);
-	SKIP_JOIN(SKIP_ATTENTION_NAME, mix_v)(pv, v + first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + head * SKIP_ATTENTION_V,
-					      SKIP_ATTENTION_V_STRIDE, n, a, inverse, y);
-	SKIP_JOIN(SKIP_ATTENTION_NAME, store)(y, SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_V, rows,
-					      ctx + row * (SKIP_ATTENTION_H * SKIP_ATTENTION_V) + head * SKIP_ATTENTION_V);
+	SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
+	const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(a, SKIP_ATTENTION_P + n);
+	SKIP_ATTENTION_FN(mix_v)(pv, v, SKIP_ATTENTION_V_STRIDE, n, a, inverse, y);
+	SKIP_ATTENTION_FN(store)(y, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, ctx);
 }
 #endif
 
 #ifdef SKIP_ATTENTION_KERNEL_BWD
 SKIP_ATTENTION_MIX(mix_qk, SKIP_ATTENTION_QK)
 
-/* sums[j][c] (+)= sum_r weight[j] lane r * x[r][c], r < rows in order, OUTER keys side by side. Reads whole vectors of x: columns behind `width` give sums nobody reads. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, __global const float *x, uint stride, uint width, uint rows,
-							 uint keys, uint add, __global float *sums)
+/* Vectors that hold `width` columns, and keys side by side in outer. */
+#define SKIP_ATTENTION_VECTORS(width) (((width) + SKIP_ATTENTION_VEC - 1) / SKIP_ATTENTION_VEC)
+#define SKIP_ATTENTION_OUTER 8
+
+/*
+ * sums[j][c] (+)= sum_r weight[j] lane r * x[r][c], r < rows in order. Reads whole vectors of x: columns behind `width` give sums nobody
+ * reads. Keys are taken OUTER at a time, so weight and sums reach up to OUTER - 1 behind `keys`.
+ */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, __global const float *x, uint stride,
+							 uint width, uint rows, uint keys, uint add, SKIP_ATTENTION_F *sums)
 {
-	const uint padded = SKIP_ATTENTION_PADDED(width);
+	const uint vectors = SKIP_ATTENTION_VECTORS(width);
 	for (uint j = 0; j < keys; j += SKIP_ATTENTION_OUTER) {
-		const float *w = (const float *)(weight + j);
-		for (uint c = 0; c < padded; c += SKIP_ATTENTION_VEC) {
-			__global float *to = sums + j * padded + c;
+		for (uint c = 0; c < vectors; c++) {
+			const float *w = (const float *)(weight + j);
+			__global const float *row = x + c * SKIP_ATTENTION_VEC;
+			SKIP_ATTENTION_F *to = sums + j * vectors + c;
 			SKIP_ATTENTION_F sum[SKIP_ATTENTION_OUTER];
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) sum[i] = add ? SKIP_ATTENTION_LOAD(0, to + i * padded) : (SKIP_ATTENTION_F)(0.0f);
-			for (uint r = 0; r < rows; r++) {
-				const SKIP_ATTENTION_F cols = SKIP_ATTENTION_LOAD(0, x + r * stride + c);
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) sum[i] = add ? to[i * vectors] : (SKIP_ATTENTION_F)(0.0f);
+			for (uint r = 0; r < rows; r++, row += stride, w++) {
+				const SKIP_ATTENTION_F cols = SKIP_ATTENTION_LOAD(0, row);
 				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER)
-				sum[i] = fma((SKIP_ATTENTION_F)(w[i * SKIP_ATTENTION_VEC + r]), cols, sum[i]);
+				sum[i] = fma((SKIP_ATTENTION_F)(w[i * SKIP_ATTENTION_VEC]), cols, sum[i]);
 			}
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) SKIP_ATTENTION_STORE(sum[i], 0, to + i * padded);
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) to[i * vectors] = sum[i];
 		}
 	}
 }
 
 /* y[t] = factor * sums[t], n rows of `width` columns, none outside. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, spread)(__global const float *sums, uint n, uint width, float factor, uint stride, __global float *y)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, spread)(const SKIP_ATTENTION_F *sums, uint n, uint width, float factor, uint stride,
+							  __global float *y)
 {
-	const uint padded = SKIP_ATTENTION_PADDED(width);
+	const uint vectors = SKIP_ATTENTION_VECTORS(width), whole = width / SKIP_ATTENTION_VEC;
 	for (uint t = 0; t < n; t++) {
-		uint e = 0;
-		for (; e + SKIP_ATTENTION_VEC <= width; e += SKIP_ATTENTION_VEC)
-			SKIP_ATTENTION_STORE(SKIP_ATTENTION_LOAD(0, sums + t * padded + e) * factor, 0, y + t * stride + e);
-		for (; e < width; e++) y[t * stride + e] = sums[t * padded + e] * factor;
+		for (uint c = 0; c < whole; c++) SKIP_ATTENTION_STORE(sums[t * vectors + c] * factor, c, y + t * stride);
+		const float *last = (const float *)(sums + t * vectors + whole);
+		for (uint e = whole * SKIP_ATTENTION_VEC; e < width; e++) y[t * stride + e] = last[e - whole * SKIP_ATTENTION_VEC] * factor;
 	}
 }
 
@@ -332,8 +366,6 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *restrict pk, /* [P][H*QK], DROPOUT: [B][P][H*QK] */
 	__global const float *restrict pv, /* [P][H*V], DROPOUT: [B][P][H*V] */
 #endif
-	__global const int *restrict offset,     /* [B+1] */
-	__global const int *restrict key_offset, /* [B+1] */
 #if SKIP_ATTENTION_DQ
 	__global float *restrict dq, /* [T or B][Q_STRIDE] */
 #endif
@@ -344,12 +376,12 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global float *restrict dv, /* [T][V_STRIDE] */
 #endif
 #if SKIP_ATTENTION_GK
-	__global float *restrict gk, /* [H][R][padded QK], dKt without SCALE */
+	__global float *restrict gk, /* [B][P][H*QK], rows 0..P-1 of dKt */
 #endif
 #if SKIP_ATTENTION_GV
-	__global float *restrict gv, /* [H][R][padded V], dVt */
+	__global float *restrict gv, /* [B][P][H*V], rows 0..P-1 of dVt */
 #endif
-	int gathered) /* R */
+	__global const int *restrict offset) /* [B+1] */
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
 	const uint head = (uint)get_global_id(0), b = (uint)get_global_id(1);
@@ -361,37 +393,35 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	q += first_query * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + column;
 	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
 	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
-	dctx += first_query * (SKIP_ATTENTION_H * SKIP_ATTENTION_V) + column_v;
+	dctx += first_query * SKIP_ATTENTION_V_COLS + column_v;
 #if SKIP_ATTENTION_P
-	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_QK) : 0) + column;
-	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_V) : 0) + column_v;
+	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) : 0) + column;
+	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) : 0) + column_v;
 #else
-	__global const float *pk = k;
+	__global const float *pk = k; /* of no rows */
 #endif
 #if SKIP_ATTENTION_DQ
 	dq += first_query * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + column;
 #endif
-#if SKIP_ATTENTION_GK
-	gk += (head * (uint)gathered + (uint)key_offset[b]) * SKIP_ATTENTION_PADDED(SKIP_ATTENTION_QK);
+#if SKIP_ATTENTION_DK || SKIP_ATTENTION_GK
+	SKIP_ATTENTION_F sum_k[(SKIP_ATTENTION_S + SKIP_ATTENTION_OUTER) * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK)];
 #endif
-#if SKIP_ATTENTION_GV
-	gv += (head * (uint)gathered + (uint)key_offset[b]) * SKIP_ATTENTION_PADDED(SKIP_ATTENTION_V);
+#if SKIP_ATTENTION_DV || SKIP_ATTENTION_GV
+	SKIP_ATTENTION_F sum_v[(SKIP_ATTENTION_S + SKIP_ATTENTION_OUTER) * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_V)];
 #endif
 	for (uint i = 0; i < queries; i += SKIP_ATTENTION_VEC) {
 		const uint rows = min((uint)SKIP_ATTENTION_VEC, queries - i);
 		SKIP_ATTENTION_F real; /* 1 in lanes that are queries */
 		for (uint r = 0; r < SKIP_ATTENTION_VEC; r++) ((float *)&real)[r] = r < rows ? 1.0f : 0.0f;
-		SKIP_JOIN(SKIP_ATTENTION_NAME, load)(q + i * SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows,
-						     (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, load)(dctx + i * (SKIP_ATTENTION_H * SKIP_ATTENTION_V), SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_V,
-						     rows, real, g);
+		SKIP_ATTENTION_FN(load)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+		SKIP_ATTENTION_FN(load)(dctx, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, real, g);
 #if SKIP_ATTENTION_P
-		SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(pk, SKIP_ATTENTION_H * SKIP_ATTENTION_QK, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(pv, SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_P, SKIP_ATTENTION_V, g, dz);
+		SKIP_ATTENTION_FN(dots)(pk, SKIP_ATTENTION_K_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
+		SKIP_ATTENTION_FN(dots)(pv, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_V, g, dz);
 #endif
-		SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(v, SKIP_ATTENTION_V_STRIDE, n, SKIP_ATTENTION_V, g, dz + SKIP_ATTENTION_P);
-		const SKIP_ATTENTION_F inverse = SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(a, keys);
+		SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
+		SKIP_ATTENTION_FN(dots)(v, SKIP_ATTENTION_V_STRIDE, n, SKIP_ATTENTION_V, g, dz + SKIP_ATTENTION_P);
+		const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(a, keys);
 		SKIP_ATTENTION_F delta = (SKIP_ATTENTION_F)(0.0f);
 		for (uint j = 0; j < keys; j++) {
 			a[j] *= inverse;
@@ -399,91 +429,110 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		}
 		for (uint j = 0; j < keys; j++) dz[j] = a[j] * (dz[j] - delta);
 		for (uint j = keys; j < keys + SKIP_ATTENTION_OUTER; j++) a[j] = dz[j] = (SKIP_ATTENTION_F)(0.0f);
-#if SKIP_ATTENTION_GK
-		SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(dz, q + i * SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows,
-						      SKIP_ATTENTION_DK ? keys : SKIP_ATTENTION_P, i, gk);
+#if SKIP_ATTENTION_DK || SKIP_ATTENTION_GK
+		SKIP_ATTENTION_FN(outer)(dz, q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows,
+					 SKIP_ATTENTION_DK ? keys : SKIP_ATTENTION_P, i, sum_k);
 #endif
-#if SKIP_ATTENTION_GV
-		SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(a, dctx + i * (SKIP_ATTENTION_H * SKIP_ATTENTION_V), SKIP_ATTENTION_H * SKIP_ATTENTION_V,
-						      SKIP_ATTENTION_V, rows, SKIP_ATTENTION_DV ? keys : SKIP_ATTENTION_P, i, gv);
+#if SKIP_ATTENTION_DV || SKIP_ATTENTION_GV
+		SKIP_ATTENTION_FN(outer)(a, dctx, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows,
+					 SKIP_ATTENTION_DV ? keys : SKIP_ATTENTION_P, i, sum_v);
 #endif
 #if SKIP_ATTENTION_DQ
-		SKIP_JOIN(SKIP_ATTENTION_NAME, mix_qk)(pk, k, SKIP_ATTENTION_K_STRIDE, n, dz, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, store)(x, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, dq + i * SKIP_ATTENTION_Q_STRIDE);
+		SKIP_ATTENTION_FN(mix_qk)(pk, k, SKIP_ATTENTION_K_STRIDE, n, dz, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+		SKIP_ATTENTION_FN(store)(x, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, dq);
+		dq += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE;
 #endif
+		q += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE;
+		dctx += SKIP_ATTENTION_VEC * SKIP_ATTENTION_V_COLS;
 	}
 #if SKIP_ATTENTION_DK
-	SKIP_JOIN(SKIP_ATTENTION_NAME, spread)(gk + SKIP_ATTENTION_P * SKIP_ATTENTION_PADDED(SKIP_ATTENTION_QK), n, SKIP_ATTENTION_QK, SKIP_ATTENTION_SCALE,
-					       SKIP_ATTENTION_K_STRIDE, dk + first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column);
+	dk += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
+	SKIP_ATTENTION_FN(spread)(sum_k + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK), n, SKIP_ATTENTION_QK,
+				  SKIP_ATTENTION_SCALE, SKIP_ATTENTION_K_STRIDE, dk);
 #endif
 #if SKIP_ATTENTION_DV
-	SKIP_JOIN(SKIP_ATTENTION_NAME, spread)(gv + SKIP_ATTENTION_P * SKIP_ATTENTION_PADDED(SKIP_ATTENTION_V), n, SKIP_ATTENTION_V, 1.0f,
-					       SKIP_ATTENTION_V_STRIDE, dv + first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v);
+	dv += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
+	SKIP_ATTENTION_FN(spread)(sum_v + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_V), n, SKIP_ATTENTION_V, 1.0f,
+				  SKIP_ATTENTION_V_STRIDE, dv);
+#endif
+#if SKIP_ATTENTION_GK
+	SKIP_ATTENTION_FN(spread)(sum_k, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, SKIP_ATTENTION_SCALE, SKIP_ATTENTION_K_COLS,
+				  gk + b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) + column);
+#endif
+#if SKIP_ATTENTION_GV
+	SKIP_ATTENTION_FN(spread)(sum_v, SKIP_ATTENTION_P, SKIP_ATTENTION_V, 1.0f, SKIP_ATTENTION_V_COLS,
+				  gv + b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) + column_v);
 #endif
 }
 #endif
 
 #ifdef SKIP_ATTENTION_KERNEL_PREFIX
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
-	__global const float *restrict prefix, /* [P][H*WIDTH] */
-	__global float *restrict dropped,      /* [B][P][H*WIDTH] */
+	__global const float *restrict prefix, /* [P][COLS] */
+	__global float *restrict dropped,      /* [B][P][COLS] */
 	int stream, uint key)
 {
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_WIDTH > 0 && SKIP_ATTENTION_P > 0 && SKIP_ATTENTION_DROPOUT);
-	const uint slot = (uint)get_global_id(0), b = (uint)get_global_id(1), cols = SKIP_ATTENTION_H * SKIP_ATTENTION_WIDTH;
-	const uint index = (b * SKIP_ATTENTION_P + slot) * cols;
+	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0 && SKIP_ATTENTION_DROPOUT);
+	const uint slot = (uint)get_global_id(0), from = slot * SKIP_ATTENTION_COLS;
+	const uint to = ((uint)get_global_id(1) * SKIP_ATTENTION_P + slot) * SKIP_ATTENTION_COLS;
 	uint c = 0;
-	for (; c + SKIP_ATTENTION_VEC <= cols; c += SKIP_ATTENTION_VEC) {
-		const SKIP_ATTENTION_F factor = SKIP_PASTE(skip_dropout_f, SKIP_ATTENTION_VEC)(key, (uint)stream, index + c, (uint)SKIP_ATTENTION_THRESHOLD,
-											       SKIP_ATTENTION_KEPT);
-		SKIP_ATTENTION_STORE(SKIP_ATTENTION_LOAD(0, prefix + slot * cols + c) * factor, 0, dropped + index + c);
+	for (; c + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS; c += SKIP_ATTENTION_VEC) {
+		SKIP_ATTENTION_STORE(SKIP_ATTENTION_LOAD(0, prefix + from + c) * SKIP_ATTENTION_FACTORS(to + c), 0, dropped + to + c);
 	}
-	for (; c < cols; c++)
-		dropped[index + c] =
-			prefix[slot * cols + c] * skip_dropout_f1(key, (uint)stream, index + c, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT);
+	for (; c < SKIP_ATTENTION_COLS; c++)
+		dropped[to + c] = prefix[from + c] * SKIP_ATTENTION_FACTOR(to + c);
 }
 #endif
 
 #ifdef SKIP_ATTENTION_KERNEL_SUM
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
-	__global const float *restrict sums,     /* [H][R][padded WIDTH] */
-	__global const int *restrict key_offset, /* [B+1] */
-	__global float *restrict dprefix,        /* [P][H*WIDTH] */
-	int sequences, int gathered /* R */
+	__global const float *restrict parts, /* [B][P][COLS] */
+	__global float *restrict dprefix,     /* [P][COLS] */
+	int sequences                         /* B */
 #if SKIP_ATTENTION_DROPOUT
 	, int stream, uint key
 #endif
 )
 {
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_WIDTH > 0 && SKIP_ATTENTION_P > 0);
-	const uint slot = (uint)get_global_id(0), head = (uint)get_global_id(1), padded = SKIP_ATTENTION_PADDED(SKIP_ATTENTION_WIDTH);
-	const uint out = slot * (SKIP_ATTENTION_H * SKIP_ATTENTION_WIDTH) + head * SKIP_ATTENTION_WIDTH;
-	for (uint c = 0; c < SKIP_ATTENTION_WIDTH; c += SKIP_ATTENTION_VEC) {
+	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0);
+	const uint start = (uint)get_global_id(0) * SKIP_ATTENTION_COLS, from = (uint)get_global_id(1) * SKIP_ATTENTION_VEC;
+	const uint end = (uint)sequences * (SKIP_ATTENTION_P * SKIP_ATTENTION_COLS);
+	if (from + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS) {
 		SKIP_ATTENTION_F total = (SKIP_ATTENTION_F)(0.0f);
-		for (uint b = 0; b < (uint)sequences; b++) {
-			const SKIP_ATTENTION_F part = SKIP_ATTENTION_LOAD(0, sums + (head * (uint)gathered + (uint)key_offset[b] + slot) * padded + c);
+		for (uint i = start + from; i < end; i += SKIP_ATTENTION_P * SKIP_ATTENTION_COLS) {
+			SKIP_ATTENTION_F part = SKIP_ATTENTION_LOAD(0, parts + i);
 #if SKIP_ATTENTION_DROPOUT
-			total += part * SKIP_PASTE(skip_dropout_f, SKIP_ATTENTION_VEC)(key, (uint)stream,
-										       b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_WIDTH) + out + c,
-										       (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT);
-#else
+			part *= SKIP_ATTENTION_FACTORS(i);
+#endif
 			total += part;
+		}
+		SKIP_ATTENTION_STORE(total, 0, dprefix + start + from);
+		return;
+	}
+	for (uint c = from; c < SKIP_ATTENTION_COLS; c++) {
+		float total = 0.0f;
+		for (uint i = start + c; i < end; i += SKIP_ATTENTION_P * SKIP_ATTENTION_COLS) {
+#if SKIP_ATTENTION_DROPOUT
+			total += parts[i] * SKIP_ATTENTION_FACTOR(i);
+#else
+			total += parts[i];
 #endif
 		}
-		total *= SKIP_ATTENTION_FACTOR;
-		if (c + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_WIDTH) {
-			SKIP_ATTENTION_STORE(total, 0, dprefix + out + c);
-		} else {
-			for (uint e = c; e < SKIP_ATTENTION_WIDTH; e++) dprefix[out + e] = ((const float *)&total)[e - c];
-		}
+		dprefix[start + c] = total;
 	}
 }
 #endif
 
+#undef SKIP_ATTENTION_FN
 #undef SKIP_ATTENTION_F
+#undef SKIP_ATTENTION_K_COLS
+#undef SKIP_ATTENTION_V_COLS
+#ifdef SKIP_ATTENTION_THRESHOLD
+#undef SKIP_ATTENTION_FACTORS
+#undef SKIP_ATTENTION_FACTOR
+#endif
 #undef SKIP_ATTENTION_LOAD
 #undef SKIP_ATTENTION_STORE
-#undef SKIP_ATTENTION_PADDED
 #if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_BWD)
 #undef SKIP_ATTENTION_MOST
 #undef SKIP_ATTENTION_MANY
@@ -495,4 +544,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_TILES
 #undef SKIP_ATTENTION_TILE
 #undef SKIP_ATTENTION_MIX
+#endif
+#ifdef SKIP_ATTENTION_KERNEL_BWD
+#undef SKIP_ATTENTION_VECTORS
+#undef SKIP_ATTENTION_OUTER
 #endif

@@ -1,6 +1,6 @@
 /*
- * attention and attention_bwd. Keys and values are read where they are; only the gradients of keys and values are gathered, per sequence and head with
- * the prefix rows first, because the prefix needs their sum over the sequences.
+ * attention and attention_bwd. Keys and values are read where they are, and so are the prefix rows unless they drop: then every sequence
+ * sees its own.
  *
  * cpu, forward: [PREFIX of keys, of values when they drop], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
@@ -15,23 +15,25 @@ struct shape {
 	const struct skip_node *node;
 	const struct skip_attrs_attention *attrs;
 	int layer;
-	int prefix, keys;   /* P; most keys of a sequence */
-	int stride[3];      /* columns of the values of q, k, v */
-	bool rows_b, drop;  /* one query per sequence; prefix dropout */
-	int vec, outer;
+	int prefix, keys;  /* P; most keys of a sequence */
+	int stride[3];	   /* columns of the values of q, k, v */
+	bool rows_b, drop; /* one query per sequence; prefix dropout */
+	int vec;
 	int in[4], prefix_buffer[2], offset; /* buffers */
 };
 
-static int width_of(const struct shape *shape, int which) { return which == V ? shape->attrs->v : shape->attrs->qk; }
 /* Streams of the dropout of key and value prefix (graph/op/attention.c). */
-static int32_t stream_of(const struct shape *shape, int value) { return 0x50000000 + 2 * shape->layer + value; }
+static int32_t stream_of(const struct shape *shape, int value)
+{
+	return 0x50000000 + 2 * shape->layer + value;
+}
 
 static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, struct shape *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_graph *graph = skip_lowering_graph(lowering);
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
-	struct shape shape = { .node = node, .attrs = &node->attrs.attention, .layer = node->layer, .vec = profile->vec };
+	struct shape shape = {.node = node, .attrs = &node->attrs.attention, .layer = node->layer};
+	shape.vec = skip_lowering_profile(lowering)->vec;
 	shape.rows_b = graph->values[node->in[Q]].rows == SKIP_ROWS_B;
 	for (int i = 0; i < 3; i++) shape.stride[i] = graph->values[node->in[i]].cols;
 	for (int i = 0; i < node->n_in; i++) SKIP_TRY(skip_lowering_value(lowering, node->in[i], &shape.in[i], err));
@@ -40,14 +42,8 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 		for (int i = 0; i < 2 && shape.prefix; i++)
 			SKIP_TRY(skip_lowering_weight(lowering, node->param[i], SKIP_LAYOUT_ROWS, 0, 0, &shape.prefix_buffer[i], err));
 	}
-	if (shape.prefix > graph->prefix) {
-		status = skip_err_set(err, SKIP_ERR_INTERNAL, "attention of layer %d has %d prefix rows, the graph says %d", node->layer, shape.prefix,
-				      graph->prefix);
-		goto cleanup;
-	}
 	shape.drop = shape.prefix && node->attrs.attention.prefix_dropout > 0;
 	shape.keys = shape.prefix + graph->max_positions;
-	shape.outer = profile->key_align % 8 == 0 ? 8 : profile->key_align % 4 == 0 ? 4 : 1;
 	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_OFFSET, &shape.offset, err));
 	*out = shape;
 cleanup:
@@ -84,11 +80,14 @@ static void add_inputs(struct skip_plan_launch *launch, const struct shape *shap
 	for (int i = 0; i < 2 && shape->prefix; i++) skip_launch_buffer(launch, shape->prefix_buffer[i]);
 }
 
-static bool has_out(const struct shape *shape, int i) { return i < shape->node->n_out && shape->node->out[i] != SKIP_NONE; }
+static bool has_out(const struct shape *shape, int i)
+{
+	return i < shape->node->n_out && shape->node->out[i] != SKIP_NONE;
+}
 
 /* The wanted ones of outputs from .. from + n - 1. */
-static enum skip_status add_outputs(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape, int from, int n,
-				    struct skip_err *err)
+static enum skip_status add_outputs(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape, int from,
+				    int n, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	int buffer;
@@ -103,16 +102,28 @@ cleanup:
 
 /* ---- cpu ---- */
 
+static int prefix_cols(const struct shape *shape, int which)
+{
+	return shape->attrs->heads * (which == V ? shape->attrs->v : shape->attrs->qk);
+}
+
 /* What PREFIX and SUM of keys (which = K) or values (V) share. */
 static void prefix_spec(struct skip_kernel_spec *spec, const struct shape *shape, const char *body_kernel, int which)
 {
 	skip_spec_init(spec, "attention", "cpu", body_kernel);
-	skip_spec_int(spec, "ATTENTION_H", shape->attrs->heads);
-	skip_spec_int(spec, "ATTENTION_WIDTH", width_of(shape, which));
+	skip_spec_int(spec, "ATTENTION_COLS", prefix_cols(shape, which));
 	skip_spec_int(spec, "ATTENTION_P", shape->prefix);
 	skip_spec_int(spec, "ATTENTION_VEC", shape->vec);
 	skip_spec_int(spec, "ATTENTION_DROPOUT", shape->drop);
 	drop_constants(spec, shape);
+}
+
+/* [B][P][columns of the key or value prefix]. */
+static enum skip_status prefix_scratch(struct skip_lowering *lowering, const struct shape *shape, const char *name, int which, int *buffer,
+				       struct skip_err *err)
+{
+	const struct skip_extent rows = {.size = SKIP_SIZE_B, .mul = shape->prefix, .div = 1};
+	return skip_lowering_scratch(lowering, name, rows, prefix_cols(shape, which), buffer, err);
 }
 
 /* Replaces the prefix buffers by ones that hold each sequence's own, dropped, prefix. */
@@ -121,12 +132,11 @@ static enum skip_status lower_drop(struct skip_lowering *lowering, struct shape 
 	enum skip_status status = SKIP_OK;
 	for (int which = K; which <= V; which++) {
 		const int i = which - K;
-		const struct skip_extent rows = { .size = SKIP_SIZE_B, .mul = shape->prefix, .div = 1 };
 		struct skip_kernel_spec spec;
 		int kernel, dropped;
 		prefix_spec(&spec, shape, "PREFIX", which);
 		SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-		SKIP_TRY(skip_lowering_scratch(lowering, i ? "values" : "keys", rows, shape->attrs->heads * width_of(shape, which), &dropped, err));
+		SKIP_TRY(prefix_scratch(lowering, shape, i ? "values" : "keys", which, &dropped, err));
 		struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 		skip_launch_buffer(launch, shape->prefix_buffer[i]);
 		skip_launch_buffer(launch, dropped);
@@ -166,28 +176,24 @@ cleanup:
 	return status;
 }
 
-/* dPk (which = K) or dPv (V) from the gathered sums. */
-static enum skip_status lower_sum(struct skip_lowering *lowering, const struct shape *shape, int which, int sums, struct skip_err *err)
+/* dPk (which = K) or dPv (V) from the parts of the sequences. */
+static enum skip_status lower_sum(struct skip_lowering *lowering, const struct shape *shape, int which, int parts, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_kernel_spec spec;
-	int kernel, key_offset;
+	int kernel;
 	prefix_spec(&spec, shape, "SUM", which);
-	skip_spec_float(&spec, "ATTENTION_FACTOR", which == K ? shape->attrs->scale : 1.0f);
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_KEY_OFFSET, &key_offset, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
-	skip_launch_buffer(launch, sums);
-	skip_launch_buffer(launch, key_offset);
+	skip_launch_buffer(launch, parts);
 	SKIP_TRY(add_outputs(lowering, launch, shape, which + 2, 1, err));
 	skip_launch_size(launch, SKIP_SIZE_B);
-	skip_launch_size(launch, SKIP_SIZE_R);
 	if (shape->drop) {
 		skip_launch_int(launch, stream_of(shape, which - K));
 		skip_launch_key(launch);
 	}
 	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->prefix, 0, 1);
-	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, prefix_cols(shape, which), 0, shape->vec);
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;
@@ -196,38 +202,28 @@ cleanup:
 static enum skip_status backward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
 	enum skip_status status;
-	static const char *const flags[] = { "ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV" };
+	static const char *const flags[] = {"ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV", "ATTENTION_GK", "ATTENTION_GV"};
 	struct skip_kernel_spec spec;
-	int kernel, key_offset, sums[3] = { SKIP_NONE, SKIP_NONE, SKIP_NONE };
+	int kernel, parts[3] = {SKIP_NONE, SKIP_NONE, SKIP_NONE};
 	skip_spec_init(&spec, "attention", "cpu", "BWD");
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
-	for (int i = 0; i < 3; i++) skip_spec_int(&spec, flags[i], has_out(shape, i));
-	skip_spec_int(&spec, "ATTENTION_GK", has_out(shape, K) || has_out(shape, K + 2));
-	skip_spec_int(&spec, "ATTENTION_GV", has_out(shape, V) || has_out(shape, V + 2));
-	skip_spec_int(&spec, "ATTENTION_OUTER", shape->outer);
+	for (int i = 0; i < 5; i++) skip_spec_int(&spec, flags[i], has_out(shape, i));
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_KEY_OFFSET, &key_offset, err));
-	for (int i = K; i <= V; i++) {
-		const int padded = (width_of(shape, i) + shape->vec - 1) / shape->vec * shape->vec;
-		const struct skip_extent rows = { .size = SKIP_SIZE_R, .mul = shape->attrs->heads, .div = 1 };
-		if (has_out(shape, i) || has_out(shape, i + 2))
-			SKIP_TRY(skip_lowering_scratch(lowering, i == K ? "dkeys" : "dvalues", rows, padded, &sums[i], err));
-	}
+	for (int i = K; i <= V; i++)
+		if (has_out(shape, i + 2)) SKIP_TRY(prefix_scratch(lowering, shape, i == K ? "dkeys" : "dvalues", i, &parts[i], err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_inputs(launch, shape);
-	skip_launch_buffer(launch, shape->offset);
-	skip_launch_buffer(launch, key_offset);
 	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 3, err));
 	for (int i = K; i <= V; i++)
-		if (sums[i] != SKIP_NONE) skip_launch_buffer(launch, sums[i]);
-	skip_launch_size(launch, SKIP_SIZE_R);
+		if (parts[i] != SKIP_NONE) skip_launch_buffer(launch, parts[i]);
+	skip_launch_buffer(launch, shape->offset);
 	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
 	skip_launch_global(launch, 1, SKIP_SIZE_B, 1, 0, 1);
 	SKIP_TRY(skip_lowering_end(lowering, launch, err));
 	for (int i = K; i <= V; i++)
-		if (has_out(shape, i + 2)) SKIP_TRY(lower_sum(lowering, shape, i, sums[i], err));
+		if (parts[i] != SKIP_NONE) SKIP_TRY(lower_sum(lowering, shape, i, parts[i], err));
 cleanup:
 	return status;
 }
@@ -242,8 +238,8 @@ static uint16_t group_of(int heads)
 	return (uint16_t)group;
 }
 
-static enum skip_status generic_kernel(struct skip_lowering *lowering, const struct shape *shape, const char *body_kernel, int out_a, int *kernel,
-				       struct skip_err *err)
+static enum skip_status generic_kernel(struct skip_lowering *lowering, const struct shape *shape, const char *body_kernel, int out_a,
+				       int *kernel, struct skip_err *err)
 {
 	struct skip_kernel_spec spec;
 	skip_spec_init(&spec, "attention", "generic", body_kernel);
@@ -258,8 +254,8 @@ static enum skip_status generic_kernel(struct skip_lowering *lowering, const str
 }
 
 /* The arguments and size all generic kernels end with. */
-static enum skip_status generic_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape, enum skip_size size,
-				    int count, struct skip_err *err)
+static enum skip_status generic_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, const struct shape *shape,
+				    enum skip_size size, int count, struct skip_err *err)
 {
 	skip_launch_int(launch, stream_of(shape, 0));
 	skip_launch_key(launch);
@@ -313,7 +309,7 @@ cleanup:
 static enum skip_status backward_generic(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
 	enum skip_status status;
-	const struct skip_extent rows = { .size = shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_T, .mul = 1, .div = 1 };
+	const struct skip_extent rows = {.size = shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_T, .mul = 1, .div = 1};
 	int stats;
 	SKIP_TRY(skip_lowering_scratch(lowering, "stats", rows, 3 * shape->attrs->heads, &stats, err));
 	SKIP_TRY(generic_rows(lowering, shape, stats, err));
@@ -349,8 +345,8 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "attention", "attention_bwd", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
-static const char *const common[] = { "maths", "dropout", NULL };
+static const char *const ops[] = {"attention", "attention_bwd", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const common[] = {"maths", "dropout", NULL};
 
-const struct skip_family skip_family_attention = { .name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower };
+const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -1,5 +1,6 @@
 /*
- * Attention of packed sequences with a prefix, scalars only; scores are computed again wherever they are needed, so nothing grows with the length.
+ * Attention of packed sequences with a prefix, scalars only; scores are computed again wherever they are needed, so nothing grows with the
+ * length.
  *
  *   Z = SCALE Q Kt^T, A = softmax of the rows of Z, Ctx = A Vt      per sequence and head; Kt = [Pk; K_b], Vt = [Pv; V_b]
  *   dVt = A^T dCtx, dA = dCtx Vt^T, delta_i = sum_j A_ij dA_ij, dZ = A (dA - delta), dQ = SCALE dZ Kt, dKt = SCALE dZ^T Q
@@ -10,9 +11,9 @@
  *   KEY    tokens; dk and dv from stats, over the queries of the token's sequence in order
  *   SLOT   prefix slots; dPk and dPv from stats, over all sequences and their queries in order
  *
- * H heads; QK, V: widths; P: prefix rows, 0 for none; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values that hold q, k, v and their gradients,
- * Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: prefix elements carry the factors of
- * kernels/common/dropout.cl with THRESHOLD = rate * 2^32 and KEPT = 1/(1-rate), stream for keys and stream + 1 for values.
+ * H heads; QK, V: widths; P: prefix rows, 0 for none; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values that hold q, k, v and
+ * their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: prefix elements carry the
+ * factors of kernels/common/dropout.cl with THRESHOLD = rate * 2^32 and KEPT = 1/(1-rate), stream for keys and stream + 1 for values.
  * OUT_A, OUT_B 0 or 1: QUERY: dq, -; KEY: dk, dv; SLOT: dPk, dPv; which outputs are there.
  */
 #ifndef SKIP_ATTENTION_H
@@ -30,11 +31,23 @@
 #ifndef SKIP_ATTENTION_SCALE
 #error "SKIP_ATTENTION_SCALE: factor of the scores"
 #endif
-#if !defined(SKIP_ATTENTION_Q_STRIDE) || !defined(SKIP_ATTENTION_K_STRIDE) || !defined(SKIP_ATTENTION_V_STRIDE)
-#error "SKIP_ATTENTION_Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values"
+#ifndef SKIP_ATTENTION_Q_STRIDE
+#error "SKIP_ATTENTION_Q_STRIDE: columns of the value that holds q"
 #endif
-#if !defined(SKIP_ATTENTION_Q_COL) || !defined(SKIP_ATTENTION_K_COL) || !defined(SKIP_ATTENTION_V_COL)
-#error "SKIP_ATTENTION_Q_COL, K_COL, V_COL: first columns"
+#ifndef SKIP_ATTENTION_K_STRIDE
+#error "SKIP_ATTENTION_K_STRIDE: columns of the value that holds k"
+#endif
+#ifndef SKIP_ATTENTION_V_STRIDE
+#error "SKIP_ATTENTION_V_STRIDE: columns of the value that holds v"
+#endif
+#ifndef SKIP_ATTENTION_Q_COL
+#error "SKIP_ATTENTION_Q_COL: first column of q"
+#endif
+#ifndef SKIP_ATTENTION_K_COL
+#error "SKIP_ATTENTION_K_COL: first column of k"
+#endif
+#ifndef SKIP_ATTENTION_V_COL
+#error "SKIP_ATTENTION_V_COL: first column of v"
 #endif
 #ifndef SKIP_ATTENTION_ROWS_B
 #error "SKIP_ATTENTION_ROWS_B: 0 or 1"
@@ -42,13 +55,24 @@
 #ifndef SKIP_ATTENTION_DROPOUT
 #error "SKIP_ATTENTION_DROPOUT: 0 or 1"
 #endif
-#if SKIP_ATTENTION_DROPOUT && (!defined(SKIP_ATTENTION_THRESHOLD) || !defined(SKIP_ATTENTION_KEPT))
-#error "SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT: rate * 2^32, 1/(1-rate)"
+#if SKIP_ATTENTION_DROPOUT
+#ifndef SKIP_ATTENTION_THRESHOLD
+#error "SKIP_ATTENTION_THRESHOLD: rate * 2^32"
 #endif
-#if !defined(SKIP_ATTENTION_KERNEL_MAIN) && (!defined(SKIP_ATTENTION_OUT_A) || !defined(SKIP_ATTENTION_OUT_B))
-#error "SKIP_ATTENTION_OUT_A, OUT_B: 0 or 1"
+#ifndef SKIP_ATTENTION_KEPT
+#error "SKIP_ATTENTION_KEPT: 1/(1-rate)"
+#endif
+#endif
+#ifndef SKIP_ATTENTION_KERNEL_MAIN
+#ifndef SKIP_ATTENTION_OUT_A
+#error "SKIP_ATTENTION_OUT_A: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_OUT_B
+#error "SKIP_ATTENTION_OUT_B: 0 or 1"
+#endif
 #endif
 
+#define SKIP_ATTENTION_FN(name) SKIP_JOIN(SKIP_ATTENTION_NAME, name)
 #define SKIP_ATTENTION_K_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_QK)
 #define SKIP_ATTENTION_V_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_V)
 /* Where the token t starts in k or v, and the query row in q. */
@@ -58,14 +82,14 @@
 
 /* Factor of column `col` of row `slot` of a prefix with `cols` columns, as sequence b sees it. */
 #if SKIP_ATTENTION_DROPOUT
-#define SKIP_ATTENTION_FACTOR(stream, cols, col) \
+#define SKIP_ATTENTION_FACTOR(stream, cols, col)                                                                                          \
 	skip_dropout_f1(seed, stream, (b * SKIP_ATTENTION_P + slot) * (cols) + (col), (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
 #else
 #define SKIP_ATTENTION_FACTOR(stream, cols, col) 1.0f
 #endif
 
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, slot)(__global const float *prefix, uint cols, uint col, uint width, uint b, uint slot, uint stream,
-							uint seed, float *out)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, slot)(__global const float *prefix, uint cols, uint col, uint width, uint b,
+							uint slot, uint stream, uint seed, float *out)
 {
 	for (uint e = 0; e < width; e++) out[e] = prefix[slot * cols + col + e] * SKIP_ATTENTION_FACTOR(stream, cols, col + e);
 }
@@ -83,26 +107,22 @@ static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(const float *a, const fl
 }
 
 #if SKIP_ATTENTION_P
-#define SKIP_ATTENTION_PREFIX_ARGS                                                                                         \
-	__global const float *restrict pk, /* [P][H*QK] */                                                                 \
-		__global const float *restrict pv, /* [P][H*V] */
 /* Key or value j of the sequence into `out`: a prefix row, then the tokens. */
-#define SKIP_ATTENTION_KEY(j, out)                                                                                                              \
-	if ((j) < SKIP_ATTENTION_P)                                                                                                             \
-		SKIP_JOIN(SKIP_ATTENTION_NAME, slot)(pk, SKIP_ATTENTION_K_COLS, head * SKIP_ATTENTION_QK, SKIP_ATTENTION_QK, b, j, (uint)stream, \
-						     seed, out);                                                                                \
-	else                                                                                                                                    \
-		SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(k + SKIP_ATTENTION_K_AT(first + (j) - SKIP_ATTENTION_P), SKIP_ATTENTION_QK, out)
-#define SKIP_ATTENTION_VALUE(j, out)                                                                                                            \
-	if ((j) < SKIP_ATTENTION_P)                                                                                                             \
-		SKIP_JOIN(SKIP_ATTENTION_NAME, slot)(pv, SKIP_ATTENTION_V_COLS, head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, b, j,                \
-						     (uint)stream + 1, seed, out);                                                              \
-	else                                                                                                                                    \
-		SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(v + SKIP_ATTENTION_V_AT(first + (j) - SKIP_ATTENTION_P), SKIP_ATTENTION_V, out)
+#define SKIP_ATTENTION_KEY(j, out)                                                                                                        \
+	if ((j) < SKIP_ATTENTION_P)                                                                                                       \
+		SKIP_ATTENTION_FN(slot)(pk, SKIP_ATTENTION_K_COLS, head * SKIP_ATTENTION_QK, SKIP_ATTENTION_QK, b, j, (uint)stream,       \
+						     seed, out);                                                                          \
+	else                                                                                                                              \
+		SKIP_ATTENTION_FN(copy)(k + SKIP_ATTENTION_K_AT(first + (j) - SKIP_ATTENTION_P), SKIP_ATTENTION_QK, out)
+#define SKIP_ATTENTION_VALUE(j, out)                                                                                                      \
+	if ((j) < SKIP_ATTENTION_P)                                                                                                       \
+		SKIP_ATTENTION_FN(slot)(pv, SKIP_ATTENTION_V_COLS, head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, b, j,                       \
+						     (uint)stream + 1, seed, out);                                                        \
+	else                                                                                                                              \
+		SKIP_ATTENTION_FN(copy)(v + SKIP_ATTENTION_V_AT(first + (j) - SKIP_ATTENTION_P), SKIP_ATTENTION_V, out)
 #else
-#define SKIP_ATTENTION_PREFIX_ARGS
-#define SKIP_ATTENTION_KEY(j, out) SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(k + SKIP_ATTENTION_K_AT(first + (j)), SKIP_ATTENTION_QK, out)
-#define SKIP_ATTENTION_VALUE(j, out) SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(v + SKIP_ATTENTION_V_AT(first + (j)), SKIP_ATTENTION_V, out)
+#define SKIP_ATTENTION_KEY(j, out) SKIP_ATTENTION_FN(copy)(k + SKIP_ATTENTION_K_AT(first + (j)), SKIP_ATTENTION_QK, out)
+#define SKIP_ATTENTION_VALUE(j, out) SKIP_ATTENTION_FN(copy)(v + SKIP_ATTENTION_V_AT(first + (j)), SKIP_ATTENTION_V, out)
 #endif
 
 #if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_QUERY)
@@ -113,7 +133,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #ifdef SKIP_ATTENTION_KERNEL_QUERY
 	__global const float *restrict dctx, /* [T or B][H*V] */
 #endif
-	SKIP_ATTENTION_PREFIX_ARGS
+#if SKIP_ATTENTION_P
+	__global const float *restrict pk, /* [P][H*QK] */
+	__global const float *restrict pv, /* [P][H*V] */
+#endif
 	__global const int *restrict offset, /* [B+1] */
 #if !SKIP_ATTENTION_ROWS_B
 	__global const int *restrict seq, /* [T] */
@@ -137,31 +160,31 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 	const uint first = (uint)offset[b], keys = SKIP_ATTENTION_P + (uint)offset[b + 1] - first;
 	float query[SKIP_ATTENTION_QK], key[SKIP_ATTENTION_QK], value[SKIP_ATTENTION_V], total[SKIP_ATTENTION_V];
-	SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(q + SKIP_ATTENTION_Q_AT(row), SKIP_ATTENTION_QK, query);
+	SKIP_ATTENTION_FN(copy)(q + SKIP_ATTENTION_Q_AT(row), SKIP_ATTENTION_QK, query);
 	float largest = -INFINITY, sum = 0.0f;
 	for (uint j = 0; j < keys; j++) {
 		SKIP_ATTENTION_KEY(j, key);
-		largest = fmax(largest, SKIP_ATTENTION_SCALE * SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(query, key, SKIP_ATTENTION_QK));
+		largest = fmax(largest, SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK));
 	}
 #ifdef SKIP_ATTENTION_KERNEL_MAIN
 	for (uint e = 0; e < SKIP_ATTENTION_V; e++) total[e] = 0.0f;
 	for (uint j = 0; j < keys; j++) {
 		SKIP_ATTENTION_KEY(j, key);
 		SKIP_ATTENTION_VALUE(j, value);
-		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(query, key, SKIP_ATTENTION_QK) - largest);
+		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - largest);
 		sum += a;
 		for (uint e = 0; e < SKIP_ATTENTION_V; e++) total[e] = fma(a, value[e], total[e]);
 	}
 	for (uint e = 0; e < SKIP_ATTENTION_V; e++) ctx[row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V + e] = total[e] / sum;
 #else
 	float delta = 0.0f;
-	SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, total);
+	SKIP_ATTENTION_FN(copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, total);
 	for (uint j = 0; j < keys; j++) {
 		SKIP_ATTENTION_KEY(j, key);
 		SKIP_ATTENTION_VALUE(j, value);
-		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(query, key, SKIP_ATTENTION_QK) - largest);
+		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - largest);
 		sum += a;
-		delta = fma(a, SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(total, value, SKIP_ATTENTION_V), delta);
+		delta = fma(a, SKIP_ATTENTION_FN(dot)(total, value, SKIP_ATTENTION_V), delta);
 	}
 	delta /= sum;
 	__global float *kept = stats + (row * SKIP_ATTENTION_H + head) * 3;
@@ -174,8 +197,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	for (uint j = 0; j < keys; j++) {
 		SKIP_ATTENTION_KEY(j, key);
 		SKIP_ATTENTION_VALUE(j, value);
-		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(query, key, SKIP_ATTENTION_QK) - largest) / sum;
-		const float dz = a * (SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(total, value, SKIP_ATTENTION_V) - delta) * SKIP_ATTENTION_SCALE;
+		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - largest) / sum;
+		const float dz = a * (SKIP_ATTENTION_FN(dot)(total, value, SKIP_ATTENTION_V) - delta) * SKIP_ATTENTION_SCALE;
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dquery[e] = fma(dz, key[e], dquery[e]);
 	}
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dq[SKIP_ATTENTION_Q_AT(row) + e] = dquery[e];
@@ -186,19 +209,20 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 
 #if defined(SKIP_ATTENTION_KERNEL_KEY) || defined(SKIP_ATTENTION_KERNEL_SLOT)
 /* dKt and dVt of one key of one sequence: sums over its queries in order. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float *q, __global const float *dctx, __global const float *stats, uint head,
-							   uint first_query, uint end, const float *key, const float *value, float *dkey, float *dvalue)
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float *q, __global const float *dctx,
+							   __global const float *stats, uint head, uint first_query, uint end,
+							   const float *key, const float *value, float *dkey, float *dvalue)
 {
 	float query[SKIP_ATTENTION_QK], g[SKIP_ATTENTION_V];
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] = 0.0f;
 	for (uint e = 0; e < SKIP_ATTENTION_V; e++) dvalue[e] = 0.0f;
 	for (uint row = first_query; row < end; row++) {
 		__global const float *kept = stats + (row * SKIP_ATTENTION_H + head) * 3;
-		SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(q + SKIP_ATTENTION_Q_AT(row), SKIP_ATTENTION_QK, query);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, g);
+		SKIP_ATTENTION_FN(copy)(q + SKIP_ATTENTION_Q_AT(row), SKIP_ATTENTION_QK, query);
+		SKIP_ATTENTION_FN(copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, g);
 		const float a =
-			skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(query, key, SKIP_ATTENTION_QK) - kept[0]) * kept[1];
-		const float dz = a * (SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(g, value, SKIP_ATTENTION_V) - kept[2]) * SKIP_ATTENTION_SCALE;
+			skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - kept[0]) * kept[1];
+		const float dz = a * (SKIP_ATTENTION_FN(dot)(g, value, SKIP_ATTENTION_V) - kept[2]) * SKIP_ATTENTION_SCALE;
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] = fma(dz, query[e], dkey[e]);
 		for (uint e = 0; e < SKIP_ATTENTION_V; e++) dvalue[e] = fma(a, g[e], dvalue[e]);
 	}
@@ -209,7 +233,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *restrict k,     /* [T][K_STRIDE] */
 	__global const float *restrict v,     /* [T][V_STRIDE] */
 	__global const float *restrict dctx,  /* [T or B][H*V] */
-	SKIP_ATTENTION_PREFIX_ARGS
+#if SKIP_ATTENTION_P
+	__global const float *restrict pk, /* [P][H*QK] */
+	__global const float *restrict pv, /* [P][H*V] */
+#endif
 	__global const float *restrict stats, /* [T or B][H][3] */
 	__global const int *restrict offset,  /* [B+1] */
 #ifdef SKIP_ATTENTION_KERNEL_KEY
@@ -229,9 +256,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #ifdef SKIP_ATTENTION_KERNEL_KEY
 	const uint t = (uint)get_global_id(1), b = (uint)seq[t];
 	const uint first_query = SKIP_ATTENTION_ROWS_B ? b : (uint)offset[b], end = SKIP_ATTENTION_ROWS_B ? b + 1 : (uint)offset[b + 1];
-	SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(k + SKIP_ATTENTION_K_AT(t), SKIP_ATTENTION_QK, key);
-	SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(v + SKIP_ATTENTION_V_AT(t), SKIP_ATTENTION_V, value);
-	SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(q, dctx, stats, head, first_query, end, key, value, dkey, dvalue);
+	SKIP_ATTENTION_FN(copy)(k + SKIP_ATTENTION_K_AT(t), SKIP_ATTENTION_QK, key);
+	SKIP_ATTENTION_FN(copy)(v + SKIP_ATTENTION_V_AT(t), SKIP_ATTENTION_V, value);
+	SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, first_query, end, key, value, dkey, dvalue);
 #if SKIP_ATTENTION_OUT_A
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) out_a[SKIP_ATTENTION_K_AT(t) + e] = dkey[e];
 #endif
@@ -248,11 +275,12 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		const uint first_query = SKIP_ATTENTION_ROWS_B ? b : first, end = SKIP_ATTENTION_ROWS_B ? b + 1 : (uint)offset[b + 1];
 		SKIP_ATTENTION_KEY(slot, key);
 		SKIP_ATTENTION_VALUE(slot, value);
-		SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(q, dctx, stats, head, first_query, end, key, value, dkey, dvalue);
+		SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, first_query, end, key, value, dkey, dvalue);
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++)
 			total_a[e] += dkey[e] * SKIP_ATTENTION_FACTOR((uint)stream, SKIP_ATTENTION_K_COLS, head * SKIP_ATTENTION_QK + e);
 		for (uint e = 0; e < SKIP_ATTENTION_V; e++)
-			total_b[e] += dvalue[e] * SKIP_ATTENTION_FACTOR((uint)stream + 1, SKIP_ATTENTION_V_COLS, head * SKIP_ATTENTION_V + e);
+			total_b[e] += dvalue[e] *
+				      SKIP_ATTENTION_FACTOR((uint)stream + 1, SKIP_ATTENTION_V_COLS, head * SKIP_ATTENTION_V + e);
 	}
 #if SKIP_ATTENTION_OUT_A
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) out_a[slot * SKIP_ATTENTION_K_COLS + head * SKIP_ATTENTION_QK + e] = total_a[e];
@@ -264,12 +292,12 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 }
 #endif
 
+#undef SKIP_ATTENTION_FN
 #undef SKIP_ATTENTION_K_COLS
 #undef SKIP_ATTENTION_V_COLS
 #undef SKIP_ATTENTION_K_AT
 #undef SKIP_ATTENTION_V_AT
 #undef SKIP_ATTENTION_Q_AT
 #undef SKIP_ATTENTION_FACTOR
-#undef SKIP_ATTENTION_PREFIX_ARGS
 #undef SKIP_ATTENTION_KEY
 #undef SKIP_ATTENTION_VALUE

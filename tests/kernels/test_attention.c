@@ -1,9 +1,10 @@
 /*
- * attention and attention_bwd in all their bodies: mixed lengths in one batch, with and without a prefix and its dropout, widths that fill no vector,
- * q != v, column ranges of one value, one query per sequence, outputs left out.
+ * attention and attention_bwd in all their bodies: mixed lengths in one batch, with and without a prefix and its dropout, widths that fill
+ * no vector, q != v, column ranges of one value, one query per sequence, outputs left out.
  *
- * Bounds are those of the sums that are made, in units u = 2^-24 and in any order: with |Z|_ij = scale sum_e |q||k|, a score is off by at most
- * (qk + 4) u |Z|_ij, so a weight by the relative error r_i = 2 (qk + 4) u max_j |Z|_ij + (S + 8) u + 6e-7 (exponential and sum), and so on down.
+ * Bounds are those of the sums that are made, in units u = 2^-24 and in any order: with |Z|_ij = scale sum_e |q||k|, a score is off by at
+ * most (qk + 4) u |Z|_ij, so a weight by the relative error r_i = 2 (qk + 4) u max_j |Z|_ij + (S + 8) u + 6e-7 (exponential and sum), and
+ * so on down.
  */
 #include "kernel_check.h"
 
@@ -17,15 +18,14 @@ struct shape {
 enum { DQ = 1, DK = 2, DV = 4, DPK = 8, DPV = 16, TOKENS = DQ | DK | DV, ALL = TOKENS | DPK | DPV };
 
 static const struct shape small[] = {
-	{ 1, 1, 1, 0, false, false, 0, TOKENS },	    { 3, 4, 4, 1, true, false, 0, ALL },
-	{ 2, 5, 3, 2, true, false, 0.25f, ALL },	    { 2, 3, 7, 5, false, true, 0.1f, ALL },
-	{ 2, 16, 17, 3, false, false, 0, DPK | DPV },	    { 1, 8, 9, 4, false, false, 0.5f, DQ | DV | DPK },
+    {1, 1, 1, 0, false, false, 0, TOKENS}, {3, 4, 4, 1, true, false, 0, ALL},	       {2, 5, 3, 2, true, false, 0.25f, ALL},
+    {2, 3, 7, 5, false, true, 0.1f, ALL},  {2, 16, 17, 3, false, false, 0, DPK | DPV}, {1, 8, 9, 4, false, false, 0.5f, DQ | DV | DPK},
 };
 static const struct shape large[] = {
-	{ 2, 32, 32, 20, true, false, 0, ALL },	      { 3, 15, 23, 20, true, false, 0.1f, ALL },      { 2, 1, 16, 1, true, false, 0, ALL },
-	{ 2, 16, 1, 20, false, false, 0, ALL },	      { 2, 23, 15, 0, true, false, 0, TOKENS },	      { 1, 64, 64, 20, false, false, 0, DPK | DPV },
-	{ 2, 33, 25, 7, false, true, 0, ALL },	      { 2, 17, 50, 1, false, false, 0.9f, DQ | DPV }, { 1, 7, 7, 0, false, true, 0, DK },
-	{ 3, 32, 32, 20, true, false, 0.1f, ALL },
+    {2, 32, 32, 20, true, false, 0, ALL},	  {3, 15, 23, 20, true, false, 0.1f, ALL},
+    {2, 16, 1, 20, false, false, 0, ALL},	  {2, 23, 15, 0, true, false, 0, TOKENS},
+    {1, 64, 64, 20, false, false, 0, DPK | DPV},  {2, 33, 25, 7, false, true, 0, ALL},
+    {2, 17, 50, 1, false, false, 0.9f, DQ | DPV}, {1, 7, 7, 0, false, true, 0, DK},
 };
 
 /* Indices of one pair of nodes. */
@@ -38,16 +38,16 @@ struct pair {
 static void add_pair(struct kernel_check *check, const struct shape *s, int index, struct pair *out)
 {
 	struct skip_err err;
-	struct pair pair = { .shape = s, .backward = SKIP_NONE, .param = { SKIP_NONE, SKIP_NONE } };
-	static const char *const kind[] = { "q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv" };
+	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE}};
+	static const char *const kind[] = {"q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv"};
 	char name[12][32];
 	const char *outs[5];
 	for (int i = 0; i < 12; i++) snprintf(name[i], sizeof(name[i]), "%s%d", kind[i], index);
-	const int width[3] = { s->heads * s->qk, s->heads * s->qk, s->heads * s->v };
+	const int width[3] = {s->heads * s->qk, s->heads * s->qk, s->heads * s->v};
 	const enum skip_rows rows = s->rows_b ? SKIP_ROWS_B : SKIP_ROWS_T;
-	struct skip_node node = { .op = skip_op_find("attention"), .layer = index, .n_in = 3, .n_param = s->prefix ? 2 : 0 };
+	struct skip_node node = {.op = skip_op_find("attention"), .layer = index, .n_in = 3, .n_param = s->prefix ? 2 : 0};
 	struct skip_attrs_attention *attrs = &node.attrs.attention;
-	*attrs = (struct skip_attrs_attention){ .heads = s->heads, .qk = s->qk, .v = s->v, .prefix_dropout = s->dropout };
+	*attrs = (struct skip_attrs_attention){.heads = s->heads, .qk = s->qk, .v = s->v, .prefix_dropout = s->dropout};
 	attrs->scale = (float)(1 / sqrt(s->qk + 3));
 	if (s->fused) { /* v first, so that no range starts where the separate ones do */
 		pair.in[0] = pair.in[1] = pair.in[2] = kernel_check_input(check, name[0], rows, 0, width[0] + width[1] + width[2]);
@@ -60,7 +60,7 @@ static void add_pair(struct kernel_check *check, const struct shape *s, int inde
 	memcpy(node.in, pair.in, 3 * sizeof(int));
 	memcpy(node.param, pair.param, sizeof(pair.param));
 	pair.forward = (int)check->graph->n_nodes;
-	CHECK_OK(skip_graph_add_node(check->graph, &node, (const char *[]){ name[6] }, NULL, &err));
+	CHECK_OK(skip_graph_add_node(check->graph, &node, (const char *[]){name[6]}, NULL, &err));
 	if (s->outputs) {
 		node.op = skip_op_find("attention_bwd");
 		pair.in[3] = node.in[3] = kernel_check_input(check, name[3], rows, 0, width[2]);
@@ -77,10 +77,10 @@ static void add_pair(struct kernel_check *check, const struct shape *s, int inde
 /* One (sequence, head) in float64, with errors. */
 struct head {
 	int keys, prefix, first, n, first_row, rows; /* rows: queries */
-	double *key, *value;   /* [keys][qk], [keys][v] */
+	double *key, *value;			     /* [keys][qk], [keys][v] */
 	double *factor_k, *factor_v;
 	double *a, *da, *dz, *edz; /* [rows][keys] */
-	double *r;             /* [rows] relative error of a weight */
+	double *r;		   /* [rows] relative error of a weight */
 };
 
 static double hash_factor(const struct shape *s, uint32_t key, uint32_t stream, uint32_t index)
@@ -89,12 +89,19 @@ static double hash_factor(const struct shape *s, uint32_t key, uint32_t stream, 
 	return skip_rng_hash(key, stream, index) >= (uint32_t)((double)s->dropout * 4294967296.0) ? 1.0f / (1.0f - s->dropout) : 0;
 }
 
-static double *numbers(size_t n) { return calloc(n + 1, sizeof(double)); }
+static double *numbers(size_t n)
+{
+	return calloc(n + 1, sizeof(double));
+}
 
 static const double *row_of(const struct kernel_check *check, const struct pair *pair, int which, int row, int h)
 {
 	const struct skip_attrs_attention *attrs = &check->graph->nodes[pair->forward].attrs.attention;
-	const int col = which == 0 ? attrs->q_col : which == 1 ? attrs->k_col : which == 2 ? attrs->v_col : 0, width = which < 2 ? attrs->qk : attrs->v;
+	const int col = which == 0   ? attrs->q_col
+			: which == 1 ? attrs->k_col
+			: which == 2 ? attrs->v_col
+				     : 0,
+		  width = which < 2 ? attrs->qk : attrs->v;
 	const int value = pair->in[which];
 	return check->input[value] + (size_t)row * (size_t)check->graph->values[value].cols + col + h * width;
 }
@@ -104,7 +111,7 @@ static struct head gather(const struct kernel_check *check, const struct pair *p
 	const struct shape *s = pair->shape;
 	const int32_t *offset = check->batch.offset;
 	const uint32_t stream = 0x50000000u + 2 * (uint32_t)check->graph->nodes[pair->forward].layer;
-	struct head head = { .prefix = s->prefix, .first = offset[b], .n = offset[b + 1] - offset[b] };
+	struct head head = {.prefix = s->prefix, .first = offset[b], .n = offset[b + 1] - offset[b]};
 	head.keys = s->prefix + head.n;
 	head.first_row = s->rows_b ? b : head.first;
 	head.rows = s->rows_b ? 1 : head.n;
@@ -116,15 +123,20 @@ static struct head gather(const struct kernel_check *check, const struct pair *p
 	for (int j = 0; j < head.keys; j++) {
 		for (int e = 0; e < s->qk; e++) {
 			size_t i = (size_t)j * qk + (size_t)e, col = (size_t)h * qk + (size_t)e, cols = (size_t)s->heads * qk;
-			head.factor_k[i] = j < s->prefix ? hash_factor(s, check->key, stream, (uint32_t)((size_t)(b * s->prefix + j) * cols + col)) : 1;
-			head.key[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[0]])[(size_t)j * cols + col] * head.factor_k[i] :
-						      row_of(check, pair, 1, head.first + j - s->prefix, h)[e];
+			head.factor_k[i] =
+			    j < s->prefix ? hash_factor(s, check->key, stream, (uint32_t)((size_t)(b * s->prefix + j) * cols + col)) : 1;
+			head.key[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[0]])[(size_t)j * cols + col] *
+							  head.factor_k[i]
+						    : row_of(check, pair, 1, head.first + j - s->prefix, h)[e];
 		}
 		for (int e = 0; e < s->v; e++) {
 			size_t i = (size_t)j * v + (size_t)e, col = (size_t)h * v + (size_t)e, cols = (size_t)s->heads * v;
-			head.factor_v[i] = j < s->prefix ? hash_factor(s, check->key, stream + 1, (uint32_t)((size_t)(b * s->prefix + j) * cols + col)) : 1;
-			head.value[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[1]])[(size_t)j * cols + col] * head.factor_v[i] :
-							row_of(check, pair, 2, head.first + j - s->prefix, h)[e];
+			head.factor_v[i] =
+			    j < s->prefix ? hash_factor(s, check->key, stream + 1, (uint32_t)((size_t)(b * s->prefix + j) * cols + col))
+					  : 1;
+			head.value[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[1]])[(size_t)j * cols + col] *
+							    head.factor_v[i]
+						      : row_of(check, pair, 2, head.first + j - s->prefix, h)[e];
 		}
 	}
 	head.a = numbers(rows * keys);
@@ -137,7 +149,7 @@ static struct head gather(const struct kernel_check *check, const struct pair *p
 
 static void release(struct head *head)
 {
-	double *all[] = { head->key, head->value, head->factor_k, head->factor_v, head->a, head->da, head->dz, head->edz, head->r };
+	double *all[] = {head->key, head->value, head->factor_k, head->factor_v, head->a, head->da, head->dz, head->edz, head->r};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) free(all[i]);
 }
 
@@ -188,7 +200,7 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 	const struct skip_attrs_attention *attrs = &check->graph->nodes[pair->forward].attrs.attention;
 	const double u = 0x1p-24;
 	const int *in = pair->in, kv_cols = s->fused ? check->graph->values[in[0]].cols : 0;
-	const int stride[3] = { check->graph->values[in[0]].cols, kv_cols ? kv_cols : s->heads * s->qk, kv_cols ? kv_cols : s->heads * s->v };
+	const int stride[3] = {check->graph->values[in[0]].cols, kv_cols ? kv_cols : s->heads * s->qk, kv_cols ? kv_cols : s->heads * s->v};
 	struct head head = gather(check, pair, b, h);
 	for (int i = 0; i < head.rows; i++) {
 		const int row = head.first_row + i;
@@ -199,19 +211,24 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 		for (int j = 0; j < head.keys; j++) {
 			const bool token = j >= s->prefix;
 			const size_t t = (size_t)(head.first + j - s->prefix), slot = (size_t)j;
-			const double ea = a[j] * (head.r[i] + (head.rows + check->batch.n_seqs + 4) * u), more = (head.keys + head.rows + check->batch.n_seqs + 8) * u;
+			const double ea = a[j] * (head.r[i] + (head.rows + check->batch.n_seqs + 4) * u),
+				     more = (head.keys + head.rows + check->batch.n_seqs + 8) * u;
 			for (int e = 0; e < s->v; e++) {
-				bound[0][row * s->heads * s->v + h * s->v + e] += fabs(head.value[j * s->v + e]) * a[j] * (head.r[i] + (head.keys + 4) * u);
+				bound[0][row * s->heads * s->v + h * s->v + e] +=
+				    fabs(head.value[j * s->v + e]) * a[j] * (head.r[i] + (head.keys + 4) * u);
 				if (!g) continue;
-				double *to = token ? bound[3] ? bound[3] + t * (size_t)stride[2] + attrs->v_col : NULL :
-						     bound[5] ? bound[5] + slot * (size_t)(s->heads * s->v) : NULL;
+				double *to = token	? bound[3] ? bound[3] + t * (size_t)stride[2] + attrs->v_col : NULL
+					     : bound[5] ? bound[5] + slot * (size_t)(s->heads * s->v)
+							: NULL;
 				if (to) to[h * s->v + e] += ea * fabs(g[e]) * head.factor_v[j * s->v + e];
 			}
 			for (int e = 0; g && e < s->qk; e++) {
 				const double error = edz[j] + fabs(dz[j]) * more;
-				if (bound[1]) bound[1][row * stride[0] + attrs->q_col + h * s->qk + e] += error * fabs(head.key[j * s->qk + e]);
-				double *to = token ? bound[2] ? bound[2] + t * (size_t)stride[1] + attrs->k_col : NULL :
-						     bound[4] ? bound[4] + slot * (size_t)(s->heads * s->qk) : NULL;
+				if (bound[1])
+					bound[1][row * stride[0] + attrs->q_col + h * s->qk + e] += error * fabs(head.key[j * s->qk + e]);
+				double *to = token	? bound[2] ? bound[2] + t * (size_t)stride[1] + attrs->k_col : NULL
+					     : bound[4] ? bound[4] + slot * (size_t)(s->heads * s->qk)
+							: NULL;
 				if (to) to[h * s->qk + e] += error * fabs(q[e]) * head.factor_k[j * s->qk + e];
 			}
 		}
@@ -221,8 +238,8 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 
 static void compare(const struct kernel_check *check, const struct pair *pair)
 {
-	double *bound[6] = { NULL };
-	int value[6] = { check->graph->nodes[pair->forward].out[0], SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE };
+	double *bound[6] = {NULL};
+	int value[6] = {check->graph->nodes[pair->forward].out[0], SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE};
 	const struct skip_node *backward = pair->backward == SKIP_NONE ? NULL : &check->graph->nodes[pair->backward];
 	for (int i = 0; backward && i < backward->n_out; i++) value[1 + i] = backward->out[i];
 	for (int i = 0; i < 6; i++) {
@@ -261,8 +278,8 @@ static void check_shapes(const struct shape *shapes, int n_shapes, const struct 
 	kernel_check_execute(&check, skip_profiles_find(check.device.profiles, run->profile), 77);
 	for (size_t v = 0; v < check.graph->n_values; v++) {
 		if (!first[v]) continue;
-		cr_assert(memcmp(first[v], check.got[v], kernel_check_count(&check, (int)v) * sizeof(float)) == 0, "'%s' differs between two runs",
-			  check.graph->values[v].name);
+		cr_assert(memcmp(first[v], check.got[v], kernel_check_count(&check, (int)v) * sizeof(float)) == 0,
+			  "'%s' differs between two runs", check.graph->values[v].name);
 		free(first[v]);
 	}
 	free(first);
@@ -270,17 +287,51 @@ static void check_shapes(const struct shape *shapes, int n_shapes, const struct 
 }
 
 static const struct run small_runs[] = {
-	{ "generic", { 1 }, 1 }, { "generic", { 1, 7, 3 }, 3 }, { "pocl-generic", { 1, 7, 3 }, 3 }, { "pocl-x86-avx512", { 1, 7, 3 }, 3 },
+    {"generic", {1}, 1},
+    {"generic", {1, 7, 3}, 3},
+    {"pocl-generic", {1, 7, 3}, 3},
+    {"pocl-x86-avx512", {1, 7, 3}, 3},
 };
-ParameterizedTestParameters(attention, small_shapes) { return cr_make_param_array(struct run, (void *)small_runs, sizeof(small_runs) / sizeof(*small_runs)); }
-ParameterizedTest(struct run *run, attention, small_shapes) { check_shapes(small, (int)(sizeof(small) / sizeof(*small)), run); }
+ParameterizedTestParameters(attention, small_shapes)
+{
+	return cr_make_param_array(struct run, (void *)small_runs, sizeof(small_runs) / sizeof(*small_runs));
+}
+ParameterizedTest(struct run *run, attention, small_shapes)
+{
+	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), run);
+}
 
 static const struct run large_runs[] = {
-	{ "generic", { 1, 7, 61 }, 3 },
-	{ "pocl-generic", { 1, 7, 61, 128, 16 }, 5 },
-	{ "pocl-x86-avx2", { 61, 1, 7 }, 3 },
-	{ "pocl-x86-avx512", { 1, 7, 61, 128, 16 }, 5 },
-	{ "pocl-x86-avx512", { 17, 128 }, 2 },
+    {"generic", {1, 7, 61}, 3},
+    {"pocl-generic", {1, 7, 61, 16}, 4},
+    {"pocl-x86-avx512", {1, 7, 61, 128, 17}, 5},
 };
-ParameterizedTestParameters(attention, large_shapes) { return cr_make_param_array(struct run, (void *)large_runs, sizeof(large_runs) / sizeof(*large_runs)); }
-ParameterizedTest(struct run *run, attention, large_shapes) { check_shapes(large, (int)(sizeof(large) / sizeof(*large)), run); }
+ParameterizedTestParameters(attention, large_shapes)
+{
+	return cr_make_param_array(struct run, (void *)large_runs, sizeof(large_runs) / sizeof(*large_runs));
+}
+ParameterizedTest(struct run *run, attention, large_shapes)
+{
+	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), run);
+}
+
+Test(attention, what_no_kernel_can_do)
+{
+	struct kernel_check check;
+	struct skip_err err;
+	struct pair pair;
+	struct skip_plan *plan = NULL;
+	kernel_check_begin(&check, 4);
+	check.graph->max_positions = 8;
+	add_pair(&check, &small[1], 0, &pair);
+	check.device = open_device(NULL);
+	struct skip_profile profile = *skip_profiles_find(check.device.profiles, "pocl-x86-avx512");
+	profile.query_block = profile.vec + 1;
+	CHECK_FAILS(skip_lower(check.graph, &profile, NULL, 0, &plan, &err), SKIP_ERR_INPUT);
+	cr_assert(strstr(err.message, "query_block 17 is above the 16 lanes") != NULL, "%s", err.message);
+	profile.query_block = profile.vec;
+	check.graph->max_positions = 0;
+	CHECK_FAILS(skip_lower(check.graph, &profile, NULL, 0, &plan, &err), SKIP_ERR_INTERNAL);
+	cr_assert(strstr(err.message, "how long a sequence may be") != NULL, "%s", err.message);
+	kernel_check_end(&check);
+}
