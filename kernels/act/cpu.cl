@@ -1,6 +1,6 @@
 /*
- * ROWS rows per work-item, VEC elements at a time over the contiguous rows. The last vector is moved back so that it ends with the last row: it
- * repeats elements already written, with the same values.
+ * ROWS rows per work-item, VEC elements at a time over the contiguous rows. The last vector is moved back so that it ends with the last
+ * row: it repeats elements already written, with the same values.
  *
  * Kernels: MAIN g = kind(u); BWD du = dg * kind'(u). COLS: columns, at least VEC; KIND: skip_gelu skip_gelu_tanh skip_relu skip_tanh.
  */

@@ -14,8 +14,8 @@ enum {
 
 /* Stems of the functions of kernels/common/maths.cl. */
 static const char *const words[] = {
-	[SKIP_ACT_NONE] = "skip_none", [SKIP_ACT_GELU] = "skip_gelu", [SKIP_ACT_GELU_TANH] = "skip_gelu_tanh",
-	[SKIP_ACT_RELU] = "skip_relu", [SKIP_ACT_TANH] = "skip_tanh",
+    [SKIP_ACT_NONE] = "skip_none", [SKIP_ACT_GELU] = "skip_gelu", [SKIP_ACT_GELU_TANH] = "skip_gelu_tanh",
+    [SKIP_ACT_RELU] = "skip_relu", [SKIP_ACT_TANH] = "skip_tanh",
 };
 
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
@@ -59,8 +59,8 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "act", "act_bwd", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
-static const char *const common[] = { "maths", NULL };
+static const char *const ops[] = {"act", "act_bwd", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const common[] = {"maths", NULL};
 
-const struct skip_family skip_family_act = { .name = "act", .ops = ops, .variants = variants, .common = common, .lower = lower };
+const struct skip_family skip_family_act = {.name = "act", .ops = ops, .variants = variants, .common = common, .lower = lower};

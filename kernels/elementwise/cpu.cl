@@ -1,9 +1,9 @@
 /*
- * ROWS rows per work-item, VEC elements at a time. The last vector of a range is moved back so that it ends with the range: it repeats elements already
- * written, with the same values, and needs no tail code.
+ * ROWS rows per work-item, VEC elements at a time. The last vector of a range is moved back so that it ends with the range: it repeats
+ * elements already written, with the same values, and needs no tail code.
  *
- * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col (kernels/common/dropout.cl).
- * COLS: columns, at least VEC. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
+ * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
+ * (kernels/common/dropout.cl). COLS: columns, at least VEC. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
  */
 #ifndef SKIP_ELEMENTWISE_COLS
 #error "SKIP_ELEMENTWISE_COLS: columns"
@@ -57,7 +57,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP
 #else
 	for (uint r = row; r < row_end; r++) {
 		for (uint from = 0; from < SKIP_ELEMENTWISE_COLS; from += SKIP_ELEMENTWISE_VEC) {
-			const uint col = min(from, (uint)(SKIP_ELEMENTWISE_COLS - SKIP_ELEMENTWISE_VEC)), i = r * SKIP_ELEMENTWISE_COLS + col;
+			const uint col = min(from, (uint)(SKIP_ELEMENTWISE_COLS - SKIP_ELEMENTWISE_VEC));
+			const uint i = r * SKIP_ELEMENTWISE_COLS + col;
 #ifdef SKIP_ELEMENTWISE_KERNEL_ADD_BIAS
 			SKIP_ELEMENTWISE_STORE(SKIP_ELEMENTWISE_LOAD(0, a + i) + SKIP_ELEMENTWISE_LOAD(0, w + col), 0, y + i);
 #else

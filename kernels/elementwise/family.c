@@ -1,5 +1,6 @@
 /*
- * add, add_bias, mask, dropout: one output element per input element. Dropout masks are hashed again wherever they are needed, never stored.
+ * add, add_bias, mask, dropout: one output element per input element. Dropout masks are hashed again wherever they are needed, never
+ * stored.
  *
  * cpu: one work-item per block of rows, needs at least one vector of columns; narrower values take the generic body.
  */
@@ -12,7 +13,8 @@ enum {
 	GROUP = 32
 };
 
-static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, struct skip_plan_launch *launch, struct skip_err *err)
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, struct skip_plan_launch *launch,
+			     struct skip_err *err)
 {
 	enum skip_status status;
 	int buffer;
@@ -32,7 +34,7 @@ cleanup:
 
 static const char *body_of(const char *op)
 {
-	static const char *const bodies[][2] = { { "add", "ADD" }, { "add_bias", "ADD_BIAS" }, { "mask", "MASK" }, { "dropout", "DROPOUT" } };
+	static const char *const bodies[][2] = {{"add", "ADD"}, {"add_bias", "ADD_BIAS"}, {"mask", "MASK"}, {"dropout", "DROPOUT"}};
 	size_t i = 0;
 	while (strcmp(bodies[i][0], op)) i++;
 	return bodies[i][1];
@@ -82,8 +84,9 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "add", "add_bias", "mask", "dropout", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
-static const char *const common[] = { "dropout", NULL };
+static const char *const ops[] = {"add", "add_bias", "mask", "dropout", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const common[] = {"dropout", NULL};
 
-const struct skip_family skip_family_elementwise = { .name = "elementwise", .ops = ops, .variants = variants, .common = common, .lower = lower };
+const struct skip_family skip_family_elementwise = {
+    .name = "elementwise", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -1,8 +1,8 @@
 /*
  * One element per work-item; dimension 0 walks columns, dimension 1 rows.
  *
- * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col (kernels/common/dropout.cl).
- * COLS: columns. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
+ * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
+ * (kernels/common/dropout.cl). COLS: columns. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
  */
 #ifndef SKIP_ELEMENTWISE_COLS
 #error "SKIP_ELEMENTWISE_COLS: columns"

@@ -1,6 +1,6 @@
 /*
- * x[t] = word[ids[t]] + position[POSITION_BASE + positions[t]] + type[types[t]]; ROWS rows per work-item, VEC columns at a time. The last vector of a row is
- * moved back so that it ends with the row: it repeats columns already written, with the same values.
+ * x[t] = word[ids[t]] + position[POSITION_BASE + positions[t]] + type[types[t]]; ROWS rows per work-item, VEC columns at a time. The last
+ * vector of a row is moved back so that it ends with the row: it repeats columns already written, with the same values.
  *
  * D: columns, at least VEC; POSITION_BASE: first position id; TYPES 0 or 1: are the type arguments there.
  */

@@ -14,7 +14,7 @@ enum {
 
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
 {
-	static const enum skip_batch_data tables[] = { SKIP_BATCH_IDS, SKIP_BATCH_POSITIONS, SKIP_BATCH_TYPES };
+	static const enum skip_batch_data tables[] = {SKIP_BATCH_IDS, SKIP_BATCH_POSITIONS, SKIP_BATCH_TYPES};
 	enum skip_status status;
 	const int cols = skip_lowering_graph(lowering)->values[node->out[0]].cols, vec = skip_lowering_profile(lowering)->vec;
 	const bool cpu = !strcmp(variant, "cpu") && cols >= vec;
@@ -56,7 +56,7 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "embed", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
+static const char *const ops[] = {"embed", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
 
-const struct skip_family skip_family_embed = { .name = "embed", .ops = ops, .variants = variants, .common = NULL, .lower = lower };
+const struct skip_family skip_family_embed = {.name = "embed", .ops = ops, .variants = variants, .common = NULL, .lower = lower};

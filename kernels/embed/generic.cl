@@ -1,5 +1,6 @@
 /*
- * x[t] = word[ids[t]] + position[POSITION_BASE + positions[t]] + type[types[t]]; one element per work-item, dimension 0 walks columns, dimension 1 rows.
+ * x[t] = word[ids[t]] + position[POSITION_BASE + positions[t]] + type[types[t]]; one element per work-item, dimension 0 walks columns,
+ * dimension 1 rows.
  *
  * D: columns; POSITION_BASE: first position id; TYPES 0 or 1: are the type arguments there.
  */

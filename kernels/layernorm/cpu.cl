@@ -1,6 +1,6 @@
 /*
- * ROWS rows per work-item side by side, so that their sums do not wait for one another; a sum has VEC lanes, which are added pairwise, then the D mod VEC
- * last columns in order. Rows past the end repeat the last row.
+ * ROWS rows per work-item side by side, so that their sums do not wait for one another; a sum has VEC lanes, which are added pairwise,
+ * then the D mod VEC last columns in order. Rows past the end repeat the last row.
  *
  * r = 1/sqrt(var + EPS), xh = (x - mean) r. MAIN: y = gamma xh + beta. BWD, a = dy gamma: dx = r (a - mean(a) - xh mean(a xh)).
  * D: columns, at least VEC; EPS above 0.
@@ -64,7 +64,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_L
 	SKIP_LAYERNORM_EACH_ROW
 	{
 		float var = SKIP_LAYERNORM_SUM(sum[i]);
-		for (uint d = SKIP_LAYERNORM_WHOLE; d < SKIP_LAYERNORM_D; d++) var = fma(x[start[i] + d] - mean[i], x[start[i] + d] - mean[i], var);
+		for (uint d = SKIP_LAYERNORM_WHOLE; d < SKIP_LAYERNORM_D; d++) {
+			const float apart = x[start[i] + d] - mean[i];
+			var = fma(apart, apart, var);
+		}
 		r[i] = 1.0f / sqrt(var / SKIP_LAYERNORM_D + SKIP_LAYERNORM_EPS);
 	}
 #ifdef SKIP_LAYERNORM_KERNEL_BWD

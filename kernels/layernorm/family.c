@@ -46,8 +46,8 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "layernorm", "layernorm_bwd", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
-static const char *const common[] = { "maths", NULL };
+static const char *const ops[] = {"layernorm", "layernorm_bwd", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const common[] = {"maths", NULL};
 
-const struct skip_family skip_family_layernorm = { .name = "layernorm", .ops = ops, .variants = variants, .common = common, .lower = lower };
+const struct skip_family skip_family_layernorm = {.name = "layernorm", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -1,10 +1,11 @@
 /*
- * A register tile per work-item, all rows in order. The last tile of a dimension is moved back so that it ends with it: it repeats sums of its neighbour,
- * with the same values.
+ * A register tile per work-item, all rows in order. The last tile of a dimension is moved back so that it ends with it: it repeats sums of
+ * its neighbour, with the same values.
  *
- * Kernels: WEIGHT dw[n][k] = sum_m dy[m][n] x[m][k], tile OUTPUTS x VECTORS * VEC, dimension 0 walks tiles of n (neighbours share the columns of x),
- * dimension 1 tiles of k. BIAS db[n] = sum_m dy[m][n], VECTORS * VEC columns, dimension 0 walks n.
- * N: columns of dy, WEIGHT at least OUTPUTS, BIAS at least VECTORS * VEC; K (WEIGHT only): columns of x, at least VECTORS * VEC. M = rows, at run time.
+ * Kernels: WEIGHT dw[n][k] = sum_m dy[m][n] x[m][k], tile OUTPUTS x VECTORS * VEC, dimension 0 walks tiles of n (neighbours share the
+ * columns of x), dimension 1 tiles of k. BIAS db[n] = sum_m dy[m][n], VECTORS * VEC columns, dimension 0 walks n.
+ * N: columns of dy, WEIGHT at least OUTPUTS, BIAS at least VECTORS * VEC; K (WEIGHT only): columns of x, at least VECTORS * VEC. M = rows,
+ * at run time.
  */
 #ifndef SKIP_LINEAR_DW_N
 #error "SKIP_LINEAR_DW_N: columns of dy"

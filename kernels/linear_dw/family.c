@@ -1,8 +1,8 @@
 /*
  * Gradients of a linear's own numbers: dW = dY^T X and db = column sums of dY, over all rows in order. Either may be absent.
  *
- * cpu: a register tile of outputs x vectors of inputs per work-item, walking all rows; needs one vector of input (db: of output) columns, else the
- * generic body does it.
+ * cpu: a register tile of outputs x vectors of inputs per work-item, walking all rows; needs one vector of input (db: of output) columns,
+ * else the generic body does it.
  */
 #include "device/family.h"
 #include "graph/op.h"
@@ -11,8 +11,8 @@
 enum { OUTPUTS = 8, VECTORS = 2, BLOCK = 4, GROUP = 32 };
 
 /* What both kernels have in common: dy, and its rows as the last argument. */
-static enum skip_status begin(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int x, int out,
-			      struct skip_plan_launch **launch, struct skip_err *err)
+static enum skip_status begin(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int x,
+			      int out, struct skip_plan_launch **launch, struct skip_err *err)
 {
 	enum skip_status status;
 	int kernel, fixed, dy_buffer, x_buffer = SKIP_NONE, out_buffer;
@@ -25,8 +25,7 @@ static enum skip_status begin(struct skip_lowering *lowering, const struct skip_
 	if (x != SKIP_NONE) skip_launch_buffer(*launch, x_buffer);
 	skip_launch_buffer(*launch, out_buffer);
 	const enum skip_size size = skip_value_size(skip_lowering_graph(lowering), node->in[0], &fixed);
-	if (size == SKIP_SIZE_ONE)
-		skip_launch_int(*launch, fixed);
+	if (size == SKIP_SIZE_ONE) skip_launch_int(*launch, fixed);
 	else
 		skip_launch_size(*launch, size);
 cleanup:
@@ -82,8 +81,7 @@ static enum skip_status lower_bias(struct skip_lowering *lowering, const struct 
 		spec.local[0] = GROUP;
 	}
 	SKIP_TRY(begin(lowering, node, &spec, SKIP_NONE, node->out[1], &launch, err));
-	if (cpu)
-		skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, (n < BLOCK * vec ? 1 : BLOCK) * vec);
+	if (cpu) skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, (n < BLOCK * vec ? 1 : BLOCK) * vec);
 	else
 		skip_launch_global(launch, 0, SKIP_SIZE_ONE, (n + GROUP - 1) / GROUP * GROUP, 0, 1);
 	status = skip_lowering_end(lowering, launch, err);
@@ -102,7 +100,7 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "linear_dw", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
+static const char *const ops[] = {"linear_dw", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
 
-const struct skip_family skip_family_linear_dw = { .name = "linear_dw", .ops = ops, .variants = variants, .common = NULL, .lower = lower };
+const struct skip_family skip_family_linear_dw = {.name = "linear_dw", .ops = ops, .variants = variants, .common = NULL, .lower = lower};

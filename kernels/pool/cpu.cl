@@ -1,9 +1,9 @@
 /*
- * One sequence per work-item, VEC columns at a time; rows are added in order. The last vector of a row is moved back so that it ends with the row: it
- * repeats columns already written, with the same values.
+ * One sequence per work-item, VEC columns at a time; rows are added in order. The last vector of a row is moved back so that it ends with
+ * the row: it repeats columns already written, with the same values.
  *
- * Kernels: MAIN z[b] = mean of the rows of b, or its first row. BWD dx = dz[b] / n_b in every row of b, or dz[b] in the first and 0 in the others.
- * COLS: columns, at least VEC; CLS 1: first row, 0: mean.
+ * Kernels: MAIN z[b] = mean of the rows of b, or its first row. BWD dx = dz[b] / n_b in every row of b, or dz[b] in the first and 0 in the
+ * others. COLS: columns, at least VEC; CLS 1: first row, 0: mean.
  */
 #ifndef SKIP_POOL_COLS
 #error "SKIP_POOL_COLS: columns"

@@ -19,8 +19,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	skip_spec_init(&spec, "pool", cpu ? "cpu" : "generic", strcmp(node->op->name, "pool") ? "BWD" : "MAIN");
 	skip_spec_int(&spec, "POOL_COLS", cols);
 	skip_spec_int(&spec, "POOL_CLS", node->attrs.pool.mode == SKIP_POOL_CLS);
-	if (cpu)
-		skip_spec_int(&spec, "POOL_VEC", vec);
+	if (cpu) skip_spec_int(&spec, "POOL_VEC", vec);
 	else
 		spec.local[0] = GROUP;
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
@@ -42,7 +41,7 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "pool", "pool_bwd", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
+static const char *const ops[] = {"pool", "pool_bwd", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
 
-const struct skip_family skip_family_pool = { .name = "pool", .ops = ops, .variants = variants, .common = NULL, .lower = lower };
+const struct skip_family skip_family_pool = {.name = "pool", .ops = ops, .variants = variants, .common = NULL, .lower = lower};

@@ -1,8 +1,8 @@
 /*
  * One column of one sequence per work-item; dimension 0 walks columns, dimension 1 sequences. Rows are added in order.
  *
- * Kernels: MAIN z[b] = mean of the rows of b, or its first row. BWD dx = dz[b] / n_b in every row of b, or dz[b] in the first and 0 in the others.
- * COLS: columns; CLS 1: first row, 0: mean.
+ * Kernels: MAIN z[b] = mean of the rows of b, or its first row. BWD dx = dz[b] / n_b in every row of b, or dz[b] in the first and 0 in the
+ * others. COLS: columns; CLS 1: first row, 0: mean.
  */
 #ifndef SKIP_POOL_COLS
 #error "SKIP_POOL_COLS: columns"

@@ -1,9 +1,10 @@
 /*
- * a[b][col] = the products h * dh of sequence b reduced in row order; BLOCK columns of one sequence per work-item, VEC at a time: dimension 0 walks blocks,
- * dimension 1 sequences. The last vector is moved back so that it ends with the row: it repeats columns already written, with the same values.
+ * a[b][col] = the products h * dh of sequence b reduced in row order; BLOCK columns of one sequence per work-item, VEC at a time:
+ * dimension 0 walks blocks, dimension 1 sequences. The last vector is moved back so that it ends with the row: it repeats columns already
+ * written, with the same values.
  *
- * COLS: columns, at least VEC. MAX 0: sum, 1: largest; ABS 1: of absolute values; MEAN 1: divided by the tokens of b. ROWS_B 1: h and dh have the first row
- * of each sequence only and the other rows count as zeros.
+ * COLS: columns, at least VEC. MAX 0: sum, 1: largest; ABS 1: of absolute values; MEAN 1: divided by the tokens of b. ROWS_B 1: h and dh
+ * have the first row of each sequence only and the other rows count as zeros.
  */
 #ifndef SKIP_SCORE_COLS
 #error "SKIP_SCORE_COLS: columns"
@@ -45,7 +46,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_SCORE_GROUP))) void SKIP_SCORE
 		const uint col = min(from, (uint)(SKIP_SCORE_COLS - SKIP_SCORE_VEC));
 		SKIP_SCORE_F sum = (SKIP_SCORE_F)(SKIP_SCORE_MAX && !SKIP_SCORE_ABS && rows == tokens ? -INFINITY : 0.0f);
 		for (uint row = first; row < first + rows; row++) {
-			SKIP_SCORE_F product = SKIP_SCORE_LOAD(0, h + row * SKIP_SCORE_COLS + col) * SKIP_SCORE_LOAD(0, dh + row * SKIP_SCORE_COLS + col);
+			const uint i = row * SKIP_SCORE_COLS + col;
+			SKIP_SCORE_F product = SKIP_SCORE_LOAD(0, h + i) * SKIP_SCORE_LOAD(0, dh + i);
 			if (SKIP_SCORE_ABS) product = fabs(product);
 			sum = SKIP_SCORE_MAX ? fmax(sum, product) : sum + product;
 		}

@@ -1,8 +1,8 @@
 /*
  * score: per sequence and column, the products h * dh of its rows reduced to one number (docs/method.md 3.2).
  *
- * With B rows the other rows of a sequence were not computed because their gradient is zero; they count as zeros. cpu: one work-item per sequence and
- * block of columns, needs at least one vector of columns; narrower values take the generic body.
+ * With B rows the other rows of a sequence were not computed because their gradient is zero; they count as zeros. cpu: one work-item per
+ * sequence and block of columns, needs at least one vector of columns; narrower values take the generic body.
  */
 #include "device/family.h"
 #include "graph/op.h"
@@ -51,7 +51,7 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = { "score", NULL };
-static const char *const variants[] = { "cpu", "generic", NULL };
+static const char *const ops[] = {"score", NULL};
+static const char *const variants[] = {"cpu", "generic", NULL};
 
-const struct skip_family skip_family_score = { .name = "score", .ops = ops, .variants = variants, .common = NULL, .lower = lower };
+const struct skip_family skip_family_score = {.name = "score", .ops = ops, .variants = variants, .common = NULL, .lower = lower};

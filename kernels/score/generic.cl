@@ -1,9 +1,9 @@
 /*
- * a[b][col] = the products h * dh of sequence b reduced in row order; one column of one sequence per work-item, dimension 0 walks columns, dimension 1
- * sequences.
+ * a[b][col] = the products h * dh of sequence b reduced in row order; one column of one sequence per work-item, dimension 0 walks columns,
+ * dimension 1 sequences.
  *
- * COLS: columns. MAX 0: sum, 1: largest; ABS 1: of absolute values; MEAN 1: divided by the tokens of b. ROWS_B 1: h and dh have the first row of each
- * sequence only and the other rows count as zeros.
+ * COLS: columns. MAX 0: sum, 1: largest; ABS 1: of absolute values; MEAN 1: divided by the tokens of b. ROWS_B 1: h and dh have the first
+ * row of each sequence only and the other rows count as zeros.
  */
 #ifndef SKIP_SCORE_COLS
 #error "SKIP_SCORE_COLS: columns"

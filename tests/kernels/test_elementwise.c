@@ -7,13 +7,13 @@ struct run {
 };
 
 static const struct run runs[] = {
-	{ "generic", { 1 }, 1 },	   { "generic", { 1, 7, 61 }, 3 },	     { "pocl-generic", { 1, 7, 61 }, 3 },
-	{ "pocl-x86-avx512", { 1 }, 1 }, { "pocl-x86-avx512", { 1, 7, 61 }, 3 },
+    {"generic", {1}, 1},	 {"generic", {1, 7, 61}, 3},	     {"pocl-generic", {1, 7, 61}, 3},
+    {"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {1, 7, 61}, 3},
 };
 
-static const int widths[] = { 1, 7, 15, 16, 17, 61 };
+static const int widths[] = {1, 7, 15, 16, 17, 61};
 enum { N_WIDTHS = sizeof(widths) / sizeof(*widths), N_OPS = 5 };
-static const float rates[] = { 0.3f, 0 };
+static const float rates[] = {0.3f, 0};
 
 /* Element i of op `op`: value from the inputs in float64, and the sum of absolute terms. */
 static void compare(const struct kernel_check *check, int value)
@@ -24,8 +24,10 @@ static void compare(const struct kernel_check *check, int value)
 	for (size_t i = 0; i < n; i++) {
 		double terms = fabs(check->input[node->in[0]][i]);
 		if (node->n_in > 1) terms += fabs(check->input[node->in[1]][i]);
-		if (node->n_param && !strcmp(node->op->name, "add_bias")) terms += fabs(skip_tensor_f32(check->graph->tensors[node->param[0]])[i % cols]);
-		if (node->n_param && !strcmp(node->op->name, "mask")) terms *= fabs(skip_tensor_f32(check->graph->tensors[node->param[0]])[i % cols]);
+		if (node->n_param && !strcmp(node->op->name, "add_bias"))
+			terms += fabs(skip_tensor_f32(check->graph->tensors[node->param[0]])[i % cols]);
+		if (node->n_param && !strcmp(node->op->name, "mask"))
+			terms *= fabs(skip_tensor_f32(check->graph->tensors[node->param[0]])[i % cols]);
 		bound[i] = 0x1p-23 * terms;
 	}
 	kernel_check_bound(check, value, bound);
@@ -40,17 +42,19 @@ static void check_ops(const struct run *run, enum skip_rows rows, int fixed_rows
 	for (int w = 0; w < N_WIDTHS; w++) {
 		char name[4 + N_OPS][32];
 		for (int i = 0; i < 4 + N_OPS; i++) snprintf(name[i], sizeof(name[i]), "%c%d", "abmvxyzde"[i], w);
-		int a = kernel_check_input(&check, name[0], rows, fixed_rows, widths[w]), b = kernel_check_input(&check, name[1], rows, fixed_rows, widths[w]);
-		int m = kernel_check_param(&check, name[2], widths[w], 0, 0, 1), v = kernel_check_param(&check, name[3], widths[w], 0, 0, 1);
+		int a = kernel_check_input(&check, name[0], rows, fixed_rows, widths[w]),
+		    b = kernel_check_input(&check, name[1], rows, fixed_rows, widths[w]);
+		int m = kernel_check_param(&check, name[2], widths[w], 0, 0, 1),
+		    v = kernel_check_param(&check, name[3], widths[w], 0, 0, 1);
 		union skip_attrs attrs;
 		memset(&attrs, 0, sizeof(attrs));
-		value[w][0] = kernel_check_node(&check, "add", (int[]){ a, b }, 2, NULL, 0, attrs, (const char *[]){ name[4] }, 1);
-		value[w][1] = kernel_check_node(&check, "mask", &a, 1, &m, 1, attrs, (const char *[]){ name[5] }, 1);
-		value[w][2] = kernel_check_node(&check, "add_bias", &a, 1, &v, 1, attrs, (const char *[]){ name[6] }, 1);
+		value[w][0] = kernel_check_node(&check, "add", (int[]){a, b}, 2, NULL, 0, attrs, (const char *[]){name[4]}, 1);
+		value[w][1] = kernel_check_node(&check, "mask", &a, 1, &m, 1, attrs, (const char *[]){name[5]}, 1);
+		value[w][2] = kernel_check_node(&check, "add_bias", &a, 1, &v, 1, attrs, (const char *[]){name[6]}, 1);
 		for (int r = 0; r < 2; r++) {
 			attrs.dropout.rate = rates[r];
 			attrs.dropout.stream = 40 + w;
-			value[w][3 + r] = kernel_check_node(&check, "dropout", &a, 1, NULL, 0, attrs, (const char *[]){ name[7 + r] }, 1);
+			value[w][3 + r] = kernel_check_node(&check, "dropout", &a, 1, NULL, 0, attrs, (const char *[]){name[7 + r]}, 1);
 		}
 	}
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 991);
@@ -62,23 +66,35 @@ static void check_ops(const struct run *run, enum skip_rows rows, int fixed_rows
 	kernel_check_end(&check);
 }
 
-ParameterizedTestParameters(elementwise, small_tokens) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
-ParameterizedTest(struct run *run, elementwise, small_tokens) { check_ops(run, SKIP_ROWS_T, 0); }
-ParameterizedTestParameters(elementwise, small_fixed) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
-ParameterizedTest(struct run *run, elementwise, small_fixed) { check_ops(run, SKIP_ROWS_FIXED, 5); }
+ParameterizedTestParameters(elementwise, small_tokens)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
+ParameterizedTest(struct run *run, elementwise, small_tokens)
+{
+	check_ops(run, SKIP_ROWS_T, 0);
+}
+ParameterizedTestParameters(elementwise, small_fixed)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
+ParameterizedTest(struct run *run, elementwise, small_fixed)
+{
+	check_ops(run, SKIP_ROWS_FIXED, 5);
+}
 
 /* More than one block of rows per work-item. */
 Test(elementwise, wide)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct kernel_check check;
-		union skip_attrs attrs = { .dropout = { .rate = 0.1f, .stream = 3 } };
+		union skip_attrs attrs = {.dropout = {.rate = 0.1f, .stream = 3}};
 		kernel_check_begin(&check, 6);
 		int a = kernel_check_input(&check, "a", SKIP_ROWS_T, 0, 4099), b = kernel_check_input(&check, "b", SKIP_ROWS_T, 0, 385);
-		int y = kernel_check_node(&check, "dropout", &a, 1, NULL, 0, attrs, (const char *[]){ "y" }, 1);
+		int y = kernel_check_node(&check, "dropout", &a, 1, NULL, 0, attrs, (const char *[]){"y"}, 1);
 		int m = kernel_check_param(&check, "m", 385, 0, 0, 1);
-		int z = kernel_check_node(&check, "mask", &b, 1, &m, 1, attrs, (const char *[]){ "z" }, 1);
-		kernel_check_run(&check, i ? "pocl-x86-avx512" : "generic", (int[]){ 1, 7, 61 }, 3, 5);
+		int z = kernel_check_node(&check, "mask", &b, 1, &m, 1, attrs, (const char *[]){"z"}, 1);
+		kernel_check_run(&check, i ? "pocl-x86-avx512" : "generic", (int[]){1, 7, 61}, 3, 5);
 		compare(&check, y);
 		compare(&check, z);
 		kernel_check_end(&check);

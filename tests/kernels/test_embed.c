@@ -1,4 +1,5 @@
-/* embed in all its bodies: with and without types, positions from 0 and from 2. Two additions per element: bound 2^-22 of the absolute terms. */
+/* embed in all its bodies: with and without types, positions from 0 and from 2. Two additions per element: bound 2^-22 of the absolute
+ * terms. */
 #include "kernel_check.h"
 
 struct run {
@@ -7,13 +8,16 @@ struct run {
 };
 
 static const struct run runs[] = {
-	{ "generic", { 1 }, 1 },	   { "generic", { 1, 7, 61 }, 3 },	     { "pocl-generic", { 1, 7, 61 }, 3 },
-	{ "pocl-x86-avx512", { 1 }, 1 }, { "pocl-x86-avx512", { 1, 7, 61 }, 3 },
+    {"generic", {1}, 1},	 {"generic", {1, 7, 61}, 3},	     {"pocl-generic", {1, 7, 61}, 3},
+    {"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {1, 7, 61}, 3},
 };
-static const int widths[] = { 1, 15, 16, 61 };
+static const int widths[] = {1, 15, 16, 61};
 enum { N_WIDTHS = sizeof(widths) / sizeof(*widths), VOCAB = 23, POSITIONS = 64, TYPES = 3 };
 
-ParameterizedTestParameters(embed, small_tables) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
+ParameterizedTestParameters(embed, small_tables)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
 ParameterizedTest(struct run *run, embed, small_tables)
 {
 	struct kernel_check check;
@@ -23,11 +27,12 @@ ParameterizedTest(struct run *run, embed, small_tables)
 	check.types = TYPES;
 	for (int w = 0; w < N_WIDTHS; w++) {
 		char name[4][32];
-		union skip_attrs attrs = { .embed = { .position_base = w % 2 ? 2 : 0 } };
+		union skip_attrs attrs = {.embed = {.position_base = w % 2 ? 2 : 0}};
 		for (int k = 0; k < 4; k++) snprintf(name[k], sizeof(name[k]), "%c%d", "wpty"[k], w);
-		int param[3] = { kernel_check_param(&check, name[0], VOCAB, widths[w], 0, 1), kernel_check_param(&check, name[1], POSITIONS, widths[w], 0, 1),
-				 kernel_check_param(&check, name[2], TYPES, widths[w], 0, 1) };
-		value[w] = kernel_check_node(&check, "embed", NULL, 0, param, w == 2 ? 2 : 3, attrs, (const char *[]){ name[3] }, 1);
+		int param[3] = {kernel_check_param(&check, name[0], VOCAB, widths[w], 0, 1),
+				kernel_check_param(&check, name[1], POSITIONS, widths[w], 0, 1),
+				kernel_check_param(&check, name[2], TYPES, widths[w], 0, 1)};
+		value[w] = kernel_check_node(&check, "embed", NULL, 0, param, w == 2 ? 2 : 3, attrs, (const char *[]){name[3]}, 1);
 	}
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
 	for (int w = 0; w < N_WIDTHS; w++) kernel_check_relative(&check, value[w], 0x1p-22);

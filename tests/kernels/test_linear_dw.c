@@ -1,5 +1,6 @@
 /*
- * linear_dw in all its bodies, with either output left out. Bound per element: (M + 1) 2^-24 of the sum of absolute products, any order of M rows.
+ * linear_dw in all its bodies, with either output left out. Bound per element: (M + 1) 2^-24 of the sum of absolute products, any order of
+ * M rows.
  */
 #include "kernel_check.h"
 
@@ -9,8 +10,8 @@ struct run {
 };
 
 static const struct run runs[] = {
-	{ "generic", { 1 }, 1 },	   { "generic", { 1, 7, 61 }, 3 },	     { "pocl-generic", { 1, 7, 61 }, 3 },
-	{ "pocl-x86-avx512", { 1 }, 1 }, { "pocl-x86-avx512", { 1, 7, 61 }, 3 },
+    {"generic", {1}, 1},	 {"generic", {1, 7, 61}, 3},	     {"pocl-generic", {1, 7, 61}, 3},
+    {"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {1, 7, 61}, 3},
 };
 
 struct shape {
@@ -19,11 +20,11 @@ struct shape {
 	bool dw, db;
 };
 static const struct shape small[] = {
-	{ SKIP_ROWS_B, 2, 7, true, true },   { SKIP_ROWS_B, 6, 61, true, true },   { SKIP_ROWS_T, 1, 1, true, true },
-	{ SKIP_ROWS_T, 9, 16, true, true },  { SKIP_ROWS_T, 61, 33, true, false }, { SKIP_ROWS_T, 17, 1, false, true },
-	{ SKIP_ROWS_T, 61, 47, true, true }, { SKIP_ROWS_B, 16, 32, true, true },  { SKIP_ROWS_T, 3, 1, false, true },
+    {SKIP_ROWS_B, 2, 7, true, true},   {SKIP_ROWS_B, 6, 61, true, true},   {SKIP_ROWS_T, 1, 1, true, true},
+    {SKIP_ROWS_T, 9, 16, true, true},  {SKIP_ROWS_T, 61, 33, true, false}, {SKIP_ROWS_T, 17, 1, false, true},
+    {SKIP_ROWS_T, 61, 47, true, true}, {SKIP_ROWS_B, 16, 32, true, true},  {SKIP_ROWS_T, 3, 1, false, true},
 };
-static const struct shape large[] = { { SKIP_ROWS_T, 384, 384, true, true }, { SKIP_ROWS_T, 101, 389, true, true } };
+static const struct shape large[] = {{SKIP_ROWS_T, 384, 384, true, true}, {SKIP_ROWS_T, 101, 389, true, true}};
 
 static void compare(const struct kernel_check *check, const struct skip_node *node)
 {
@@ -54,17 +55,29 @@ static void check_shapes(const struct shape *shapes, int n_shapes, const struct 
 		union skip_attrs attrs;
 		memset(&attrs, 0, sizeof(attrs));
 		for (int j = 0; j < 4; j++) snprintf(name[j], sizeof(name[j]), "%c%d", "yxwb"[j], i);
-		int in[2] = { kernel_check_input(&check, name[0], s->rows, 0, s->n), SKIP_NONE };
+		int in[2] = {kernel_check_input(&check, name[0], s->rows, 0, s->n), SKIP_NONE};
 		if (s->dw) in[1] = kernel_check_input(&check, name[1], s->rows, 0, s->k);
-		kernel_check_node(&check, "linear_dw", in, s->dw ? 2 : 1, NULL, 0, attrs, (const char *[]){ s->dw ? name[2] : NULL, s->db ? name[3] : NULL },
-				  s->db ? 2 : 1);
+		kernel_check_node(&check, "linear_dw", in, s->dw ? 2 : 1, NULL, 0, attrs,
+				  (const char *[]){s->dw ? name[2] : NULL, s->db ? name[3] : NULL}, s->db ? 2 : 1);
 	}
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
 	for (size_t i = 0; i < check.graph->n_nodes; i++) compare(&check, &check.graph->nodes[i]);
 	kernel_check_end(&check);
 }
 
-ParameterizedTestParameters(linear_dw, small_shapes) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
-ParameterizedTest(struct run *run, linear_dw, small_shapes) { check_shapes(small, sizeof(small) / sizeof(*small), run); }
-ParameterizedTestParameters(linear_dw, large_shapes) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
-ParameterizedTest(struct run *run, linear_dw, large_shapes) { check_shapes(large, sizeof(large) / sizeof(*large), run); }
+ParameterizedTestParameters(linear_dw, small_shapes)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
+ParameterizedTest(struct run *run, linear_dw, small_shapes)
+{
+	check_shapes(small, sizeof(small) / sizeof(*small), run);
+}
+ParameterizedTestParameters(linear_dw, large_shapes)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
+ParameterizedTest(struct run *run, linear_dw, large_shapes)
+{
+	check_shapes(large, sizeof(large) / sizeof(*large), run);
+}

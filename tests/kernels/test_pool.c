@@ -7,16 +7,17 @@ struct run {
 };
 
 static const struct run runs[] = {
-	{ "generic", { 1 }, 1 },	   { "generic", { 1, 7, 61 }, 3 },	     { "pocl-generic", { 1, 7, 61 }, 3 },
-	{ "pocl-x86-avx512", { 1 }, 1 }, { "pocl-x86-avx512", { 1, 7, 61 }, 3 },
+    {"generic", {1}, 1},	 {"generic", {1, 7, 61}, 3},	     {"pocl-generic", {1, 7, 61}, 3},
+    {"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {1, 7, 61}, 3},
 };
-static const int widths[] = { 1, 7, 16, 61 };
+static const int widths[] = {1, 7, 16, 61};
 enum { N_WIDTHS = sizeof(widths) / sizeof(*widths) };
 
 static void compare(const struct kernel_check *check, int x, int z, int dz, int dx, enum skip_pool mode)
 {
 	size_t cols = (size_t)check->graph->values[x].cols;
-	double *bz = calloc(kernel_check_count(check, z) + 1, sizeof(double)), *bdx = calloc(kernel_check_count(check, x) + 1, sizeof(double));
+	double *bz = calloc(kernel_check_count(check, z) + 1, sizeof(double)),
+	       *bdx = calloc(kernel_check_count(check, x) + 1, sizeof(double));
 	for (int b = 0; b < check->batch.n_seqs && mode == SKIP_POOL_MEAN; b++) {
 		int first = check->batch.offset[b], n = check->batch.offset[b + 1] - first;
 		for (size_t i = 0; i < (size_t)n * cols; i++) {
@@ -31,7 +32,10 @@ static void compare(const struct kernel_check *check, int x, int z, int dz, int 
 	free(bdx);
 }
 
-ParameterizedTestParameters(pool, small_modes) { return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs)); }
+ParameterizedTestParameters(pool, small_modes)
+{
+	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));
+}
 ParameterizedTest(struct run *run, pool, small_modes)
 {
 	struct kernel_check check;
@@ -43,10 +47,10 @@ ParameterizedTest(struct run *run, pool, small_modes)
 		x[w] = kernel_check_input(&check, name[0], SKIP_ROWS_T, 0, widths[w]);
 		dz[w] = kernel_check_input(&check, name[1], SKIP_ROWS_B, 0, widths[w]);
 		for (int m = 0; m < 2; m++) {
-			union skip_attrs attrs = { .pool = { .mode = m ? SKIP_POOL_CLS : SKIP_POOL_MEAN } };
+			union skip_attrs attrs = {.pool = {.mode = m ? SKIP_POOL_CLS : SKIP_POOL_MEAN}};
 			for (int k = 2; k < 4; k++) snprintf(name[k], sizeof(name[k]), "%c%d.%d", "..zd"[k], w, m);
-			z[w][m] = kernel_check_node(&check, "pool", &x[w], 1, NULL, 0, attrs, (const char *[]){ name[2] }, 1);
-			dx[w][m] = kernel_check_node(&check, "pool_bwd", &dz[w], 1, NULL, 0, attrs, (const char *[]){ name[3] }, 1);
+			z[w][m] = kernel_check_node(&check, "pool", &x[w], 1, NULL, 0, attrs, (const char *[]){name[2]}, 1);
+			dx[w][m] = kernel_check_node(&check, "pool_bwd", &dz[w], 1, NULL, 0, attrs, (const char *[]){name[3]}, 1);
 		}
 	}
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
