@@ -128,8 +128,9 @@ ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_bac
 	}
 	cr_assert_float_eq(off[0], distance(&w, w.scene.graph, cut, "hidden"), 1e-12, "none changes nothing");
 	cr_assert_lt(off[1], off[0], "off %g with bias, %g without", off[1], off[0]);
-	cr_assert_leq(off[2], off[1] * 1.02, "off %g with ls, %g with bias", off[2], off[1]);
-	if (c->kinds & (SKIP_UNITS_FFN | SKIP_UNITS_V)) cr_assert_lt(off[2], off[1] * 0.95, "off %g with ls, %g with bias", off[2], off[1]);
+	/* what is left of a network without whole sub-layers has little to refit */
+	double most = c->kinds & SKIP_UNITS_LAYER ? 1.05 : 0.95;
+	cr_assert_lt(off[2], off[1] * most, "off %g with ls, %g with bias", off[2], off[1]);
 	for (int mode = 0; mode < 3; mode++) skip_graph_destroy(graph[mode]);
 	skip_graph_destroy(cut);
 	world_deinit(&w);
@@ -255,6 +256,7 @@ ParameterizedTest(struct search_case *c, prune, keeps_a_margin)
 	snprintf(search, sizeof(search), "%s", c->search);
 	options.search = search;
 	options.margin = c->margin;
+	if (strcmp(search, "binary") == 0) options.compensate.mode = SKIP_COMPENSATE_NONE; /* seven probes: keep them short */
 	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &result, &err));
 	check_result(&w, &result);
 	cr_assert_gt(result.n_trace, 1);
