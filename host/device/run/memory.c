@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Smaller weights are copied: wrapping one keeps whole pages of the file in memory for a few bytes. */
-#define WRAP_BYTES ((size_t)1 << 20)
+#define WRAP_BYTES ((size_t)1 << 19)
 
 bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct skip_sizes *sizes, size_t *out)
 {
@@ -47,15 +47,6 @@ static enum skip_status write_block(void *context, size_t first, const float *da
 	return skip_cl_write(target->cl, target->buffer, first * sizeof(*data), data, count * sizeof(*data), err);
 }
 
-/* Lets the pages of the checkpoint go that a packed tensor was read from. */
-static void drop_pages(const struct skip_tensor *tensor)
-{
-	for (int i = 0; i < tensor->n_parts; i++) drop_pages(tensor->part[i]);
-	if (tensor->map && tensor->data) {
-		skip_mapfile_drop(tensor->map, tensor->data, (size_t)skip_tensor_count(tensor) * skip_dtype_size(tensor->dtype));
-	}
-}
-
 enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer, struct skip_err *err)
 {
 	const struct skip_plan_buffer *b = &session->plan->buffers[buffer];
@@ -72,7 +63,6 @@ enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer,
 	if (!pack.stage) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to pack weights");
 	enum skip_status status = skip_pack(&pack, tensor, err);
 	skip_free(pack.stage);
-	drop_pages(tensor);
 	return status;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Weight layouts, streamed: a layout is written block by block through a small stage, from tensors that may be views of a mapped file, in
- * any floating type, or concatenations. So packing a model costs no memory beside the packed model itself.
+ * any floating type, or concatenations. What was read of a file leaves memory on the way. So packing a model costs no memory beside the
+ * packed model itself.
  */
 #include "device/run/run.h"
 #include <assert.h>
@@ -8,6 +9,8 @@
 
 /* Rows k per step of a panel: a block of 128 x 32 floats stays in the first cache while it is transposed. */
 #define PANEL_STEP 128
+/* Bytes of a file read before their pages are let go. */
+#define DROP_STEP ((int64_t)256 * 1024)
 
 struct stream {
 	const struct skip_pack *pack;
@@ -54,6 +57,20 @@ static void read_row(const struct skip_tensor *tensor, int64_t row, int64_t firs
 	}
 	size_t at = (size_t)(row * row_length(tensor) + first) * skip_dtype_size(tensor->dtype);
 	skip_dtype_to_f32(tensor->dtype, (const char *)tensor->data + at, (size_t)n, out);
+}
+
+/* Lets the pages go that rows `first` .. `last`-1 were read from, where they belong to a file. */
+static void drop_rows(const struct skip_tensor *tensor, int64_t first, int64_t last)
+{
+	for (int p = 0; p < tensor->n_parts; p++) {
+		int64_t rows = tensor->part[p]->dim[0];
+		if (first < rows && last > 0) drop_rows(tensor->part[p], first > 0 ? first : 0, last < rows ? last : rows);
+		first -= rows;
+		last -= rows;
+	}
+	if (!tensor->map || !tensor->data) return;
+	size_t row = (size_t)row_length(tensor) * skip_dtype_size(tensor->dtype);
+	skip_mapfile_drop(tensor->map, (const char *)tensor->data + (size_t)first * row, (size_t)(last - first) * row);
 }
 
 static enum skip_status pack_rows(struct stream *stream, const struct skip_tensor *tensor, struct skip_err *err)
@@ -111,8 +128,13 @@ static enum skip_status pack_panels(struct stream *stream, const struct skip_ten
 	enum skip_status status = SKIP_OK;
 	const struct skip_pack *pack = stream->pack;
 	int64_t outputs = tensor->dim[pack->transpose ? 1 : 0], depth = tensor->dim[pack->transpose ? 0 : 1];
+	int64_t dropped = 0, drop_every = DROP_STEP / (depth * (int64_t)skip_dtype_size(tensor->dtype) + 1);
 	float *out = NULL;
 	for (int64_t first = 0; first < outputs; first += pack->nr) {
+		if (!pack->transpose && first - dropped > drop_every) {
+			drop_rows(tensor, dropped, first);
+			dropped = first;
+		}
 		for (int64_t k = 0; k < depth; k += PANEL_STEP) {
 			int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP;
 			SKIP_TRY(take(stream, (size_t)(n_k * pack->nr), &out, err));
@@ -144,6 +166,7 @@ enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tenso
 		break;
 	}
 	SKIP_TRY(flush(&stream, err));
+	drop_rows(tensor, 0, tensor->rank > 0 ? tensor->dim[0] : 1);
 cleanup:
 	return status;
 }
