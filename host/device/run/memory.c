@@ -50,20 +50,16 @@ static enum skip_status write_block(void *context, size_t first, const float *da
 enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer, struct skip_err *err)
 {
 	const struct skip_plan_buffer *b = &session->plan->buffers[buffer];
-	const struct skip_tensor *tensor = session->graph->tensors[b->tensor];
 	struct target target = {session->cl, skip_memory_buffer(session, (int)buffer)};
 	if (session->wrapped[buffer]) return SKIP_OK;
-	struct skip_pack pack = {.layout = b->layout,
-				 .nr = b->nr,
-				 .transpose = b->transpose,
-				 .stage_count = SKIP_PACK_STAGE,
-				 .write = write_block,
-				 .context = &target};
-	pack.stage = skip_alloc_aligned(64, SKIP_PACK_STAGE, sizeof(*pack.stage));
-	if (!pack.stage) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to pack weights");
-	enum skip_status status = skip_pack(&pack, tensor, err);
-	skip_free(pack.stage);
-	return status;
+	const struct skip_pack pack = {.layout = b->layout,
+				       .nr = b->nr,
+				       .transpose = b->transpose,
+				       .stage = session->stage,
+				       .stage_count = SKIP_PACK_STAGE,
+				       .write = write_block,
+				       .context = &target};
+	return skip_pack(&pack, session->graph->tensors[b->tensor], err);
 }
 
 /* A large float32 view of a mapped file that kernels read as it is needs no memory of its own on a device that runs on the host's. */
@@ -101,8 +97,9 @@ enum skip_status skip_memory_create(struct skip_session *session, struct skip_er
 	const struct skip_plan *plan = session->plan;
 	session->slot = skip_alloc_array(plan->n_buffers, sizeof(*session->slot));
 	session->wrapped = skip_alloc_zeroed(plan->n_buffers, sizeof(*session->wrapped));
+	session->stage = skip_alloc_aligned(64, SKIP_PACK_STAGE, sizeof(*session->stage));
 	session->memory = skip_alloc_zeroed((size_t)plan->n_pools + plan->n_buffers, sizeof(struct skip_cl_buffer *));
-	if (!session->slot || !session->wrapped || !session->memory) {
+	if (!session->slot || !session->wrapped || !session->stage || !session->memory) {
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu buffers", plan->n_buffers);
 	}
 	session->n_slots = (size_t)plan->n_pools;
@@ -193,5 +190,6 @@ void skip_memory_destroy(struct skip_session *session)
 	skip_free(session->memory);
 	skip_free(session->slot);
 	skip_free(session->wrapped);
+	skip_free(session->stage);
 	skip_free(session->table);
 }

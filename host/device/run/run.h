@@ -86,8 +86,10 @@ struct skip_session {
 
 	struct skip_cl_buffer **memory; /* [n_slots] */
 	size_t n_slots;
-	int *slot;		    /* [plan->n_buffers] index of `memory` */
-	bool *wrapped;		    /* [plan->n_buffers] weights bound without a copy */
+	int *slot;     /* [plan->n_buffers] index of `memory` */
+	bool *wrapped; /* [plan->n_buffers] weights bound without a copy */
+	float *stage;  /* [SKIP_PACK_STAGE] for packing; one for all, since blocks that come and go between lasting ones leave holes in the
+			  heap */
 	struct skip_sizes capacity; /* what activations have room for */
 	struct skip_sizes sizes;    /* of the current batch; T = 0 before the first */
 	bool rebind;		    /* buffers moved: every argument is to be set again */
