@@ -199,6 +199,22 @@ Test(session, profile_times_every_launch)
 	close_device(&device);
 }
 
+/* Writes `shift` bytes and `n` random numbers into a new file (path ends in XXXXXX) and maps it. */
+static struct skip_mapfile *map_random(char *path, struct skip_rng *rng, size_t shift, int n)
+{
+	struct skip_err err;
+	struct skip_mapfile *map = NULL;
+	FILE *file = fdopen(mkstemp(path), "wb");
+	cr_assert(file && fwrite("123456789abcdef", 1, shift, file) == shift);
+	for (int i = 0; i < n; i++) {
+		float x = 0.3f * (float)skip_rng_normal(rng);
+		cr_assert(fwrite(&x, sizeof(x), 1, file) == 1);
+	}
+	cr_assert(fclose(file) == 0);
+	CHECK_OK(skip_mapfile_open(path, &map, &err));
+	return map;
+}
+
 /* A weight that stays in its file: large, float32, as it stands, at an address that no vector type would like. */
 Test(session, reads_large_weights_from_the_mapped_file)
 {
@@ -208,18 +224,9 @@ Test(session, reads_large_weights_from_the_mapped_file)
 	char path[300];
 	struct test_device device = open_device("generic");
 	snprintf(path, sizeof(path), "%s/session-weights-XXXXXX", getenv("SKIP_TEST_BINARY") ? getenv("SKIP_TEST_BINARY") : "/tmp");
-	int fd = mkstemp(path);
-	FILE *file = fdopen(fd, "wb");
 	skip_rng_init(&rng, 5, "file");
-	cr_assert(file && fwrite("123456789abc", 1, SHIFT, file) == SHIFT);
-	for (int i = 0; i < WIDTH * OUT; i++) {
-		float x = 0.3f * (float)skip_rng_normal(&rng);
-		cr_assert(fwrite(&x, sizeof(x), 1, file) == 1);
-	}
-	cr_assert(fclose(file) == 0);
-	struct skip_mapfile *map = NULL;
+	struct skip_mapfile *map = map_random(path, &rng, SHIFT, WIDTH * OUT);
 	struct skip_tensor *weight = NULL;
-	CHECK_OK(skip_mapfile_open(path, &map, &err));
 	CHECK_OK(skip_tensor_view("w", SKIP_F32, 2, (const int64_t[]){OUT, WIDTH}, skip_mapfile_data(map) + SHIFT, map, &weight, &err));
 	skip_mapfile_unref(map);
 	struct net net;
@@ -240,6 +247,93 @@ Test(session, reads_large_weights_from_the_mapped_file)
 	compare(session, &net, 19, 2);
 	skip_session_destroy(session);
 	skip_graph_destroy(net.graph);
+	close_device(&device);
+	unlink(path);
+}
+
+/* A word table that stays in its file: only the rows of a batch go to the device. */
+enum { VOCAB = 1021, WORD_WIDTH = 260, POSITIONS = 61, MOST_ROWS = 40 * POSITIONS };
+
+/* Graph of one embed node over a mapped word table; gives its value. */
+static int make_embed(char *path, struct skip_rng *rng, struct skip_graph **out)
+{
+	struct skip_err err;
+	struct skip_graph *graph = NULL;
+	struct skip_tensor *words = NULL, *positions = NULL;
+	struct skip_node node = {.op = skip_op_find("embed"), .layer = SKIP_NONE, .n_param = 2};
+	const char *name = "x";
+	struct skip_mapfile *map = map_random(path, rng, 4, VOCAB * WORD_WIDTH);
+	CHECK_OK(skip_graph_create(&graph, &err));
+	CHECK_OK(
+	    skip_tensor_view("word", SKIP_F32, 2, (const int64_t[]){VOCAB, WORD_WIDTH}, skip_mapfile_data(map) + 4, map, &words, &err));
+	skip_mapfile_unref(map);
+	positions = random_tensor(rng, "position", SKIP_F32, POSITIONS, WORD_WIDTH);
+	CHECK_OK(skip_graph_add_tensor(graph, words, &node.param[0], &err));
+	CHECK_OK(skip_graph_add_tensor(graph, positions, &node.param[1], &err));
+	skip_tensor_unref(words);
+	skip_tensor_unref(positions);
+	CHECK_OK(skip_graph_add_node(graph, &node, &name, NULL, &err));
+	*out = graph;
+	return node.out[0];
+}
+
+Test(session, gathers_rows_of_a_mapped_word_table)
+{
+	static int32_t ids[MOST_ROWS], types[MOST_ROWS], offset[41];
+	static float y[MOST_ROWS * WORD_WIDTH];
+	/* The second batch has more rows than one block of the stage holds. */
+	static const int seqs[] = {2, 40, 1};
+	struct skip_err err;
+	struct skip_rng rng;
+	char path[300];
+	struct skip_graph *graph = NULL;
+	struct skip_session *session = NULL;
+	struct test_device device = open_device(NULL);
+	snprintf(path, sizeof(path), "%s/session-words-XXXXXX", getenv("SKIP_TEST_BINARY") ? getenv("SKIP_TEST_BINARY") : "/tmp");
+	skip_rng_init(&rng, 9, "embed");
+	int x = make_embed(path, &rng, &graph);
+	CHECK_OK(skip_session_open(device.device, graph, &x, 1, true, &session, &err));
+	for (size_t trial = 0; trial < 3; trial++) {
+		for (int b = 0; b < seqs[trial]; b++) offset[b + 1] = offset[b] + 1 + (int32_t)skip_rng_below(&rng, POSITIONS);
+		const struct skip_batch batch = {offset[seqs[trial]], seqs[trial], ids, types, offset};
+		for (int t = 0; t < batch.n_tokens; t++) ids[t] = (int32_t)skip_rng_below(&rng, VOCAB);
+		struct skip_ref_result result;
+		CHECK_OK(skip_reference_run(graph, &batch, NULL, 0, 0, &result, &err));
+		CHECK_OK(skip_session_run(session, &batch, x, y, &err));
+		for (int i = 0; i < batch.n_tokens * WORD_WIDTH; i++) {
+			cr_assert(fabs(y[i] - result.data[x][i]) < 1e-6, "element %d is %g, expected %g", i, y[i], result.data[x][i]);
+		}
+		skip_reference_free(&result);
+	}
+	skip_session_destroy(session);
+	skip_graph_destroy(graph);
+	close_device(&device);
+	unlink(path);
+}
+
+Test(session, a_gathered_table_takes_the_room_of_its_batch)
+{
+	struct skip_err err;
+	struct skip_rng rng;
+	char path[300];
+	struct skip_graph *graph = NULL;
+	struct skip_session *session = NULL;
+	struct skip_session_memory memory;
+	struct test_device device = open_device(NULL);
+	snprintf(path, sizeof(path), "%s/session-words-XXXXXX", getenv("SKIP_TEST_BINARY") ? getenv("SKIP_TEST_BINARY") : "/tmp");
+	skip_rng_init(&rng, 9, "embed");
+	int x = make_embed(path, &rng, &graph);
+	CHECK_OK(skip_session_open(device.device, graph, &x, 1, true, &session, &err));
+	skip_session_get_memory(session, &memory);
+	size_t whole = (size_t)(VOCAB + POSITIONS) * WORD_WIDTH * sizeof(float),
+	       least = (size_t)(1 + POSITIONS) * WORD_WIDTH * sizeof(float);
+	if (skip_device_get_info(device.device)->facts.local_cpu) {
+		cr_expect(memory.weights >= least && memory.weights < least + 256, "%zu, expected %zu", memory.weights, least);
+	} else {
+		cr_expect(memory.weights >= whole, "%zu", memory.weights);
+	}
+	skip_session_destroy(session);
+	skip_graph_destroy(graph);
 	close_device(&device);
 	unlink(path);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Smaller weights are copied: wrapping one keeps whole pages of the file in memory for a few bytes. */
-#define WRAP_BYTES ((size_t)1 << 19)
+#define WRAP_BYTES ((size_t)1 << 20)
 
 bool skip_buffer_elements(const struct skip_plan_buffer *buffer, const struct skip_sizes *sizes, size_t *out)
 {
@@ -51,7 +51,7 @@ enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer,
 {
 	const struct skip_plan_buffer *b = &session->plan->buffers[buffer];
 	struct target target = {session->cl, skip_memory_buffer(session, (int)buffer)};
-	if (session->wrapped[buffer]) return SKIP_OK;
+	if (session->wrapped[buffer] || (int)buffer == session->gathered) return SKIP_OK;
 	const struct skip_pack pack = {.layout = b->layout,
 				       .nr = b->nr,
 				       .transpose = b->transpose,
@@ -78,6 +78,7 @@ static enum skip_status create_weight(struct skip_session *session, size_t i, st
 	struct skip_cl_buffer **memory = &session->memory[session->slot[i]];
 	static const struct skip_sizes one = {{1, 1, 1, 1, 1}};
 	size_t bytes = 0;
+	if ((int)i == session->gathered) return SKIP_OK;
 	if (can_wrap(session, b, tensor)) {
 		size_t size = (size_t)skip_tensor_count(tensor) * sizeof(float);
 		session->wrapped[i] = true;
@@ -102,6 +103,7 @@ enum skip_status skip_memory_create(struct skip_session *session, struct skip_er
 	if (!session->slot || !session->wrapped || !session->stage || !session->memory) {
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu buffers", plan->n_buffers);
 	}
+	session->gathered = skip_gather_find(session);
 	session->n_slots = (size_t)plan->n_pools;
 	for (size_t i = 0; i < plan->n_buffers; i++) {
 		const struct skip_plan_buffer *b = &plan->buffers[i];
@@ -125,9 +127,14 @@ static enum skip_status grow_slots(struct skip_session *session, const struct sk
 	size_t *need = skip_alloc_zeroed(session->n_slots, sizeof(*need));
 	if (!need) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu buffers", session->n_slots);
 	for (size_t i = 0; i < plan->n_buffers; i++) {
+		struct skip_plan_buffer b = plan->buffers[i];
 		size_t bytes = 0;
-		if (plan->buffers[i].role == SKIP_BUFFER_WEIGHT) continue;
-		SKIP_TRY(buffer_bytes(&plan->buffers[i], capacity, &bytes, err));
+		if ((int)i == session->gathered) {
+			b.rows = (struct skip_extent){SKIP_SIZE_T, 1, 0, 1};
+		} else if (b.role == SKIP_BUFFER_WEIGHT) {
+			continue;
+		}
+		SKIP_TRY(buffer_bytes(&b, capacity, &bytes, err));
 		if (bytes > need[session->slot[i]]) need[session->slot[i]] = bytes;
 	}
 	for (size_t s = 0; s < session->n_slots; s++) {

@@ -4,6 +4,7 @@
  *   session.c  the public calls            tables.c  the batch: sizes and index tables
  *   bind.c     kernels, arguments, pieces  cover.c   rows cut into tiles
  *   memory.c   device buffers              pack.c    weight layouts
+ *   gather.c   the word table's rows       check.c   plans and batches that cannot be
  */
 #ifndef SKIP_DEVICE_RUN_RUN_H
 #define SKIP_DEVICE_RUN_RUN_H
@@ -87,6 +88,7 @@ struct skip_session {
 	struct skip_cl_buffer **memory; /* [n_slots] */
 	size_t n_slots;
 	int *slot;     /* [plan->n_buffers] index of `memory` */
+	int gathered;  /* buffer that holds the rows of the batch instead of a whole table (gather.c), or SKIP_NONE */
 	bool *wrapped; /* [plan->n_buffers] weights bound without a copy */
 	float *stage;  /* [SKIP_PACK_STAGE] for packing; one for all, since blocks that come and go between lasting ones leave holes in the
 			  heap */
@@ -106,6 +108,11 @@ enum skip_status skip_memory_upload(struct skip_session *session, size_t buffer,
 enum skip_status skip_memory_reserve(struct skip_session *session, const struct skip_sizes *sizes, struct skip_err *err);
 void skip_memory_destroy(struct skip_session *session);
 struct skip_cl_buffer *skip_memory_buffer(const struct skip_session *session, int buffer);
+
+/* gather.c. The buffer of a table that can be sent row by row, or SKIP_NONE; then the ids the kernel sees, and the rows. */
+int skip_gather_find(const struct skip_session *session);
+void skip_gather_ids(const struct skip_batch *batch, int32_t *out);
+enum skip_status skip_gather_send(struct skip_session *session, const struct skip_batch *batch, struct skip_err *err);
 
 /* bind.c */
 enum skip_status skip_bind_create(struct skip_session *session, struct skip_err *err); /* kernel objects */

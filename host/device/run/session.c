@@ -117,13 +117,18 @@ static enum skip_status send_tables(struct skip_session *session, const struct s
 			    skip_err_set(err, SKIP_ERR_INPUT, "buffer %s of the plan is too small for its table", plan->buffers[i].name);
 			goto cleanup;
 		}
-		skip_batch_table_fill(batch, plan, plan->buffers[i].batch, session->table + used);
+		if (session->gathered != SKIP_NONE && plan->buffers[i].batch == SKIP_BATCH_IDS) {
+			skip_gather_ids(batch, session->table + used);
+		} else {
+			skip_batch_table_fill(batch, plan, plan->buffers[i].batch, session->table + used);
+		}
 		SKIP_TRY(skip_cl_write_later(session->cl, buffer, 0, session->table + used, count * sizeof(int32_t), &event, err));
 		/* In order, so the last one ends after all others. */
 		skip_cl_event_forget(session->table_event);
 		session->table_event = event;
 		used += count;
 	}
+	if (session->gathered != SKIP_NONE) SKIP_TRY(skip_gather_send(session, batch, err));
 cleanup:
 	return status;
 }
