@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ struct skip_mapfile {
 	unsigned char *data; /* NULL when the file is empty */
 	size_t size;
 	char *path;
+	int fd;
 };
 
 enum skip_status skip_mapfile_open(const char *path, struct skip_mapfile **out, struct skip_err *err)
@@ -46,6 +48,8 @@ enum skip_status skip_mapfile_open(const char *path, struct skip_mapfile **out, 
 	}
 	map->data = data;
 	map->size = (size_t)info.st_size;
+	map->fd = fd;
+	fd = -1;
 	atomic_init(&map->refs, 1);
 	*out = map;
 	map = NULL;
@@ -54,7 +58,7 @@ cleanup:
 		skip_free(map->path);
 		skip_free(map);
 	}
-	close(fd);
+	if (fd >= 0) close(fd);
 	return status;
 }
 
@@ -68,6 +72,7 @@ void skip_mapfile_unref(struct skip_mapfile *map)
 {
 	if (!map || atomic_fetch_sub(&map->refs, 1) != 1) return;
 	if (map->data) munmap(map->data, map->size);
+	close(map->fd);
 	skip_free(map->path);
 	skip_free(map);
 }
@@ -86,6 +91,15 @@ size_t skip_mapfile_size(const struct skip_mapfile *map)
 const char *skip_mapfile_path(const struct skip_mapfile *map)
 {
 	return map->path;
+}
+
+void skip_mapfile_copy(const struct skip_mapfile *map, const void *data, size_t size, void *out)
+{
+	off_t at = (off_t)((const unsigned char *)data - map->data);
+	ssize_t n = pread(map->fd, out, size, at);
+	/* A read that is interrupted or refused leaves the mapping as the way to the same bytes. */
+	size_t done = n > 0 ? (size_t)n : 0;
+	if (done < size) memcpy((unsigned char *)out + done, (const unsigned char *)data + done, size - done);
 }
 
 void skip_mapfile_drop(const struct skip_mapfile *map, const void *data, size_t size)

@@ -14,6 +14,9 @@ void skip_mapfile_unref(struct skip_mapfile *map); /* NULL is fine */
 const unsigned char *skip_mapfile_data(const struct skip_mapfile *map);
 size_t skip_mapfile_size(const struct skip_mapfile *map);
 const char *skip_mapfile_path(const struct skip_mapfile *map);
+/* Copies [data, data+size) of the map by reading the file: for scattered pieces, because touching the mapping brings whole neighbourhoods of pages
+ * into resident memory. */
+void skip_mapfile_copy(const struct skip_mapfile *map, const void *data, size_t size, void *out);
 /* Advice: the pages of [data, data+size) are not needed soon; they leave resident memory and come back on the next touch. */
 void skip_mapfile_drop(const struct skip_mapfile *map, const void *data, size_t size);
 

@@ -20,6 +20,13 @@ Test(mapfile, shows_the_bytes_until_the_last_reference_goes)
 	for (size_t start = 0; start < 9000; start += 611) skip_mapfile_drop(map, skip_mapfile_data(map) + start, sizeof(data) - start);
 	skip_mapfile_drop(map, skip_mapfile_data(map), 0);
 	cr_assert(memcmp(skip_mapfile_data(map), data, sizeof(data)) == 0);
+	static unsigned char copy[sizeof(data) + 1];
+	for (size_t start = 0; start < sizeof(data); start += 1999) {
+		size_t size = sizeof(data) - start < 4100 ? sizeof(data) - start : 4100;
+		memset(copy, 0xa5, sizeof(copy));
+		skip_mapfile_copy(map, skip_mapfile_data(map) + start, size, copy);
+		cr_assert(memcmp(copy, data + start, size) == 0 && copy[size] == 0xa5);
+	}
 	skip_mapfile_unref(map);
 	skip_mapfile_unref(NULL);
 	toy_folder_remove(folder);
