@@ -10,8 +10,6 @@
 
 /* Smaller tables are copied whole. */
 #define GATHER_BYTES ((size_t)1 << 20)
-/* Rows read between two releases of the file's pages. */
-#define RELEASE_ROWS 16
 
 static int embed_node(const struct skip_graph *graph)
 {
@@ -45,7 +43,8 @@ int skip_gather_find(const struct skip_session *session)
 	int index = graph->nodes[node].param[0];
 	const struct skip_tensor *table = graph->tensors[index];
 	if (!table->map || !table->data || table->trained || table->rank != 2) return SKIP_NONE;
-	if ((size_t)skip_tensor_count(table) * sizeof(float) < GATHER_BYTES || table->dim[1] > (int64_t)SKIP_PACK_STAGE) return SKIP_NONE;
+	if ((size_t)skip_tensor_count(table) * sizeof(float) < GATHER_BYTES || table->dim[1] > (int64_t)SKIP_PACK_STAGE / 4)
+		return SKIP_NONE;
 	for (size_t i = 0; i < plan->n_buffers; i++) {
 		const struct skip_plan_buffer *b = &plan->buffers[i];
 		bool is_table = b->role == SKIP_BUFFER_WEIGHT && b->tensor == index;
@@ -69,15 +68,15 @@ enum skip_status skip_gather_send(struct skip_session *session, const struct ski
 	enum skip_status status = SKIP_OK;
 	const struct skip_tensor *table = session->graph->tensors[session->plan->buffers[session->gathered].tensor];
 	struct skip_cl_buffer *buffer = skip_memory_buffer(session, session->gathered);
-	size_t cols = (size_t)table->dim[1], step = SKIP_PACK_STAGE / cols, bytes = cols * skip_dtype_size(table->dtype);
+	size_t cols = (size_t)table->dim[1], bytes = cols * skip_dtype_size(table->dtype);
+	/* The end of the stage holds one row as it is in the file, of at most 8 bytes an element. */
+	size_t step = SKIP_PACK_STAGE / cols - 2;
+	float *raw = session->stage + SKIP_PACK_STAGE - 2 * cols;
 	for (size_t t = 0; t < (size_t)batch->n_tokens; t += step) {
 		size_t rows = (size_t)batch->n_tokens - t < step ? (size_t)batch->n_tokens - t : step;
 		for (size_t r = 0; r < rows; r++) {
-			const char *row = (const char *)table->data + (size_t)batch->ids[t + r] * bytes;
-			skip_dtype_to_f32(table->dtype, row, cols, session->stage + r * cols);
-			if (r % RELEASE_ROWS == RELEASE_ROWS - 1 || r + 1 == rows) {
-				skip_mapfile_drop(table->map, table->data, (size_t)table->dim[0] * bytes);
-			}
+			skip_mapfile_copy(table->map, (const char *)table->data + (size_t)batch->ids[t + r] * bytes, bytes, raw);
+			skip_dtype_to_f32(table->dtype, raw, cols, session->stage + r * cols);
 		}
 		SKIP_TRY(skip_cl_write(session->cl, buffer, t * cols * sizeof(float), session->stage, rows * cols * sizeof(float), err));
 	}
