@@ -1,0 +1,154 @@
+/* Compensation through the real device: what it leaves alone, what it brings back. */
+#include "method/world.h"
+
+static struct skip_err err;
+
+static struct skip_graph *cut_at(struct world *w, unsigned kinds, double rate)
+{
+	struct skip_keep keep;
+	struct skip_graph *cut = NULL;
+	double removed;
+	CHECK_OK(skip_select_rate(w->scene.graph, &w->units, &w->scores, kinds, rate, &keep, &removed, &err));
+	CHECK_OK(skip_pass_prune(w->scene.graph, &w->units, &keep, &cut, &err));
+	skip_keep_deinit(&keep);
+	return cut;
+}
+
+static struct skip_graph *compensated(struct world *w, const struct skip_graph *cut, enum skip_compensate mode)
+{
+	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .rows = 300};
+	struct skip_graph *out = NULL;
+	double seconds = -1;
+	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, cut, &w->scene.train, &options, NULL, &out, &seconds, &err));
+	cr_assert_geq(seconds, 0);
+	CHECK_OK(skip_graph_validate(out, &err));
+	return out;
+}
+
+/* Mean squared distance of a value of two graphs over dev, relative to the first. */
+static double distance(struct world *w, const struct skip_graph *a, const struct skip_graph *b, const char *value)
+{
+	size_t n;
+	double *x = scene_reference(a, &w->scene.dev, value, &n), *y = scene_reference(b, &w->scene.dev, value, NULL), off = 0, size = 0;
+	for (size_t i = 0; i < n; i++) {
+		off += (x[i] - y[i]) * (x[i] - y[i]);
+		size += x[i] * x[i];
+	}
+	free(x);
+	free(y);
+	return sqrt(off / size);
+}
+
+Test(compensate, identical_networks_stay_identical)
+{
+	struct world w;
+	world_init(&w, false);
+	for (int mode = SKIP_COMPENSATE_NONE; mode <= SKIP_COMPENSATE_LS; mode++) {
+		struct skip_graph *out = compensated(&w, w.scene.graph, (enum skip_compensate)mode);
+		cr_assert_eq(out->n_tensors, w.scene.graph->n_tensors);
+		for (size_t t = 0; t < out->n_tensors; t++) {
+			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
+			for (int64_t i = 0; i < skip_tensor_count(out->tensors[t]); i++)
+				cr_assert_float_eq(a[i], b[i], 1e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
+						   b[i], a[i]);
+			free(a);
+			free(b);
+		}
+		cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), 1e-4);
+		skip_graph_destroy(out);
+	}
+	world_deinit(&w);
+}
+
+struct mix {
+	unsigned kinds;
+	double rate;
+};
+
+ParameterizedTestParameters(compensate, least_squares_brings_the_stream_back)
+{
+	static struct mix cases[] = {{SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5},
+				     {SKIP_UNITS_FFN, 0.3},
+				     {SKIP_UNITS_V | SKIP_UNITS_HEAD, 0.2},
+				     {SKIP_UNITS_LAYER, 0.4},
+				     {SKIP_UNITS_LAYER | SKIP_UNITS_FFN, 0.7}};
+	return cr_make_param_array(struct mix, cases, sizeof(cases) / sizeof(*cases));
+}
+
+ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_back)
+{
+	struct world w;
+	world_init(&w, false);
+	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *graph[3];
+	double off[3];
+	for (int mode = 0; mode < 3; mode++) {
+		graph[mode] = compensated(&w, cut, (enum skip_compensate)mode);
+		off[mode] = distance(&w, w.scene.graph, graph[mode], "hidden");
+		cr_assert_eq(skip_graph_encoder_params(graph[mode]), skip_graph_encoder_params(cut));
+	}
+	cr_assert_float_eq(off[0], distance(&w, w.scene.graph, cut, "hidden"), 1e-12, "none changes nothing");
+	cr_assert_lt(off[1], off[0], "off %g with bias, %g without", off[1], off[0]);
+	/* what is left of a network without whole sub-layers has little to refit */
+	double most = c->kinds & SKIP_UNITS_LAYER ? 1.05 : 0.95;
+	cr_assert_lt(off[2], off[1] * most, "off %g with ls, %g with bias", off[2], off[1]);
+	for (int mode = 0; mode < 3; mode++) skip_graph_destroy(graph[mode]);
+	skip_graph_destroy(cut);
+	world_deinit(&w);
+}
+
+Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
+{
+	/* over the calibration rows (all of train), sum of X and branch, per column */
+	struct world w;
+	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .rows = 400};
+	world_init(&w, false);
+	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.6), *out = NULL;
+	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err));
+	const struct skip_unit_group *v = skip_units_get(&w.units, 0, SKIP_UNIT_V);
+	int y = w.scene.graph->nodes[v->consumer].out[0], sum = SKIP_NONE;
+	for (size_t n = 0; n < w.scene.graph->n_nodes; n++) {
+		const struct skip_node *node = &w.scene.graph->nodes[n];
+		if (strcmp(node->op->name, "add") == 0 && (node->in[0] == y || node->in[1] == y)) sum = node->out[0];
+	}
+	const char *name = w.scene.graph->values[sum].name;
+	size_t n;
+	int cols = w.scene.graph->values[sum].cols;
+	double *a = scene_reference(w.scene.graph, &w.scene.train, name, &n), *b = scene_reference(out, &w.scene.train, name, NULL);
+	double *raw = scene_reference(cut, &w.scene.train, name, NULL), moved = 0;
+	for (int j = 0; j < cols; j++) {
+		double dense = 0, kept = 0, plain = 0;
+		size_t rows = n / (size_t)cols;
+		for (size_t i = 0; i < rows; i++) {
+			dense += a[i * (size_t)cols + (size_t)j] / (double)rows;
+			kept += b[i * (size_t)cols + (size_t)j] / (double)rows;
+			plain += raw[i * (size_t)cols + (size_t)j] / (double)rows;
+		}
+		cr_assert_float_eq(kept, dense, 1e-4, "column %d: %g, dense %g", j, kept, dense);
+		moved = fmax(moved, fabs(plain - dense));
+	}
+	cr_assert_gt(moved, 1e-2, "the cut did not move any mean; nothing was tested");
+	free(a);
+	free(b);
+	free(raw);
+	skip_graph_destroy(out);
+	skip_graph_destroy(cut);
+	world_deinit(&w);
+}
+
+Test(compensate, cls_pooling_and_refusals)
+{
+	struct world w;
+	world_init(&w, false);
+	skip_graph_destroy(w.scene.graph);
+	w.scene.options.pool = SKIP_POOL_CLS;
+	w.scene.graph = toy_graph(&w.scene.options); /* same units */
+	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5);
+	struct skip_graph *out = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), distance(&w, w.scene.graph, cut, "logits"));
+	skip_graph_destroy(out);
+	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 0};
+	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err),
+		    SKIP_ERR_USAGE);
+	skip_graph_destroy(cut);
+	world_deinit(&w);
+}
