@@ -1,6 +1,6 @@
 /*
  * Verbs: one file each in cli/verb/, found by CMake through `const struct skip_verb skip_verb_<file>`. Each parses, calls the library, prints.
- * Shared helpers: options.c (one parser), progress.c (stderr), main.c (dispatch, exit codes), source.c (opening models, data, devices),
+ * Shared helpers: options.c (one parser), progress.c (stderr), command.c (what was typed), main.c (dispatch, exit codes), source.c (opening models, data, devices),
  * record.c (JSON of results), stage.c (the stages that single verbs and `fit` share).
  */
 #ifndef SKIP_CLI_CLI_H
@@ -73,7 +73,8 @@ void skip_cli_progress_end(void);
 void skip_cli_note(const struct skip_cli_common *common, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* One JSON object on one line of stdout; takes over the reference. SKIP_ERR_NOMEM for NULL. */
 enum skip_status skip_cli_print_json(json_t *object, struct skip_err *err);
-/* The command as it was typed, for records ("skip fit minilm ..."). */
+/* The command as it was typed, quoted for a shell: "skip fit minilm --train 'my data.tsv'". */
+void skip_cli_remember_command(int argc, char **argv);
 const char *skip_cli_command(void);
 
 #endif

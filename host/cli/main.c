@@ -11,23 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char command_line[4096];
-
-const char *skip_cli_command(void)
-{
-	return command_line;
-}
-
-static void remember_command(int argc, char **argv)
-{
-	size_t used = 0;
-	for (int i = 0; i < argc && used < sizeof(command_line); i++) {
-		const char *word = i ? argv[i] : "skip";
-		bool quote = word[strcspn(word, " \t'\"\\$*?&|;<>()")] != '\0' || !*word;
-		used += (size_t)snprintf(command_line + used, sizeof(command_line) - used, "%s%s%s%s", i ? " " : "", quote ? "'" : "", word, quote ? "'" : "");
-	}
-}
-
 static void on_signal(int signal_number)
 {
 	(void)signal_number;
@@ -84,7 +67,7 @@ static int finish(enum skip_status status, const struct skip_err *err, const cha
 	skip_err_format(err, text, sizeof(text));
 	fprintf(stderr, "skip %s: %s: %s\n", verb, status == SKIP_ERR_INTERRUPTED || status == SKIP_ERR_TARGET ? "note" : "error", text);
 	if (status == SKIP_ERR_INTERRUPTED)
-		fprintf(stderr, "skip %s: go on with: %s%s\n", verb, command_line, strstr(command_line, "--resume") ? "" : " --resume");
+		fprintf(stderr, "skip %s: go on with: %s%s\n", verb, skip_cli_command(), strstr(skip_cli_command(), " --resume") ? "" : " --resume");
 	skip_output_abort_all();
 	return skip_status_exit_code(status);
 }
@@ -93,7 +76,7 @@ int main(int argc, char **argv)
 {
 	struct skip_err err;
 	skip_err_init(&err);
-	remember_command(argc, argv);
+	skip_cli_remember_command(argc, argv);
 	skip_log_set(show_warnings, NULL);
 	if (argc < 2) {
 		print_usage(stderr);
