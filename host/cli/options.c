@@ -74,7 +74,7 @@ static enum skip_status set_value(const struct skip_option *option, const char *
 	if (option->kind == SKIP_OPTION_INT && number != floor(number))
 		return skip_err_set(err, SKIP_ERR_USAGE, "%s wants a whole number, found '%s'", option->name, value);
 	if ((option->min != 0 || option->max != 0) && (number < option->min || number > option->max))
-		return skip_err_set(err, SKIP_ERR_USAGE, "%s must lie between %g and %g, found %s", option->name, option->min, option->max, value);
+		return skip_err_set(err, SKIP_ERR_USAGE, "%s must lie between %.10g and %.10g, found %s", option->name, option->min, option->max, value);
 	if (option->kind == SKIP_OPTION_INT)
 		*(int64_t *)option->target = (int64_t)number;
 	else
@@ -109,8 +109,8 @@ enum skip_status skip_cli_parse(const struct skip_verb *verb, int argc, char **a
 				struct skip_err *err)
 {
 	bool only_words = false;
-	for (int i = 0; i < argc; i++) {
-		if (!only_words && (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))) {
+	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			print_help(verb);
 			args->help = true;
 			return SKIP_OK;
