@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "cli/stage.h"
-#include "graph/op.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -18,18 +17,11 @@ struct known {
 	struct skip_batch batch;
 };
 
-static int vocabulary(const struct skip_graph *graph)
-{
-	for (size_t i = 0; i < graph->n_nodes; i++)
-		if (!strcmp(graph->nodes[i].op->name, "embed")) return (int)graph->tensors[graph->nodes[i].param[0]]->dim[0];
-	return 1;
-}
-
 /* Three fixed sequences of token ids; texts would tie the answers to the tokenizer, which has its own tests. */
 static void make_known(const struct skip_graph *graph, struct known *known)
 {
 	struct skip_rng rng;
-	int at = 0, words = vocabulary(graph);
+	int at = 0, words = skip_cli_vocabulary(graph);
 	skip_rng_init(&rng, 0, "known answers");
 	memset(known, 0, sizeof(*known));
 	for (int b = 0; b < KNOWN_SEQS; b++) {

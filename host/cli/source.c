@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "graph/op.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,13 @@ static enum skip_status copy_names(char *const *name, int count, struct skip_lab
 	return skip_labels_copy(&labels, out, err);
 }
 
+int skip_cli_vocabulary(const struct skip_graph *graph)
+{
+	for (size_t i = 0; i < graph->n_nodes; i++)
+		if (!strcmp(graph->nodes[i].op->name, "embed")) return (int)graph->tensors[graph->nodes[i].param[0]]->dim[0];
+	return 1;
+}
+
 static enum skip_status open_checkpoint(const char *path, struct skip_cli_model *model, struct skip_err *err)
 {
 	enum skip_status status = skip_model_open(path, &model->checkpoint, err);
@@ -33,6 +41,10 @@ static enum skip_status open_checkpoint(const char *path, struct skip_cli_model 
 	if (status != SKIP_OK) return status;
 	model->graph = model->checkpoint.graph;
 	model->max_length = model->checkpoint.max_positions;
+	size_t tokens = skip_tokenizer_vocab_size(model->tokenizer);
+	int rows = skip_cli_vocabulary(model->graph);
+	if (tokens > (size_t)rows)
+		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "the tokenizer has %zu tokens, the embedding of the model %d", tokens, rows);
 	if (model->checkpoint.has_head) return copy_names(model->checkpoint.label, model->checkpoint.n_labels, &model->labels, err);
 	return SKIP_OK;
 }

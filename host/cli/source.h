@@ -20,6 +20,8 @@ struct skip_cli_model {
 
 enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err);
 void skip_cli_close_model(struct skip_cli_model *model);
+/* Rows of the token embedding. */
+int skip_cli_vocabulary(const struct skip_graph *graph);
 /* SKIP_ERR_USAGE unless the model classifies ("logits"). */
 enum skip_status skip_cli_need_classes(const struct skip_cli_model *model, struct skip_err *err);
 /* Folder that holds the tokenizer's files. */
