@@ -1,6 +1,6 @@
 /*
  * Verbs: one file each in cli/verb/, found by CMake through `const struct skip_verb skip_verb_<file>`. Each parses, calls the library, prints.
- * Shared helpers: options.c (one parser), progress.c (stderr), command.c (what was typed), main.c (dispatch, exit codes), source.c (opening models, data, devices),
+ * Shared helpers: options.c (one parser), progress.c (stderr), print.c (stdout), command.c (what was typed), main.c (dispatch, exit codes), source.c (opening models, data, devices),
  * record.c (JSON of results), stage.c (the stages that single verbs and `fit` share).
  */
 #ifndef SKIP_CLI_CLI_H
@@ -19,6 +19,7 @@ struct skip_verb {
 	const char *summary;   /* one line */
 	const char *help;      /* options and examples; fits one screen */
 	int order;             /* place in `skip --help` */
+	bool resumes;          /* takes --resume after an interrupt */
 	enum skip_status (*run)(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err);
 };
 extern const struct skip_verb *const skip_verbs[]; /* NULL-terminated, made by CMake */
@@ -64,14 +65,22 @@ enum skip_status skip_cli_int_list(const char *option, const char *text, int max
 /* Index of `text` in the NULL-terminated `names`; SKIP_ERR_USAGE lists them. */
 enum skip_status skip_cli_choice(const char *option, const char *text, const char *const *names, int *out, struct skip_err *err);
 
-extern volatile int skip_cli_interrupted; /* set by SIGINT and SIGTERM */
+extern volatile int skip_cli_interrupted; /* set by SIGINT and SIGTERM once they are caught */
+/* From here on SIGINT and SIGTERM set skip_cli_interrupted; a second one ends the process. For verbs that look at it: others end at once. */
+void skip_cli_catch_interrupt(void);
 
-/* Progress bar on a terminal, one line per finished stage otherwise, nothing with quiet; asks to stop after an interrupt. */
+/* Progress bar on a terminal, one line per finished stage otherwise, nothing with quiet; catches interrupts and then asks to stop. */
 struct skip_progress skip_cli_progress(const struct skip_cli_common *common);
 void skip_cli_progress_end(void);
 /* "name     text" on stderr unless quiet. */
 void skip_cli_note(const struct skip_cli_common *common, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* One JSON object on one line of stdout; takes over the reference. SKIP_ERR_NOMEM for NULL. */
+/* What became of what was printed so far, asked right after printing: SKIP_ERR_OUTPUT says why stdout took no more. A reader that left early is SKIP_OK. */
+enum skip_status skip_cli_printed(struct skip_err *err);
+/* The reader of stdout has left: nothing more need be printed. */
+bool skip_cli_reader_left(void);
+/* Writes out what is buffered, then as skip_cli_printed. */
+enum skip_status skip_cli_print_end(struct skip_err *err);
+/* One JSON object on one line of stdout, then as skip_cli_printed; takes over the reference. SKIP_ERR_NOMEM for NULL. */
 enum skip_status skip_cli_print_json(json_t *object, struct skip_err *err);
 /* The command as it was typed, quoted for a shell: "skip fit minilm --train 'my data.tsv'". */
 void skip_cli_remember_command(int argc, char **argv);

@@ -5,28 +5,10 @@
 #include "base/log.h"
 #include "cli/cli.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void on_signal(int signal_number)
-{
-	(void)signal_number;
-	skip_cli_interrupted = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action;
-	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_signal;
-	action.sa_flags = (int)SA_RESETHAND; /* a second interrupt ends the process at once */
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 static void show_warnings(void *context, enum skip_log_level level, const char *text)
 {
@@ -53,21 +35,24 @@ static void print_usage(FILE *file)
 		      "example: skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv -o tickets.skip\n");
 }
 
-/* What the failure was, on one line; an interrupted long verb also says how to go on. */
-static int finish(enum skip_status status, const struct skip_err *err, const char *verb)
+/* What the failure was, on one line; an interrupted verb also says how to go on. `verb` is NULL where none runs. */
+static int finish(enum skip_status status, const struct skip_err *err, const struct skip_verb *verb)
 {
 	char text[2048];
+	struct skip_err output;
+	skip_err_init(&output);
 	skip_cli_progress_end();
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		if (errno == EPIPE) return status == SKIP_OK ? 0 : skip_status_exit_code(status);
-		fprintf(stderr, "skip %s: error: cannot write standard output: %s\n", verb, strerror(errno));
-		return skip_status_exit_code(SKIP_ERR_OUTPUT);
+	if ((status == SKIP_OK || status == SKIP_ERR_TARGET) && skip_cli_print_end(&output) != SKIP_OK) {
+		status = output.status;
+		err = &output;
 	}
 	if (status == SKIP_OK) return 0;
 	skip_err_format(err, text, sizeof(text));
-	fprintf(stderr, "skip %s: %s: %s\n", verb, status == SKIP_ERR_INTERRUPTED || status == SKIP_ERR_TARGET ? "note" : "error", text);
-	if (status == SKIP_ERR_INTERRUPTED)
-		fprintf(stderr, "skip %s: go on with: %s%s\n", verb, skip_cli_command(), strstr(skip_cli_command(), " --resume") ? "" : " --resume");
+	fprintf(stderr, "skip%s%s: %s: %s\n", verb ? " " : "", verb ? verb->name : "",
+		status == SKIP_ERR_INTERRUPTED || status == SKIP_ERR_TARGET ? "note" : "error", text);
+	if (status == SKIP_ERR_INTERRUPTED && verb)
+		fprintf(stderr, "skip %s: %s: %s%s\n", verb->name, verb->resumes ? "go on with" : "start again with", skip_cli_command(),
+			verb->resumes && !strstr(skip_cli_command(), " --resume") ? " --resume" : "");
 	skip_output_abort_all();
 	return skip_status_exit_code(status);
 }
@@ -82,19 +67,19 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return skip_status_exit_code(SKIP_ERR_USAGE);
 	}
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe and a file that may not grow are errors of the write, which are handled */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_usage(stdout);
-		return 0;
+		return finish(SKIP_OK, &err, NULL);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		puts("skip " SKIP_VERSION);
-		return 0;
+		return finish(SKIP_OK, &err, NULL);
 	}
 	for (size_t i = 0; skip_verbs[i]; i++) {
 		if (strcmp(skip_verbs[i]->name, argv[1])) continue;
-		catch_signals();
-		return finish(skip_verbs[i]->run(skip_verbs[i], argc - 2, argv + 2, &err), &err, argv[1]);
+		return finish(skip_verbs[i]->run(skip_verbs[i], argc - 2, argv + 2, &err), &err, skip_verbs[i]);
 	}
-	fprintf(stderr, "skip: error: unknown verb '%s'; see skip --help\n", argv[1]);
-	return skip_status_exit_code(SKIP_ERR_USAGE);
+	return finish(skip_err_set(&err, SKIP_ERR_USAGE, "unknown verb '%s'; see skip --help", argv[1]), &err, NULL);
 }

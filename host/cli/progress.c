@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,22 @@ static struct {
 	double started, drawn;
 	int64_t done, total;
 } state;
+
+static void on_signal(int signal_number)
+{
+	(void)signal_number;
+	skip_cli_interrupted = 1;
+}
+
+void skip_cli_catch_interrupt(void)
+{
+	struct sigaction action;
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_signal;
+	action.sa_flags = (int)SA_RESETHAND;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
 
 static void clear_line(void)
 {
@@ -80,6 +97,7 @@ static bool report(void *context, const char *stage, int64_t done, int64_t total
 
 struct skip_progress skip_cli_progress(const struct skip_cli_common *common)
 {
+	skip_cli_catch_interrupt();
 	state.quiet = common->quiet;
 	state.terminal = isatty(STDERR_FILENO) != 0;
 	return (struct skip_progress){ .report = report };
@@ -100,15 +118,4 @@ void skip_cli_note(const struct skip_cli_common *common, const char *name, const
 	vfprintf(stderr, format, list);
 	va_end(list);
 	fputc('\n', stderr);
-}
-
-enum skip_status skip_cli_print_json(json_t *object, struct skip_err *err)
-{
-	if (!object) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the result");
-	char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII);
-	json_decref(object);
-	if (!text) return skip_err_set(err, SKIP_ERR_INTERNAL, "a result could not be written as JSON");
-	puts(text);
-	free(text);
-	return SKIP_OK;
 }

@@ -225,6 +225,7 @@ const struct skip_verb skip_verb_bench = {
 		"  --layers                every kernel on its own too\n"
 		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
 		"examples:\n"
+	skip_cli_catch_interrupt();
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 32 --data test.tsv --json\n",
 	.order = 30,

@@ -76,6 +76,7 @@ static enum skip_status write_out(const char *path, const struct skip_dataset *d
 		entry[1] = (struct skip_st_entry){ .name = "offsets", .dtype = SKIP_I32, .rank = 1, .dim = { (int64_t)data->n_rows + 1 }, .data = offsets };
 		entry[1].bytes = (data->n_rows + 1) * sizeof(*offsets);
 	}
+	skip_cli_catch_interrupt(); /* the file is written to its end or not at all */
 	SKIP_TRY(skip_output_create_file(path, &output, err));
 	SKIP_TRY(skip_st_write(output, NULL, entry, hidden ? 2 : 1, err));
 	SKIP_TRY(skip_output_commit(output, err));

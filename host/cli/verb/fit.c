@@ -242,3 +242,4 @@ const struct skip_verb skip_verb_fit = {
 	.order = 10,
 	.run = run,
 };
+	.resumes = true,

@@ -26,7 +26,7 @@ static enum skip_status print_row(const struct printer *printer, const float *lo
 		printf("%s\t%.9g", name, score);
 		for (int c = 0; printer->logits && c < classes; c++) printf("\t%.9g", (double)logits[c]);
 		putchar('\n');
-		return SKIP_OK;
+		return skip_cli_printed(err);
 	}
 	json_t *row = json_pack("{s:s, s:i, s:f}", "label", name, "index", index, "score", score);
 	if (row && printer->logits) {
@@ -47,7 +47,7 @@ static enum skip_status answer_lines(const struct skip_cli_model *model, int max
 	ssize_t length;
 	float *logits = skip_alloc_array((size_t)printer->labels->count, sizeof(*logits));
 	if (!logits) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for logits");
-	while (!skip_cli_interrupted && (length = getline(&line, &capacity, stdin)) >= 0) {
+	while (!skip_cli_reader_left() && (length = getline(&line, &capacity, stdin)) >= 0) {
 		while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r')) length--;
 		SKIP_TRY(skip_tokenizer_encode(model->tokenizer, line, (size_t)length, NULL, 0, max_length, &encoding, err));
 		int32_t offset[2] = { 0, (int32_t)encoding.length };
@@ -74,7 +74,7 @@ static enum skip_status answer_file(const char *path, const struct skip_cli_mode
 	logits = skip_alloc_array(data.n_rows, classes * sizeof(*logits));
 	if (!logits) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu rows", data.n_rows));
 	if (data.n_rows) SKIP_TRY(skip_predict(session, value, &data, 0, logits, NULL, err));
-	for (size_t i = 0; i < data.n_rows; i++) SKIP_TRY(print_row(printer, logits + i * classes, err));
+	for (size_t i = 0; i < data.n_rows && !skip_cli_reader_left(); i++) SKIP_TRY(print_row(printer, logits + i * classes, err));
 cleanup:
 	skip_free(logits);
 	skip_dataset_deinit(&data);

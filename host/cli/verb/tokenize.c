@@ -30,7 +30,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_read(args.word[1], &model, &input, false, false, NULL, NULL, &data, err));
-	for (size_t row = 0; row < data.n_rows; row++) SKIP_TRY(print_row(&model, &data, row, err));
+	for (size_t row = 0; row < data.n_rows && !skip_cli_reader_left(); row++) SKIP_TRY(print_row(&model, &data, row, err));
 cleanup:
 	skip_dataset_deinit(&data);
 	skip_cli_close_model(&model);

@@ -90,3 +90,4 @@ const struct skip_verb skip_verb_tune = {
 	.order = 40,
 	.run = run,
 };
+	.resumes = true,
