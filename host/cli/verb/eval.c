@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-static void print_text(const struct skip_cli_model *model, const struct skip_metrics *m, const size_t *confusion)
+static void print_text(const struct skip_cli_model *model, const struct skip_metrics *m, const size_t *confusion, double seconds,
+		       const struct skip_predict_time *time)
 {
 	int classes = model->labels.count;
 	printf("%-10s%.4f +- %.4f  (%zu of %zu)\n%-10s%.4f\n%-10s%.4f\n%-10s%.4f\n", "accuracy", m->accuracy, m->accuracy_se, m->correct, m->n, "f1", m->f1, "mcc",
@@ -19,6 +20,12 @@ static void print_text(const struct skip_cli_model *model, const struct skip_met
 		}
 		printf("%-20s %8zu %10zu %8zu\n", model->labels.name[c], gold, predicted, confusion[c * classes + c]);
 	}
+	printf("\n%.1f sequences/s end to end, %.3f s on the device\n", (double)m->n / seconds, time->device_seconds);
+}
+
+static void print_paired(const char *against, const struct skip_paired *p)
+{
+	printf("drop against %s: %.2f +- %.2f points (n10 %zu, n01 %zu, exact p %.3g)\n", against, p->drop, p->drop_se, p->n10, p->n01, p->p_exact);
 }
 
 static enum skip_status other_logits(const char *path, struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_input *input,
@@ -50,6 +57,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_dataset data = { 0 };
 	struct skip_predict_time time = { 0 };
 	struct skip_metrics metrics;
+	struct skip_paired paired;
 	struct skip_session *session = NULL;
 	const char *path = NULL, *against = NULL;
 	float *logits = NULL, *reference = NULL;
@@ -83,19 +91,17 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	json_object_set_new(out, "device_seconds", json_real(time.device_seconds));
 	json_object_set_new(out, "sequences_per_second", json_real((double)data.n_rows / seconds));
 	json_object_set_new(out, "tokens_per_second", json_real((double)time.tokens / seconds));
-	if (!common.json) {
-		print_text(&model, &metrics, confusion);
-		printf("\n%.1f sequences/s end to end, %.3f s on the device\n", (double)data.n_rows / seconds, time.device_seconds);
-	}
 	if (against) {
-		struct skip_paired paired;
 		SKIP_TRY(other_logits(against, device.device, &model, &input, path, &reference, err));
 		skip_paired_compute(reference, logits, data.label, data.n_rows, (int)classes, &paired);
 		json_object_set_new(out, "paired", skip_record_paired(&paired));
-		if (!common.json) printf("drop against %s: %.2f +- %.2f points (n10 %zu, n01 %zu, exact p %.3g)\n", against, paired.drop, paired.drop_se, paired.n10,
-					 paired.n01, paired.p_exact);
 	}
-	if (common.json) SKIP_TRY(skip_cli_print_json(json_incref(out), err));
+	if (common.json) {
+		SKIP_TRY(skip_cli_print_json(json_incref(out), err));
+	} else {
+		print_text(&model, &metrics, confusion, seconds, &time);
+		if (against) print_paired(against, &paired);
+	}
 cleanup:
 	json_decref(out);
 	skip_free(confusion);
