@@ -98,6 +98,22 @@ void skip_cli_close_device(struct skip_cli_device *device)
 	memset(device, 0, sizeof(*device));
 }
 
+enum skip_status skip_cli_check_package_place(const char *path, struct skip_err *err)
+{
+	struct skip_output *output = NULL;
+	enum skip_status status = skip_output_create_folder(path, "manifest.json", &output, err);
+	skip_output_destroy(output);
+	return status;
+}
+
+enum skip_status skip_cli_check_file_place(const char *path, struct skip_err *err)
+{
+	struct skip_output *output = NULL;
+	enum skip_status status = skip_output_create_file(path, &output, err);
+	skip_output_destroy(output);
+	return status;
+}
+
 void skip_cli_input_options(struct skip_cli_args *args, struct skip_cli_input *input)
 {
 	skip_cli_string(args, "--input-format", &input->format);

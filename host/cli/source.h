@@ -1,4 +1,4 @@
-/* What verbs read: a model folder or a package behind one struct, data files, a device. */
+/* What verbs read: a model folder or a package behind one struct, data files, a device; and the places they will write to. */
 #ifndef SKIP_CLI_SOURCE_H
 #define SKIP_CLI_SOURCE_H
 
@@ -34,6 +34,10 @@ struct skip_cli_device {
 };
 enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err);
 void skip_cli_close_device(struct skip_cli_device *device);
+
+/* Whether a package or a file can be written to `path`, asked before work is done for it. */
+enum skip_status skip_cli_check_package_place(const char *path, struct skip_err *err);
+enum skip_status skip_cli_check_file_place(const char *path, struct skip_err *err);
 
 /* --input-format and --max-length, then one data file. */
 struct skip_cli_input {

@@ -38,6 +38,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	if (!path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data and -o are needed; usage: skip attribute %s", verb->arguments));
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
+	SKIP_TRY(skip_cli_check_file_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_read(path, &model, &input, skill.options.labels == SKIP_LABELS_GOLD, false, &model.labels, NULL, &data, err));

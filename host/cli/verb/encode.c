@@ -107,6 +107,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 2, 2, err));
 	if (args.help) goto cleanup;
 	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "-o OUT.safetensors is missing"));
+	SKIP_TRY(skip_cli_check_file_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	int pool = model.checkpoint.graph && model.checkpoint.pool == SKIP_POOL_CLS ? POOL_CLS : POOL_MEAN;
 	if (pool_name) SKIP_TRY(skip_cli_choice("--pool", pool_name, pools, &pool, err));

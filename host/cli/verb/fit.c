@@ -236,6 +236,8 @@ const struct skip_verb skip_verb_fit = {
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n"
 		"  (see skip tune, attribute and prune --help for each)\n\n"
 		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
+	SKIP_TRY(skip_cli_check_package_place(fit.out, err));
+	SKIP_TRY(skip_cli_check_package_place(fit.dense_path, err));
 		"examples:\n"
 		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --test test.tsv -o tickets.skip\n"
 		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --rate 0.518 -o half.skip\n",

@@ -32,6 +32,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (prune.scores && skip_cli_seen(&args, "--criterion")) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--scores and --criterion contradict each other"));
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
 	SKIP_TRY(skip_cli_prune_finish(&prune, &args, &common, err));
+	SKIP_TRY(skip_cli_check_package_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));

@@ -19,6 +19,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "-o FILE.html is missing"));
+	SKIP_TRY(skip_cli_check_file_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	if (!model.package || !model.package->metrics) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%s is no package with recorded metrics", model.path));
 	SKIP_TRY(skip_report_html(model.graph, model.package->metrics, model.path, &html, err));

@@ -32,6 +32,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	if (!train_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip tune %s", verb->arguments));
 	SKIP_TRY(skip_cli_tune_finish(&tune, &common, err));
+	SKIP_TRY(skip_cli_check_package_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
 	SKIP_TRY(skip_cli_read(train_path, &model, &input, true, false, NULL, &labels, &train, err));
