@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/sha256.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -181,13 +183,26 @@ cleanup:
 	return status;
 }
 
-json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model)
+void skip_cli_note_resume(const struct skip_cli_common *common, const char *checkpoint)
+{
+	if (!common->resume) return;
+	if (skip_file_exists(checkpoint))
+		skip_cli_note(common, "resume", "tuning goes on from %s", checkpoint);
+	else
+		skip_cli_note(common, "resume", "there is no %s; tuning starts from the beginning", checkpoint);
+}
+
+json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_dataset *train)
 {
 	const struct skip_tune_options *o = &tune->options;
-	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:I}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
+	char tokens[SKIP_SHA256_HEX], labels[SKIP_SHA256_HEX];
+	skip_sha256_hex(train->ids, (size_t)train->offset[train->n_rows] * sizeof(*train->ids), tokens);
+	skip_sha256_hex(train->label, train->n_rows * sizeof(*train->label), labels);
+	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
 			 "patience", o->patience, "lr", o->lr, "lr_head", o->lr_head, "head_dropout", o->head_dropout, "prefix_dropout", o->prefix_dropout,
 			 "weight_decay", o->weight_decay, "pool", wants_cls(tune, model) ? "cls" : "mean", "init", init_names[o->init_tokens], "start",
-			 start_names[!o->probe_start], "seed", (json_int_t)o->seed);
+			 start_names[!o->probe_start], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
+			 "labels_sha256", labels);
 }
 
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)

@@ -42,8 +42,10 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
 				   const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out,
 				   struct skip_err *err);
-/* JSON of what was asked for: deterministic, part of the manifest. */
-json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model);
+/* With --resume: says from where tuning goes on. */
+void skip_cli_note_resume(const struct skip_cli_common *common, const char *checkpoint);
+/* JSON of what was asked for, with digests of the training rows: deterministic, part of the manifest. */
+json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_dataset *train);
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill);
 /* epochs, best_epoch, steps_per_second, train_seconds, history */
 json_t *skip_cli_tune_record(const struct skip_tune_result *result);

@@ -58,7 +58,35 @@ cleanup:
 	return status;
 }
 
-/* With --resume a dense package made with the same settings stands for the finished tuning stage. */
+/* The layers of `tuned` hold the numbers of `checkpoint`: tuning leaves them as they are. */
+static bool same_layers(const struct skip_graph *checkpoint, const struct skip_graph *tuned)
+{
+	for (size_t i = 0; i < checkpoint->n_nodes; i++) {
+		const struct skip_node *node = &checkpoint->nodes[i];
+		for (int p = 0; node->layer >= 0 && p < node->n_param; p++) {
+			if (node->param[p] == SKIP_NONE) continue;
+			const struct skip_tensor *ours = checkpoint->tensors[node->param[p]];
+			int at = skip_graph_find_tensor(tuned, ours->name);
+			if (at == SKIP_NONE) return false;
+			const struct skip_tensor *theirs = tuned->tensors[at];
+			size_t bytes = (size_t)skip_tensor_count(ours) * skip_dtype_size(ours->dtype);
+			if (theirs->dtype != ours->dtype || skip_tensor_count(theirs) != skip_tensor_count(ours) || memcmp(theirs->data, ours->data, bytes))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool made_by_this_command(const struct fit *fit, const struct skip_package *package)
+{
+	const json_t *settings = json_object_get(json_object_get(json_object_get(package->manifest, "history"), "settings"), "tune");
+	bool same = settings && json_equal((json_t *)settings, json_object_get(fit->tune_settings, "tune"));
+	same = same && package->max_length == fit->limit && package->labels.count == fit->labels.count;
+	for (int i = 0; same && i < fit->labels.count; i++) same = !strcmp(package->labels.name[i], fit->labels.name[i]);
+	return same && same_layers(fit->model.graph, package->graph);
+}
+
+/* With --resume a dense package made from the same model, data and settings stands for the finished tuning stage. */
 static enum skip_status reuse_dense(struct fit *fit, bool *reused, struct skip_err *err)
 {
 	struct skip_package *package = NULL;
@@ -66,10 +94,10 @@ static enum skip_status reuse_dense(struct fit *fit, bool *reused, struct skip_e
 	if (!fit->common.resume || !skip_package_is(fit->dense_path)) return SKIP_OK;
 	enum skip_status status = skip_package_open(fit->dense_path, &package, err);
 	if (status != SKIP_OK) return status;
-	const json_t *settings = json_object_get(json_object_get(json_object_get(package->manifest, "history"), "settings"), "tune");
-	if (!settings || !json_equal((json_t *)settings, json_object_get(fit->tune_settings, "tune"))) {
+	if (!made_by_this_command(fit, package)) {
 		skip_package_close(package);
-		return skip_err_set(err, SKIP_ERR_USAGE, "--resume: %s was made with other settings; remove it or leave out --resume", fit->dense_path);
+		return skip_err_set(err, SKIP_ERR_USAGE, "--resume: %s was made from another model, other data or settings; remove it or leave out --resume",
+				    fit->dense_path);
 	}
 	status = skip_graph_copy(package->graph, &fit->dense, err);
 	if (package->metrics) fit->tune_record = json_incref(json_object_get(package->metrics, "tune"));
@@ -90,6 +118,7 @@ static enum skip_status tune_stage(struct fit *fit, const struct skip_progress *
 		skip_cli_note(&fit->common, "resume", "tuning was finished: %s", fit->dense_path);
 		goto cleanup;
 	}
+	skip_cli_note_resume(&fit->common, fit->checkpoint);
 	SKIP_TRY(skip_cli_run_tune(fit->device.device, &fit->model, &fit->tune, fit->labels.count, &fit->train, progress, &result, err));
 	SKIP_TRY(skip_cli_evaluate(fit->device.device, result.graph, &fit->dev, NULL, &metrics, err));
 	fit->tune_record = skip_cli_tune_record(&result);
@@ -207,12 +236,14 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_prune_finish(&fit.prune, &args, &fit.common, err));
 	fit.margin = fit.prune.options.rate < 0 && !(fit.prune.options.speedup > 0) ? fit.prune.options.margin : -1;
 	name_outputs(&fit);
+	SKIP_TRY(skip_cli_check_package_place(fit.out, err));
+	SKIP_TRY(skip_cli_check_package_place(fit.dense_path, err));
 	fit.last = skip_clock_seconds();
 	struct skip_progress progress = skip_cli_progress(&fit.common);
 	SKIP_TRY(read_inputs(&fit, args.word[0], err));
 	const struct skip_device_info *info = skip_device_get_info(fit.device.device);
 	skip_cli_note(&fit.common, "device", "%s, %s (profile %s)", info->facts.platform, info->facts.name, skip_device_profile(fit.device.device)->id);
-	fit.tune_settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&fit.tune, &fit.model));
+	fit.tune_settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&fit.tune, &fit.model, &fit.train));
 	end_stage(&fit, "read");
 	SKIP_TRY(tune_stage(&fit, &progress, err));
 	SKIP_TRY(cut_stage(&fit, &progress, err));
@@ -236,12 +267,10 @@ const struct skip_verb skip_verb_fit = {
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n"
 		"  (see skip tune, attribute and prune --help for each)\n\n"
 		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
-	SKIP_TRY(skip_cli_check_package_place(fit.out, err));
-	SKIP_TRY(skip_cli_check_package_place(fit.dense_path, err));
 		"examples:\n"
 		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --test test.tsv -o tickets.skip\n"
 		"  skip fit models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --rate 0.518 -o half.skip\n",
 	.order = 10,
+	.resumes = true,
 	.run = run,
 };
-	.resumes = true,

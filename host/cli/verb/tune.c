@@ -41,9 +41,10 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	snprintf(checkpoint, sizeof(checkpoint), "%s.tune-checkpoint", out);
 	tune.options.checkpoint_path = checkpoint;
 	struct skip_progress progress = skip_cli_progress(&common);
+	skip_cli_note_resume(&common, checkpoint);
 	SKIP_TRY(skip_cli_run_tune(device.device, &model, &tune, labels.count, &train, &progress, &result, err));
 	SKIP_TRY(skip_cli_evaluate(device.device, result.graph, &dev, NULL, &metrics, err));
-	settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&tune, &model));
+	settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&tune, &model, &train));
 	document = skip_cli_metrics_head(device.device);
 	json_object_set_new(document, "tune", skip_cli_tune_record(&result));
 	json_object_set_new(document, "dense", skip_record_metrics("dev", &metrics));
@@ -89,6 +90,6 @@ const struct skip_verb skip_verb_tune = {
 		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv -o dense.skip\n"
 		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --prefix 0 -o head.skip\n",
 	.order = 40,
+	.resumes = true,
 	.run = run,
 };
-	.resumes = true,

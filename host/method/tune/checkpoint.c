@@ -23,6 +23,17 @@ static void add_digest(struct skip_buf *text, const char *name, const void *data
 	skip_buf_printf(text, "%s %s\n", name, hex);
 }
 
+/* A few bytes of every frozen tensor tell models apart. */
+static void add_model(struct skip_buf *text, const struct skip_graph *graph)
+{
+	for (size_t i = 0; i < graph->n_tensors; i++) {
+		const struct skip_tensor *tensor = graph->tensors[i];
+		if (tensor->trained || !tensor->data) continue;
+		size_t bytes = (size_t)skip_tensor_count(tensor) * skip_dtype_size(tensor->dtype);
+		add_digest(text, tensor->name, tensor->data, bytes < 4096 ? bytes : 4096);
+	}
+}
+
 /* Everything the result depends on, one per line. */
 static void describe(const struct skip_trainer *trainer, struct skip_buf *text)
 {
@@ -37,6 +48,7 @@ static void describe(const struct skip_trainer *trainer, struct skip_buf *text)
 	skip_buf_printf(text, "seed %llu\n", (unsigned long long)o->seed);
 	skip_buf_printf(text, "model %s layers %d width %d encoder %lld\n", graph->architecture, graph->layers, graph->model_width,
 			(long long)skip_graph_encoder_params(graph));
+	add_model(text, graph);
 	size_t tokens = (size_t)data->offset[data->n_rows];
 	skip_buf_printf(text, "rows %zu\n", data->n_rows);
 	add_digest(text, "tokens", data->ids, tokens * sizeof(*data->ids));
