@@ -28,8 +28,8 @@ cleanup:
 	return status;
 }
 
-/* `rows` sequences of `length` token ids each, the same for every subject. */
-static enum skip_status synthetic(int rows, int length, struct skip_dataset *out, struct skip_err *err)
+/* `rows` sequences of `length` token ids each, the same for every subject and known to all. */
+static enum skip_status synthetic(int rows, int length, int vocabulary, struct skip_dataset *out, struct skip_err *err)
 {
 	struct skip_rng rng;
 	size_t n = (size_t)rows, tokens = n * (size_t)length;
@@ -42,7 +42,7 @@ static enum skip_status synthetic(int rows, int length, struct skip_dataset *out
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu tokens", tokens);
 	}
 	skip_rng_init(&rng, 0, "bench");
-	for (size_t i = 0; i < tokens; i++) data.ids[i] = (int32_t)skip_rng_below(&rng, 1000);
+	for (size_t i = 0; i < tokens; i++) data.ids[i] = (int32_t)skip_rng_below(&rng, (uint64_t)vocabulary);
 	for (size_t i = 0; i <= n; i++) data.offset[i] = (int64_t)i * length;
 	*out = data;
 	return SKIP_OK;
@@ -137,16 +137,39 @@ struct settings {
 	bool layers;
 };
 
+static int smaller(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* The lengths asked for; without --length those of the usual ones that every subject can take. */
+static enum skip_status choose_lengths(const struct settings *set, const struct subject *subjects, size_t n, int *out, size_t *n_out,
+				       struct skip_err *err)
+{
+	static const int usual[] = { 16, 64, 128 };
+	int limit = subjects[0].model.max_length;
+	size_t count = 0;
+	for (size_t i = 1; i < n; i++) limit = smaller(limit, subjects[i].model.max_length);
+	if (set->length) return skip_cli_int_list("--length", set->length, limit, out, MAX_LIST, n_out, err);
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (usual[i] <= limit) out[count++] = usual[i];
+	if (!count) out[count++] = limit;
+	*n_out = count;
+	return SKIP_OK;
+}
+
 static enum skip_status bench(struct subject *subjects, size_t n, const struct settings *set, struct skip_device *device, struct skip_err *err)
 {
 	enum skip_status status;
 	int batches[MAX_LIST], lengths[MAX_LIST];
+	int vocabulary = 1000;
 	size_t n_batches, n_lengths;
 	double peak;
 	struct skip_dataset data = { 0 };
 	json_t *rows = json_array(), *layers = json_array();
 	SKIP_TRY(skip_cli_int_list("--batch", set->batch, 4096, batches, MAX_LIST, &n_batches, err));
-	SKIP_TRY(skip_cli_int_list("--length", set->length, subjects[0].model.max_length, lengths, MAX_LIST, &n_lengths, err));
+	SKIP_TRY(choose_lengths(set, subjects, n, lengths, &n_lengths, err));
+	for (size_t i = 0; i < n; i++) vocabulary = smaller(vocabulary, skip_cli_vocabulary(subjects[i].model.graph));
 	SKIP_TRY(skip_device_measure_peak(device, &peak, err));
 	if (!set->common.json)
 		printf("%s, %.1f GFLOP/s measured\n%-32s %5s %7s %10s %10s %9s %8s %8s\n", skip_device_get_info(device)->facts.name, peak, "model", "batch", "length",
@@ -160,7 +183,7 @@ static enum skip_status bench(struct subject *subjects, size_t n, const struct s
 			if (skip_cli_interrupted) SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "interrupted"));
 			if (!set->data) {
 				skip_dataset_deinit(&data);
-				SKIP_TRY(synthetic(batches[b], lengths[l], &data, err));
+				SKIP_TRY(synthetic(batches[b], lengths[l], vocabulary, &data, err));
 			}
 			struct cell cell = { .data = &data, .batch = batches[b], .length = set->data ? 0 : lengths[l], .name = set->data };
 			SKIP_TRY(run_cell(subjects, n, &cell, set->seconds, peak, !set->common.json, rows, err));
@@ -183,7 +206,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 {
 	enum skip_status status;
 	struct skip_cli_args args = { 0 };
-	struct settings set = { .batch = "1,8,32", .length = "16,64,128", .seconds = 1 };
+	struct settings set = { .batch = "1,8,32", .seconds = 1 };
 	struct subject subjects[MAX_LIST] = { 0 };
 	struct skip_cli_device device = { 0 };
 	size_t n = 0;
@@ -202,6 +225,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (set.against) subjects[n++].path = set.against;
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
 	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], device.device, err));
+	skip_cli_catch_interrupt();
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
 	for (size_t i = 0; i < n; i++) {
@@ -218,14 +242,13 @@ const struct skip_verb skip_verb_bench = {
 	.arguments = "PKG [PKG ...] [--against PKG0]",
 	.summary = "Time packages, interleaved: median, p95, GFLOP/s, share of peak",
 	.help = "  --batch 1,8,32          sequences a batch\n"
-		"  --length 16,64,128      tokens a sequence\n"
+		"  --length 16,64,128      tokens a sequence, as far as the models go\n"
 		"  --data DATA             the whole file in packed batches of --batch instead\n"
 		"  --against PKG0          reference of the speedup column (else the last package)\n"
 		"  --seconds S             at least S seconds a cell (default 1)\n"
 		"  --layers                every kernel on its own too\n"
 		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
 		"examples:\n"
-	skip_cli_catch_interrupt();
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 32 --data test.tsv --json\n",
 	.order = 30,
