@@ -7,7 +7,8 @@ export LC_ALL
 : "${SKIP_PROGRAM:?run me from CTest}" "${SKIP_TEST_SOURCE:?}" "${SKIP_TEST_BINARY:?}"
 work=$(mktemp -d "$SKIP_TEST_BINARY/e2e-XXXXXX") || exit 1
 log=$(mktemp -d "$SKIP_TEST_BINARY/e2e-log-XXXXXX") || exit 1
-trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work" "$log"' EXIT
+clean_up() { :; } # scripts may have more to undo
+trap 'cd / && clean_up; chmod -R u+w "$work" 2>/dev/null; rm -rf "$work" "$log"' EXIT
 trap 'exit 130' INT TERM
 cd "$work" || exit 1
 failures=0
@@ -99,22 +100,22 @@ task() {
 	awk -v seed="$1" -v rows="$2" '
 	function next_below(n) { state = state * 16807 % 2147483647; return state % n }
 	BEGIN {
-		split("dog cat horse sparrow trout beetle", word_0, " ")
-		split("oak fern clover birch tulip moss", word_1, " ")
-		split("granite slate quartz basalt marble flint", word_2, " ")
+		split("dog cat horse trout", word_0, " ")
+		split("oak fern birch moss", word_1, " ")
+		split("granite slate quartz marble", word_2, " ")
 		split("animal plant stone", name, " ")
 		fillers = split("the a of and near under one two", filler, " ")
 		state = 12345 + seed
 		print "sentence\tlabel"
 		for (row = 0; row < rows; row++) {
 			class = next_below(3)
-			words = 1 + next_below(3)
-			text = ""
+			words = 2 + next_below(3)
+			text = filler[1 + next_below(fillers)]
 			for (i = 0; i < words; i++) {
-				k = 1 + next_below(6)
-				text = text filler[1 + next_below(fillers)] " " (class == 0 ? word_0[k] : class == 1 ? word_1[k] : word_2[k]) " "
+				k = 1 + next_below(4)
+				text = text " " (class == 0 ? word_0[k] : class == 1 ? word_1[k] : word_2[k])
 			}
-			print text "." "\t" name[class + 1]
+			print text " ." "\t" name[class + 1]
 		}
 	}'
 }

@@ -1,0 +1,82 @@
+# The whole job on a toy model: outputs, keys, verification, same seed same bytes, a target that cannot be met.
+. "$SKIP_TEST_SOURCE/tests/e2e/lib/common.sh"
+
+make_toy toy
+task 11 240 >train.tsv
+task 12 90 >dev.tsv
+task 13 61 >test.tsv
+fit="fit toy --train train.tsv --dev dev.tsv --test test.tsv --prefix 4 --epochs 12"
+
+gives 0 $fit --rate 0.4 --json --quiet -o half.skip
+cp "$log/out" fit.json
+check "one line of JSON" test "$(wc -l <fit.json)" -eq 1
+has_keys fit.json dense pruned drop drop_se margin speedup_measured removed_encoder_percent latency trace layers tune dev stages dense_package \
+	split n correct accuracy accuracy_se f1 mcc loss epochs best_epoch steps_per_second train_seconds date command host criterion samples parameters name seconds
+check "the split is test" grep -q '"dense":{"split":"test","n":61,' fit.json
+check "the dense package is named" grep -q '"dense_package":"half.dense.skip"' fit.json
+for stage in read tune prune evaluate; do
+	check "a stage $stage" grep -q "{\"name\":\"$stage\",\"seconds\":" fit.json
+done
+accuracy=$(sed 's/.*"dense":{"split":"test","n":61,"correct":\([0-9]*\),.*/\1/' fit.json)
+check "the toy task is learnt: $accuracy of 61" test "$accuracy" -ge 40
+check "nothing is left beside the packages" test "$(ls | tr '\n' ' ')" = 'dev.tsv fit.json half.dense.skip half.skip test.tsv toy train.tsv '
+removed=$(sed 's/.*"removed_encoder_percent":\([0-9.]*\),.*/\1/' fit.json)
+check "40 % are removed, within what the widths allow: $removed" awk -v r="$removed" 'BEGIN { exit !(r > 36 && r < 44) }'
+
+# Both packages are whole and answer.
+for package in half.skip half.dense.skip; do
+	gives 0 verify "$package"
+	check "$package: no check failed" sh -c "! grep -q FAILED '$log/out'"
+	check "$package: known answers" grep -q '^known answers  *ok' "$log/out"
+	check "$package: emitted text" grep -q '^emit generic/.*cl  *ok' "$log/out"
+	gives 0 run "$package" test.tsv
+	check "$package: an answer per row" test "$(grep -cE '^(animal|plant|stone)	0\.[0-9]+$|^(animal|plant|stone)	1$' "$log/out")" -eq 61
+done
+gives 0 verify half.skip --json
+has_keys "$log/out" checks name ok detail
+gives 0 eval half.skip --data test.tsv --against half.dense.skip --json
+same() {
+	grep -o "\"$1\":[^,}]*" "$2" | head -n 1
+}
+check "eval finds fit's drop" test "$(same drop "$log/out")" = "$(same drop fit.json)"
+gives 0 inspect half.skip --json
+check "the prefix stays" grep -q '"prefix":4' "$log/out"
+check "the labels keep their names" grep -q '"labels":\["animal","plant","stone"\]' "$log/out"
+gives 0 report half.skip -o report.html
+check "a page" grep -q '</html>' report.html
+check "the package has its report" grep -q '</html>' half.skip/report.html
+gives 0 bench half.skip --against half.dense.skip --batch 1,8 --length 16 --seconds 0.05 --layers --json
+has_keys "$log/out" device rows model dtype batch length median_ms p95_ms gflops peak_share speedup launches kernel layer
+gives 0 bench half.skip --data test.tsv --batch 8 --seconds 0.05 --json
+has_keys "$log/out" data
+
+# The same seed gives the same bytes, but for what is measured.
+mv half.skip first.skip
+mv half.dense.skip first.dense.skip
+gives 0 $fit --rate 0.4 --json --quiet -o half.skip
+check "--quiet is quiet" test ! -s "$log/err"
+for package in skip dense.skip; do
+	diff -rq "first.$package" "half.$package" | grep -v -e '/metrics.json and ' -e '/report.html and ' -e '/manifest.json and ' >differences
+	check "the same files in both .$package: $(head -n 1 differences)" test ! -s differences
+	for side in first half; do
+		sed -e '/^  "records": {/,/^  }/d' -e '/^  "seal": /d' "$side.$package/manifest.json" >"$side.manifest"
+	done
+	check "the same manifests but for the records" cmp first.manifest half.manifest
+done
+gives 0 $fit --rate 0.4 --seed 1 --quiet -o half.skip
+check "another seed gives other weights" sh -c '! cmp -s first.skip/weights.safetensors half.skip/weights.safetensors'
+
+# The table a person sees.
+gives 0 $fit --margin 3 --units ffn --compensate none -o margin.skip
+for word in accuracy params latency packed written next; do
+	check "a line '$word'" grep -q "^$word " "$log/out"
+done
+says '^device .*profile' '^tune ' '^score ' '^search ' '^measure '
+check "a margin leaves a search behind" grep -q '"trace": *\[' margin.skip/metrics.json
+
+# A target out of reach: 5, and the best found is written.
+gives 5 $fit --speedup 900 --units ffn --compensate none --quiet -o fast.skip
+says 'skip fit: note: asked for 900.00x, measured [0-9.]+x; the best found was written'
+gives 0 verify fast.skip
+
+finish
