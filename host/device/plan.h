@@ -102,7 +102,7 @@ struct skip_plan_launch {
 };
 
 struct skip_plan_program {
-	char name[SKIP_NAME]; /* file stem: "linear", "attention" ... */
+	char name[SKIP_NAME]; /* file stem: "kernels" */
 	char *text;           /* complete OpenCL C */
 	char hash[SKIP_SHA256_HEX]; /* of the text without its provenance comment */
 };

@@ -1,4 +1,6 @@
 /* Counter-based random bits: the same words give the same bits on the host (base/rng.h) and here, so dropout masks are never stored. */
+#ifndef SKIP_COMMON_RNG /* included by others and asked for by name */
+#define SKIP_COMMON_RNG
 
 static inline uint skip_rng_mix(uint h)
 {
@@ -11,3 +13,5 @@ static inline uint skip_rng_hash(uint key, uint a, uint b)
 {
 	return skip_rng_mix(skip_rng_mix(skip_rng_mix(key) ^ a) ^ b);
 }
+
+#endif

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COMMON_MAX 16
+#define PROGRAM_NAME "kernels"
+
 const char *skip_kernel_text(const char *folder, const char *file)
 {
 	char path[128];
@@ -84,56 +87,65 @@ static enum skip_status emit_kernel(struct skip_buf *out, const struct skip_kern
 	return SKIP_OK;
 }
 
-/* One program: all kernels of the plan whose spec is of `family`. */
-static enum skip_status emit_program(const struct skip_kernel_spec *specs, struct skip_plan *plan, const struct skip_family *family,
-				     struct skip_buf *head, struct skip_buf *text, struct skip_err *err)
+static bool among(const char *const *files, size_t n, const char *file)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(files[i], file)) return true;
+	}
+	return false;
+}
+
+/* The shared files of all families of the plan, each once, in order of first use. */
+static enum skip_status emit_shared(const struct skip_kernel_spec *specs, const struct skip_plan *plan, struct skip_buf *text, struct skip_err *err)
+{
+	const char *files[COMMON_MAX + 1] = {NULL};
+	size_t n = 0;
+	for (size_t k = 0; k < plan->n_kernels; k++) {
+		const struct skip_family *family = find_family(specs[k].family);
+		if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", plan->kernels[k].name, specs[k].family);
+		for (const char *const *file = family->common; file && *file; file++) {
+			if (among(files, n, *file)) continue;
+			if (n == COMMON_MAX) return skip_err_set(err, SKIP_ERR_INTERNAL, "the families share more than %d files", COMMON_MAX);
+			files[n++] = *file;
+		}
+	}
+	return skip_emit_common(files, text, err);
+}
+
+static enum skip_status emit_text(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_buf *head, struct skip_buf *text,
+				  struct skip_err *err)
 {
 	enum skip_status status;
-	struct skip_plan_program *program = &plan->programs[plan->n_programs];
-	skip_buf_printf(head, "/* Written by skip from kernels/%s for profile %s; the hash of this program leaves this comment out. */\n", family->name,
-			plan->profile);
-	SKIP_TRY(skip_emit_common(family->common, text, err));
+	struct skip_plan_program *program = &plan->programs[0];
+	skip_buf_printf(head, "/* Written by skip from kernels/ for profile %s; the hash of this program leaves this comment out. */\n", plan->profile);
+	SKIP_TRY(emit_shared(specs, plan, text, err));
 	for (size_t k = 0; k < plan->n_kernels; k++) {
-		if (strcmp(specs[k].family, family->name)) continue;
 		SKIP_TRY(emit_kernel(text, &specs[k], plan->kernels[k].name, err));
-		plan->kernels[k].program = (int)plan->n_programs;
+		plan->kernels[k].program = 0;
 	}
 	skip_buf_append(head, skip_buf_text(text), text->length);
-	if (!skip_buf_ok(head) || !skip_buf_ok(text)) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "text of program '%s'", family->name);
-		goto cleanup;
-	}
-	snprintf(program->name, sizeof(program->name), "%s", family->name);
-	skip_sha256_hex(skip_buf_text(text), text->length, program->hash);
-	program->text = skip_strdup(skip_buf_text(head));
+	program->text = skip_buf_ok(head) && skip_buf_ok(text) ? skip_strdup(skip_buf_text(head)) : NULL;
 	if (!program->text) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "text of program '%s'", family->name);
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "text of %zu kernels", plan->n_kernels);
 		goto cleanup;
 	}
-	plan->n_programs++;
-	status = SKIP_OK;
+	snprintf(program->name, sizeof(program->name), "%s", PROGRAM_NAME);
+	skip_sha256_hex(skip_buf_text(text), text->length, program->hash);
+	plan->n_programs = 1;
 cleanup:
 	return status;
 }
 
 enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_err *err)
 {
-	enum skip_status status = SKIP_OK;
-	size_t capacity = 0;
-	for (size_t k = 0; k < plan->n_kernels; k++) {
-		if (plan->kernels[k].program != SKIP_NONE) continue;
-		const struct skip_family *family = find_family(specs[k].family);
-		if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", plan->kernels[k].name, specs[k].family);
-		if (!skip_grow((void **)&plan->programs, &capacity, plan->n_programs + 1, sizeof(*plan->programs))) {
-			return skip_err_set(err, SKIP_ERR_NOMEM, "program %zu of the plan", plan->n_programs);
-		}
-		struct skip_buf head, text;
-		skip_buf_init(&head);
-		skip_buf_init(&text);
-		status = emit_program(specs, plan, family, &head, &text, err);
-		skip_buf_deinit(&head);
-		skip_buf_deinit(&text);
-		if (status != SKIP_OK) return status;
-	}
+	struct skip_buf head, text;
+	if (plan->n_kernels == 0) return SKIP_OK;
+	plan->programs = skip_alloc_zeroed(1, sizeof(*plan->programs));
+	if (!plan->programs) return skip_err_set(err, SKIP_ERR_NOMEM, "program of the plan");
+	skip_buf_init(&head);
+	skip_buf_init(&text);
+	enum skip_status status = emit_text(specs, plan, &head, &text, err);
+	skip_buf_deinit(&head);
+	skip_buf_deinit(&text);
 	return status;
 }
