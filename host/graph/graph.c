@@ -105,6 +105,21 @@ void skip_graph_set_tensor(struct skip_graph *graph, int index, struct skip_tens
 	graph->tensors[index] = tensor;
 }
 
+enum skip_status skip_graph_own_tensor(struct skip_graph *graph, int index, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_tensor *own = NULL;
+	if (index == SKIP_NONE) return SKIP_OK;
+	const struct skip_tensor *old = graph->tensors[index];
+	SKIP_TRY(skip_tensor_create(old->name, SKIP_F32, old->rank, old->dim, &own, err));
+	skip_tensor_to_f32(old, skip_tensor_f32(own));
+	own->trained = old->trained;
+	skip_graph_set_tensor(graph, index, own);
+cleanup:
+	skip_tensor_unref(own);
+	return status;
+}
+
 /* Fills node->out: existing values, or the indices new values will get (equal names, one value). */
 static enum skip_status choose_outputs(const struct skip_graph *graph, struct skip_node *node, const char *const *out_names,
                                        const int *out_values, struct skip_err *err)

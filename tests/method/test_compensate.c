@@ -2,16 +2,22 @@
 #include "method/world.h"
 
 static struct skip_err err;
+static struct skip_keep keep; /* of the last cut */
 
 static struct skip_graph *cut_at(struct world *w, unsigned kinds, double rate)
 {
-	struct skip_keep keep;
 	struct skip_graph *cut = NULL;
 	double removed;
+	skip_keep_deinit(&keep);
 	CHECK_OK(skip_select_rate(w->scene.graph, &w->units, &w->scores, kinds, rate, &keep, &removed, &err));
 	CHECK_OK(skip_pass_prune(w->scene.graph, &w->units, &keep, &cut, &err));
-	skip_keep_deinit(&keep);
 	return cut;
+}
+
+static void finish(struct world *w)
+{
+	skip_keep_deinit(&keep);
+	world_deinit(w);
 }
 
 static struct skip_graph *compensated(struct world *w, const struct skip_graph *cut, enum skip_compensate mode)
@@ -19,7 +25,7 @@ static struct skip_graph *compensated(struct world *w, const struct skip_graph *
 	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .rows = 300};
 	struct skip_graph *out = NULL;
 	double seconds = -1;
-	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, cut, &w->scene.train, &options, NULL, &out, &seconds, &err));
+	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, cut, &keep, &w->scene.train, &options, NULL, &out, &seconds, &err));
 	cr_assert_geq(seconds, 0);
 	CHECK_OK(skip_graph_validate(out, &err));
 	return out;
@@ -43,6 +49,7 @@ Test(compensate, identical_networks_stay_identical)
 {
 	struct world w;
 	world_init(&w, false);
+	CHECK_OK(skip_keep_create(&w.units, &keep, &err));
 	for (int mode = SKIP_COMPENSATE_NONE; mode <= SKIP_COMPENSATE_LS; mode++) {
 		struct skip_graph *out = compensated(&w, w.scene.graph, (enum skip_compensate)mode);
 		cr_assert_eq(out->n_tensors, w.scene.graph->n_tensors);
@@ -57,7 +64,7 @@ Test(compensate, identical_networks_stay_identical)
 		cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), 1e-4);
 		skip_graph_destroy(out);
 	}
-	world_deinit(&w);
+	finish(&w);
 }
 
 struct mix {
@@ -93,7 +100,7 @@ ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_bac
 	cr_assert_lt(off[2], off[1] * most, "off %g with ls, %g with bias", off[2], off[1]);
 	for (int mode = 0; mode < 3; mode++) skip_graph_destroy(graph[mode]);
 	skip_graph_destroy(cut);
-	world_deinit(&w);
+	finish(&w);
 }
 
 Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
@@ -103,7 +110,7 @@ Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .rows = 400};
 	world_init(&w, false);
 	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.6), *out = NULL;
-	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err));
+	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &keep, &w.scene.train, &options, NULL, &out, NULL, &err));
 	const struct skip_unit_group *v = skip_units_get(&w.units, 0, SKIP_UNIT_V);
 	int y = w.scene.graph->nodes[v->consumer].out[0], sum = SKIP_NONE;
 	for (size_t n = 0; n < w.scene.graph->n_nodes; n++) {
@@ -132,7 +139,7 @@ Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 	free(raw);
 	skip_graph_destroy(out);
 	skip_graph_destroy(cut);
-	world_deinit(&w);
+	finish(&w);
 }
 
 Test(compensate, cls_pooling_and_refusals)
@@ -147,8 +154,21 @@ Test(compensate, cls_pooling_and_refusals)
 	cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), distance(&w, w.scene.graph, cut, "logits"));
 	skip_graph_destroy(out);
 	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 0};
-	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &w.scene.train, &options, NULL, &out, NULL, &err),
+	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &keep, &w.scene.train, &options, NULL, &out, NULL, &err),
 		    SKIP_ERR_USAGE);
 	skip_graph_destroy(cut);
-	world_deinit(&w);
+	finish(&w);
+}
+
+Test(compensate, least_squares_refits_queries_and_keys)
+{
+	struct world w;
+	world_init(&w, false);
+	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_QK, 0.08), *out = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	double before = distance(&w, w.scene.graph, cut, "hidden"), after = distance(&w, w.scene.graph, out, "hidden");
+	cr_assert_gt(before, 0);
+	cr_assert_lt(after, 0.7 * before, "off %g refitted, %g only cut", after, before);
+	skip_graph_destroy(out);
+	skip_graph_destroy(cut);
+	finish(&w);
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "graph/op.h"
 #include "graph/pass.h"
+#include "method/search/refit_qk.h"
 #include "method/search/ridge.h"
 #include "method/search/search.h"
 #include <math.h>
@@ -44,6 +45,7 @@ struct compensation {
 	const struct skip_compensate_options *options;
 	const struct skip_progress *progress;
 	struct skip_graph *result;
+	struct skip_units units; /* of the dense graph */
 	struct network dense, pruned;
 	struct consumer *consumer;
 	int n_sub, width; /* sub-layers, D */
@@ -116,42 +118,25 @@ static bool pools_first_row(const struct skip_graph *graph)
 	return false;
 }
 
-/* Gives the result graph its own float copy of a tensor. */
-static enum skip_status own_tensor(struct skip_graph *graph, int index, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_tensor *own = NULL;
-	if (index == SKIP_NONE) return SKIP_OK;
-	const struct skip_tensor *old = graph->tensors[index];
-	SKIP_TRY(skip_tensor_create(old->name, SKIP_F32, old->rank, old->dim, &own, err));
-	skip_tensor_to_f32(old, skip_tensor_f32(own));
-	own->trained = old->trained;
-	skip_graph_set_tensor(graph, index, own);
-cleanup:
-	skip_tensor_unref(own);
-	return status;
-}
-
 static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_units units = {0}, mine = {0};
+	struct skip_units mine = {0};
 	int last_layer = 0;
 	bool first_row = pools_first_row(dense);
-	SKIP_TRY(skip_units_find(dense, &units, err));
 	SKIP_TRY(skip_units_find(c->result, &mine, err));
-	c->dense.sub = skip_alloc_zeroed(units.n_groups, sizeof(*c->dense.sub));
-	c->pruned.sub = skip_alloc_zeroed(units.n_groups, sizeof(*c->pruned.sub));
-	c->consumer = skip_alloc_zeroed(units.n_groups, sizeof(*c->consumer));
+	c->dense.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->dense.sub));
+	c->pruned.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->pruned.sub));
+	c->consumer = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->consumer));
 	if (!c->dense.sub || !c->pruned.sub || !c->consumer) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", units.n_groups);
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", c->units.n_groups);
 		goto cleanup;
 	}
-	for (size_t g = 0; g < units.n_groups; g++) {
-		if (units.group[g].layer > last_layer) last_layer = units.group[g].layer;
+	for (size_t g = 0; g < c->units.n_groups; g++) {
+		if (c->units.group[g].layer > last_layer) last_layer = c->units.group[g].layer;
 	}
-	for (size_t g = 0; g < units.n_groups; g++) {
-		const struct skip_unit_group *group = &units.group[g];
+	for (size_t g = 0; g < c->units.n_groups; g++) {
+		const struct skip_unit_group *group = &c->units.group[g];
 		if (group->kind == SKIP_UNIT_QK) continue; /* no linear consumer */
 		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
 			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
@@ -161,13 +146,12 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 		}
 		SKIP_TRY(find_pruned(c, &mine, dense, group, c->n_sub, err));
 		c->consumer[c->n_sub].pooled = first_row && group->layer == last_layer;
-		SKIP_TRY(own_tensor(c->result, c->consumer[c->n_sub].weight, err));
-		SKIP_TRY(own_tensor(c->result, c->consumer[c->n_sub].bias, err));
+		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].weight, err));
+		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].bias, err));
 		c->n_sub++;
 	}
 cleanup:
 	skip_units_deinit(&mine);
-	skip_units_deinit(&units);
 	return status;
 }
 
@@ -410,17 +394,21 @@ static void compensation_deinit(struct compensation *c)
 	skip_free(c->in);
 	skip_free(c->target);
 	skip_dataset_deinit(&c->rows);
+	skip_units_deinit(&c->units);
 	skip_graph_destroy(c->result);
 }
 
 static enum skip_status compensate(struct compensation *c, struct skip_device *device, const struct skip_graph *dense,
-				   const struct skip_dataset *calibration, struct skip_err *err)
+				   const struct skip_keep *keep, const struct skip_dataset *calibration, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	SKIP_TRY(skip_units_find(dense, &c->units, err));
 	SKIP_TRY(find_sublayers(c, dense, err));
 	if (c->n_sub == 0) return SKIP_OK;
 	SKIP_TRY(choose_rows(c, calibration, err));
 	SKIP_TRY(pack_rows(c, err));
+	if (c->options->mode == SKIP_COMPENSATE_LS)
+		SKIP_TRY(skip_refit_qk(device, dense, &c->units, keep, c->packer, c->n_batches, c->options->damping, c->result, err));
 	SKIP_TRY(open_network(&c->dense, device, dense, c->n_sub, false, err));
 	SKIP_TRY(open_network(&c->pruned, device, c->result, c->n_sub, true, err));
 	SKIP_TRY(alloc_streams(c, err));
@@ -437,7 +425,7 @@ cleanup:
 }
 
 enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
-				       const struct skip_dataset *calibration, const struct skip_compensate_options *options,
+				       const struct skip_keep *keep, const struct skip_dataset *calibration, const struct skip_compensate_options *options,
 				       const struct skip_progress *progress, struct skip_graph **out, double *seconds, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -446,7 +434,7 @@ enum skip_status skip_compensate_graph(struct skip_device *device, const struct 
 	if (options->mode != SKIP_COMPENSATE_NONE && (options->rows < 1 || calibration->n_rows == 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "compensation needs rows to calibrate on");
 	SKIP_TRY(skip_graph_copy(pruned, &c.result, err));
-	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, calibration, err));
+	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, keep, calibration, err));
 	*out = c.result;
 	c.result = NULL;
 	if (seconds) *seconds = skip_clock_seconds() - start;

@@ -105,7 +105,7 @@ static enum skip_status make_candidate(struct skip_prober *p, double rate, struc
 	const struct skip_progress inside = { .report = report_as_search, .context = p };
 	SKIP_TRY(skip_select_rate(p->dense, p->units, p->scores, p->options->kinds, rate, &candidate->keep, &point->removed, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &candidate->keep, &cut, err));
-	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, p->train, &p->options->compensate, &inside, &candidate->graph,
+	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, &candidate->keep, p->train, &p->options->compensate, &inside, &candidate->graph,
 				       &seconds, err));
 	p->compensate_seconds += seconds;
 cleanup:

@@ -22,7 +22,7 @@ void skip_prune_defaults(struct skip_prune_options *options)
 	    .rate = -1,
 	    .margin = 1,
 	    .search = "binary",
-	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 768},
+	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = INT32_MAX},
 	};
 	skip_tune_defaults(&options->retune);
 	options->retune.lr /= RETUNE_RATES;

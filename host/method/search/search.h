@@ -36,13 +36,14 @@ double skip_select_largest(const struct skip_graph *graph, const struct skip_uni
 struct skip_compensate_options {
 	enum skip_compensate mode;
 	double damping; /* 1e-2 of the mean diagonal */
-	int rows;	/* calibration sentences, 768 */
+	int rows;	/* most calibration sentences; no more than 32,768 tokens of them are taken */
 	uint64_t seed;
 };
 /* Asymmetric, bottom-up (docs/method.md 6): refits the consumers (W_O, W_2 and biases) of `pruned` so that its residual stream follows
- * `dense`'s. Gives a new graph with its own consumer tensors. Both graphs canonical with the same layers. Seconds in *seconds. */
+ * `dense`'s; LS also what makes queries and keys, where qk dims went. `keep` is what made `pruned` from `dense`. Gives a new graph with
+ * tensors of its own where it was refitted. Both graphs canonical with the same layers. Seconds in *seconds. */
 enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
-				       const struct skip_dataset *calibration, const struct skip_compensate_options *options,
+				       const struct skip_keep *keep, const struct skip_dataset *calibration, const struct skip_compensate_options *options,
 				       const struct skip_progress *progress, struct skip_graph **out, double *seconds,
 				       struct skip_err *err);
 
