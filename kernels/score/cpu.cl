@@ -42,9 +42,11 @@ __kernel __attribute__((reqd_work_group_size(SKIP_SCORE_GROUP))) void SKIP_SCORE
 	const uint end = min(start + SKIP_SCORE_BLOCK, (uint)SKIP_SCORE_COLS);
 	const uint tokens = (uint)(offset[b + 1] - offset[b]);
 	const uint first = SKIP_SCORE_ROWS_B ? b : (uint)offset[b], rows = SKIP_SCORE_ROWS_B ? 1 : tokens;
+	/* the search for the largest starts below every number; rows left out count as zeros */
+	const float lowest = SKIP_SCORE_MAX > SKIP_SCORE_ABS ? -INFINITY : 0.0f;
 	for (uint from = start; from < end; from += SKIP_SCORE_VEC) {
 		const uint col = min(from, (uint)(SKIP_SCORE_COLS - SKIP_SCORE_VEC));
-		SKIP_SCORE_F sum = (SKIP_SCORE_F)(SKIP_SCORE_MAX && !SKIP_SCORE_ABS && rows == tokens ? -INFINITY : 0.0f);
+		SKIP_SCORE_F sum = (SKIP_SCORE_F)(rows == tokens ? lowest : 0.0f);
 		for (uint row = first; row < first + rows; row++) {
 			const uint i = row * SKIP_SCORE_COLS + col;
 			SKIP_SCORE_F product = SKIP_SCORE_LOAD(0, h + i) * SKIP_SCORE_LOAD(0, dh + i);

@@ -32,7 +32,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_SCORE_GROUP))) void SKIP_SCORE
 	if (col >= SKIP_SCORE_COLS) return;
 	const uint tokens = (uint)(offset[b + 1] - offset[b]);
 	const uint first = SKIP_SCORE_ROWS_B ? b : (uint)offset[b], rows = SKIP_SCORE_ROWS_B ? 1 : tokens;
-	float sum = SKIP_SCORE_MAX && !SKIP_SCORE_ABS && rows == tokens ? -INFINITY : 0.0f;
+	/* the search for the largest starts below every number; rows left out count as zeros */
+	const float lowest = SKIP_SCORE_MAX > SKIP_SCORE_ABS ? -INFINITY : 0.0f;
+	float sum = rows == tokens ? lowest : 0.0f;
 	for (uint row = first; row < first + rows; row++) {
 		float product = h[row * SKIP_SCORE_COLS + col] * dh[row * SKIP_SCORE_COLS + col];
 		if (SKIP_SCORE_ABS) product = fabs(product);

@@ -29,24 +29,40 @@ static enum skip_status make_key(const struct skip_cl *cl, const char *text, con
 	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a cache key");
 }
 
+/* The build log from its first word on, NULL when there is none; the caller frees *memory. */
+static const char *read_log(const struct skip_cl *cl, cl_program program, char **memory)
+{
+	size_t size = 0;
+	*memory = NULL;
+	if (clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) != CL_SUCCESS || size == 0) return NULL;
+	char *log = *memory = skip_alloc_zeroed(size + 1, 1);
+	if (!log || clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS) return NULL;
+	log += strspn(log, " \n\r\t");
+	return *log ? log : NULL;
+}
+
 /* Fills `err` with the first lines of the build log. */
 static enum skip_status build_failure(const struct skip_cl *cl, cl_program program, const char *name, cl_int code, struct skip_err *err)
 {
-	size_t size = 0;
-	char *log = NULL;
-	if (clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) == CL_SUCCESS && size > 0) {
-		log = skip_alloc_zeroed(size + 1, 1);
-		if (log && clGetProgramBuildInfo(program, cl->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS) log[0] = '\0';
-	}
-	const char *text = log && log[strspn(log, " \n\r\t")] ? log + strspn(log, " \n\r\t") : "(empty build log)";
+	char *memory;
+	const char *log = read_log(cl, program, &memory), *text = log ? log : "(empty build log)";
 	int length = 0;
 	for (int lines = 0; text[length] && length < 800; length++) {
 		if (text[length] == '\n' && ++lines == 8) break;
 	}
 	skip_err_set(err, SKIP_ERR_DEVICE, "program %s does not build: %s (%d)\n%.*s", name, skip_cl_code_name(code), code, length, text);
 	if (err) err->cl_code = code;
-	skip_free(log);
+	skip_free(memory);
 	return SKIP_ERR_DEVICE;
+}
+
+/* What the compiler had to say of a program that it built: emitted text should leave it nothing. */
+static void log_warnings(const struct skip_cl *cl, cl_program program, const char *name)
+{
+	char *memory;
+	const char *log = read_log(cl, program, &memory);
+	if (log) skip_log(SKIP_LOG_DEBUG, "build log of %s: %s", name, log);
+	skip_free(memory);
 }
 
 /* A program from a stored binary, or NULL: whatever is wrong with a binary, the source still builds. */
@@ -94,6 +110,7 @@ enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, con
 			status = build_failure(cl, made->program, name, code, err);
 			goto cleanup;
 		}
+		log_warnings(cl, made->program, name);
 	}
 	*out = made;
 	made = NULL;

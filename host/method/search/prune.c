@@ -7,6 +7,8 @@
 #include "method/search/prober.h"
 #include "method/search/search.h"
 #include <math.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #define SPEED_PROBES 6
 #define SPEED_NARROW 0.02 /* bracket of rates that ends the search for a speed-up */
@@ -131,6 +133,17 @@ cleanup:
 	return status;
 }
 
+/* The last word of the search is what it settled on, not its last probe. */
+static void report_choice(const struct skip_prober *prober, const struct skip_candidate *chosen)
+{
+	char note[64] = "nothing accepted";
+	if (chosen->point < prober->n_trace) {
+		const struct skip_probe_point *point = &prober->trace[chosen->point];
+		snprintf(note, sizeof(note), "%.1f %% removed, drop %.1f on dev", 100 * point->removed, point->paired.drop);
+	}
+	skip_progress_report(prober->progress, "search", (int64_t)prober->n_trace, (int64_t)prober->n_trace, note);
+}
+
 /* ---- re-tuning */
 
 /* Distils the dense network into prompt and head; the selection rows decide whether anything changes. */
@@ -228,6 +241,7 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 	SKIP_TRY(skip_prober_init(&prober, err));
 	SKIP_TRY(find_candidate(&prober, err));
 	SKIP_TRY(take_candidate(&prober, &candidate, &met, err));
+	report_choice(&prober, &candidate);
 	result.search_seconds = skip_clock_seconds() - start - prober.compensate_seconds;
 	start = skip_clock_seconds();
 	if (options->retune_epochs > 0 && candidate.logits) SKIP_TRY(retune(&prober, &candidate, err));
