@@ -1,0 +1,180 @@
+/* Whole networks on a device against float64: the shrunk network is the masked one, and gradients are gradients. */
+#include "base/alloc.h"
+#include "device/session.h"
+#include "graph/pass.h"
+#include "graph/toy_graph.h"
+#include "open_device.h"
+
+#define WITHIN 1e-4 /* of the largest number compared */
+
+static const int lengths[] = {1, 7, 61, 2};
+
+static struct toy_options network_options(int prefix, int pool)
+{
+	struct toy_options options = toy_defaults();
+	options.prefix = prefix;
+	options.pool = pool;
+	options.dtype = SKIP_F32;
+	return options;
+}
+
+/* max |got - want| over the largest |want| */
+static double off(const float *got, const double *want, size_t n)
+{
+	double worst = 0, scale = 0;
+	for (size_t i = 0; i < n; i++) {
+		worst = fmax(worst, fabs(got[i] - want[i]));
+		scale = fmax(scale, fabs(want[i]));
+	}
+	cr_assert_gt(scale, 1e-6, "nothing to compare");
+	return worst / scale;
+}
+
+struct network_case {
+	char profile[16]; /* no pointer: parameters go to another process */
+	int prefix, pool;
+	unsigned removal;
+};
+
+ParameterizedTestParameters(network, shrunk_on_the_device_equals_masked)
+{
+	static struct network_case all[] = {
+	    {"auto", 0, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK},
+	    {"auto", 20, SKIP_POOL_CLS, TOY_FFN},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_V},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_QK},
+	    {"auto", 0, SKIP_POOL_CLS, TOY_HEADS},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_NO_FFN},
+	    {"auto", 20, SKIP_POOL_CLS, TOY_NO_ATTENTION},
+	    {"auto", 0, SKIP_POOL_MEAN, TOY_NOTHING_LEFT},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION},
+	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS},
+	    {"generic", 0, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_NO_ATTENTION},
+	};
+	return cr_make_param_array(struct network_case, all, sizeof(all) / sizeof(all[0]));
+}
+
+/* The fused shrunk network's logits from the device, to free. */
+static float *device_logits(struct skip_device *device, const struct skip_graph *graph, const struct skip_batch *batch)
+{
+	struct skip_err err;
+	struct skip_graph *live = NULL, *fused = NULL;
+	struct skip_session *session = NULL;
+	int logits = skip_graph_find_value(graph, "logits");
+	float *out = malloc((size_t)batch->n_seqs * (size_t)graph->values[logits].cols * sizeof(*out));
+	CHECK_OK(skip_pass_dead(graph, &logits, 1, &live, &err));
+	CHECK_OK(skip_pass_fuse(live, false, &logits, 1, &fused, &err));
+	CHECK_OK(skip_session_open(device, fused, &logits, 1, false, &session, &err));
+	CHECK_OK(skip_session_run(session, batch, logits, out, &err));
+	skip_session_destroy(session);
+	skip_graph_destroy(fused);
+	skip_graph_destroy(live);
+	return out;
+}
+
+ParameterizedTest(struct network_case *c, network, shrunk_on_the_device_equals_masked)
+{
+	struct skip_err err;
+	struct skip_units units;
+	struct skip_graph *masked = NULL, *shrunk = NULL;
+	struct test_device device = open_device(c->profile);
+	struct toy_options options = network_options(c->prefix, c->pool);
+	struct skip_graph *graph = toy_graph(&options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	struct skip_keep keep = toy_keep(&units, c->removal, 5);
+	CHECK_OK(skip_pass_mask(graph, &units, &keep, &masked, &err));
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &shrunk, &err));
+	size_t n;
+	double *want = toy_run(masked, &batch.batch, "logits", &n);
+	float *got = device_logits(device.device, shrunk, &batch.batch);
+	double worst = off(got, want, n);
+	cr_assert_leq(worst, WITHIN, "shrunk on the device and masked in float64 differ by %g", worst);
+	free(got);
+	free(want);
+	skip_graph_destroy(shrunk);
+	skip_graph_destroy(masked);
+	skip_keep_deinit(&keep);
+	skip_units_deinit(&units);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+	close_device(&device);
+}
+
+ParameterizedTestParameters(network, gradients_on_the_device)
+{
+	static struct network_case all[] = {
+	    {"auto", 20, SKIP_POOL_MEAN, 0},
+	    {"auto", 1, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS},
+	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V},
+	};
+	return cr_make_param_array(struct network_case, all, sizeof(all) / sizeof(all[0]));
+}
+
+/* The gradient graph of all trained tensors; wanted[0] is logits, then one value per trained tensor. */
+static struct skip_backward training_graph(const struct skip_graph *graph, int *wanted, size_t *n_wanted)
+{
+	struct skip_err err;
+	struct skip_graph *fused = NULL;
+	struct skip_backward backward = {0};
+	wanted[0] = skip_graph_find_value(graph, "logits");
+	CHECK_OK(skip_pass_fuse(graph, true, wanted, 1, &fused, &err));
+	CHECK_OK(skip_pass_backward(fused, wanted[0], NULL, 0, &backward, &err));
+	*n_wanted = 1;
+	for (size_t t = 0; t < backward.graph->n_tensors; t++) {
+		if (backward.graph->tensors[t]->trained) wanted[(*n_wanted)++] = backward.grad_of_tensor[t];
+	}
+	skip_graph_destroy(fused);
+	return backward;
+}
+
+ParameterizedTest(struct network_case *c, network, gradients_on_the_device)
+{
+	struct skip_err err;
+	struct skip_units units;
+	struct skip_graph *small = NULL;
+	struct skip_session *session = NULL;
+	struct skip_ref_result truth;
+	int wanted[64];
+	size_t n_wanted;
+	struct test_device device = open_device(c->profile);
+	struct toy_options options = network_options(c->prefix, c->pool);
+	struct skip_graph *graph = toy_graph(&options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	struct skip_keep keep = toy_keep(&units, c->removal, 5);
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &small, &err));
+	struct skip_backward backward = training_graph(small, wanted, &n_wanted);
+	cr_assert_gt(n_wanted, 2);
+	double seed64[4 * 16];
+	float seed[4 * 16];
+	struct skip_rng rng;
+	skip_rng_init(&rng, 9, "seed");
+	cr_assert_leq(options.classes, 16);
+	for (int i = 0; i < 4 * options.classes; i++) seed64[i] = seed[i] = (float)skip_rng_normal(&rng);
+	struct skip_ref_input input = {backward.seed, seed64};
+	CHECK_OK(skip_reference_run(backward.graph, &batch.batch, &input, 1, 0, &truth, &err));
+	CHECK_OK(skip_session_open(device.device, backward.graph, wanted, n_wanted, false, &session, &err));
+	CHECK_OK(skip_session_set_batch(session, &batch.batch, &err));
+	CHECK_OK(skip_session_enqueue(session, 0, backward.n_forward, 0, &err));
+	CHECK_OK(skip_session_write(session, backward.seed, seed, &err));
+	CHECK_OK(skip_session_enqueue(session, backward.n_forward, backward.graph->n_nodes, 0, &err));
+	for (size_t w = 0; w < n_wanted; w++) {
+		const struct skip_value *value = &skip_session_graph(session)->values[wanted[w]];
+		size_t n = (size_t)skip_value_rows(value, &batch.batch) * (size_t)value->cols;
+		float *got = malloc(n * sizeof(*got));
+		CHECK_OK(skip_session_read(session, wanted[w], got, &err));
+		double worst = off(got, truth.data[wanted[w]], n);
+		cr_assert_leq(worst, WITHIN, "%s is off by %g", value->name, worst);
+		free(got);
+	}
+	skip_session_destroy(session);
+	skip_reference_free(&truth);
+	skip_backward_deinit(&backward);
+	skip_graph_destroy(small);
+	skip_keep_deinit(&keep);
+	skip_units_deinit(&units);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+	close_device(&device);
+}
