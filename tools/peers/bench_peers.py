@@ -39,10 +39,9 @@ def bert_base(model, folder):
     torch.manual_seed(0)
     vocabulary = json.load(open(model + "/config.json"))["vocab_size"]
     BertModel(BertConfig(vocab_size=vocabulary), add_pooling_layer=False).save_pretrained(folder)
-    for name in os.listdir(model):
-        if name not in ("model.safetensors", "config.json", "pytorch_model.bin"):
-            source = os.path.join(model, name)
-            (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, os.path.join(folder, name))
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if os.path.exists(os.path.join(model, name)):
+            shutil.copy(os.path.join(model, name), os.path.join(folder, name))
     return folder
 
 
