@@ -3,7 +3,10 @@
  */
 #include "cli/cut.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
+#include "graph/pass.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +49,8 @@ cleanup:
 
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
 				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
-				  const struct skip_cli_skill *skill, const struct skip_progress *progress, struct skip_cli_cut *out,
-				  struct skip_err *err)
+				  const struct skip_cli_skill *skill, enum skip_precision precision, const struct skip_progress *progress,
+				  struct skip_cli_cut *out, struct skip_err *err)
 {
 	enum skip_status status;
 	memset(out, 0, sizeof(*out));
@@ -57,8 +60,10 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	else
 		SKIP_TRY(skip_attribute(device, dense, &out->units, train, &skill->options, progress, &out->scores, err));
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &prune->options, progress, &out->result, err));
+	out->precision = precision;
+	SKIP_TRY(skip_pass_precision(out->result.graph, precision, &out->graph, err));
 	skip_progress_report(progress, "measure", 0, 1, "");
-	SKIP_TRY(measure(device, dense, out->result.graph, timing, &out->speed, err));
+	SKIP_TRY(measure(device, dense, out->graph, timing, &out->speed, err));
 	skip_progress_report(progress, "measure", 1, 1, "");
 cleanup:
 	if (status != SKIP_OK) skip_cli_cut_deinit(out);
@@ -67,10 +72,29 @@ cleanup:
 
 void skip_cli_cut_deinit(struct skip_cli_cut *cut)
 {
+	skip_graph_destroy(cut->graph);
 	skip_prune_result_deinit(&cut->result);
 	skip_scores_deinit(&cut->scores);
 	skip_units_deinit(&cut->units);
 	memset(cut, 0, sizeof(*cut));
+}
+
+enum skip_status skip_cli_cut_evaluate(struct skip_device *device, const struct skip_graph *dense, const struct skip_cli_cut *cut, const char *split,
+				       const struct skip_dataset *held, struct skip_cli_outcome *out, struct skip_err *err)
+{
+	enum skip_status status;
+	float *dense_logits = NULL, *logits = NULL;
+	int classes = dense->values[skip_graph_find_value(dense, "logits")].cols;
+	out->split = split;
+	SKIP_TRY(skip_cli_evaluate(device, dense, held, &dense_logits, &out->dense, err));
+	SKIP_TRY(skip_cli_evaluate(device, cut->graph, held, &logits, &out->pruned, err));
+	skip_paired_compute(dense_logits, logits, held->label, held->n_rows, classes, &out->paired);
+	out->pruned_f32 = out->pruned;
+	if (cut->precision != SKIP_PRECISION_F32) SKIP_TRY(skip_cli_evaluate(device, cut->result.graph, held, NULL, &out->pruned_f32, err));
+cleanup:
+	skip_free(dense_logits);
+	skip_free(logits);
+	return status;
 }
 
 json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
@@ -87,6 +111,8 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 	json_object_set_new(record, "latency", json_pack("{s:f, s:f, s:f, s:f, s:f}", "tokens", cut->speed.tokens, "dense_ms", cut->speed.dense_ms, "pruned_ms",
 							  cut->speed.pruned_ms, "dense_packed_ms", cut->speed.dense_packed_ms, "pruned_packed_ms",
 							  cut->speed.pruned_packed_ms));
+	json_object_set_new(record, "dtype", json_string(skip_precision_names[cut->precision]));
+	if (cut->precision != SKIP_PRECISION_F32) json_object_set_new(record, "pruned_f32", skip_record_metrics(outcome->split, &outcome->pruned_f32));
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
 	json_object_set_new(record, "samples", json_integer(cut->scores.samples));
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
@@ -102,6 +128,7 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	printf("%-9s%8s %9s   (%s, %zu rows)\n", "", "dense", "pruned", outcome->split, outcome->dense.n);
 	printf("%-9s%8.3f %9.3f   (drop %.1f +- %.1f", "accuracy", outcome->dense.accuracy, outcome->pruned.accuracy, outcome->paired.drop, outcome->paired.drop_se);
 	if (margin >= 0) printf(", margin %.1f on dev", margin);
+	if (cut->precision != SKIP_PRECISION_F32) printf("; pruned in %s, %.3f in f32", skip_precision_names[cut->precision], outcome->pruned_f32.accuracy);
 	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));
 	printf("%-9s%5.2f ms %6.2f ms   (batch 1, %.0f tokens)  %.2fx\n", "latency", speed->dense_ms, speed->pruned_ms, speed->tokens,
 	       speed->dense_ms / speed->pruned_ms);

@@ -13,22 +13,27 @@ struct skip_cli_speed {
 struct skip_cli_cut {
 	struct skip_units units;
 	struct skip_scores scores;
-	struct skip_prune_result result;
+	struct skip_prune_result result; /* in float32 */
+	struct skip_graph *graph;        /* what is kept: the result in the type asked for */
+	enum skip_precision precision;
 	struct skip_cli_speed speed;
 };
-/* Scores (or reads prune->scores), searches and cuts, then measures dense and pruned interleaved on `timing` rows. */
+/* Scores (or reads prune->scores), searches and cuts in float32, then measures dense and what is kept interleaved on `timing` rows. */
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
 				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
-				  const struct skip_cli_skill *skill, const struct skip_progress *progress, struct skip_cli_cut *out,
+				  const struct skip_cli_skill *skill, enum skip_precision precision, const struct skip_progress *progress, struct skip_cli_cut *out,
 				  struct skip_err *err);
 void skip_cli_cut_deinit(struct skip_cli_cut *cut);
 
 /* What both verbs print and record: dense{}, pruned{}, drop, drop_se, speedup_measured, removed_*_percent, latency{}, trace[], layers[], ... */
 struct skip_cli_outcome {
 	const char *split; /* "test" or "dev" */
-	struct skip_metrics dense, pruned;
+	struct skip_metrics dense, pruned; /* pruned in its type, dense in float32 */
+	struct skip_metrics pruned_f32;
 	struct skip_paired paired;
 };
+enum skip_status skip_cli_cut_evaluate(struct skip_device *device, const struct skip_graph *dense, const struct skip_cli_cut *cut, const char *split,
+				       const struct skip_dataset *held, struct skip_cli_outcome *out, struct skip_err *err);
 json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
 			    struct skip_err *err);
 void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin);

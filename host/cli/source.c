@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "graph/op.h"
+#include "graph/pass.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -65,8 +67,51 @@ void skip_cli_close_model(struct skip_cli_model *model)
 	skip_labels_deinit(&model->labels);
 	if (!model->package) skip_tokenizer_close(model->tokenizer);
 	skip_package_close(model->package);
+	skip_graph_destroy(model->chosen);
 	skip_model_deinit(&model->checkpoint);
 	memset(model, 0, sizeof(*model));
+}
+
+enum skip_precision skip_cli_precision(const struct skip_graph *graph)
+{
+	for (size_t i = 0; i < graph->n_nodes; i++)
+		if (!strcmp(graph->nodes[i].op->name, "linear") && graph->nodes[i].layer != SKIP_NONE) return graph->nodes[i].attrs.linear.precision;
+	return SKIP_PRECISION_F32;
+}
+
+enum skip_status skip_cli_set_precision(struct skip_cli_model *model, enum skip_precision precision, struct skip_err *err)
+{
+	struct skip_graph *made = NULL;
+	if (skip_cli_precision(model->graph) == precision) return SKIP_OK;
+	enum skip_status status = skip_pass_precision(model->graph, precision, &made, err);
+	if (status != SKIP_OK) return status;
+	skip_graph_destroy(model->chosen);
+	model->graph = model->chosen = made;
+	return SKIP_OK;
+}
+
+enum skip_status skip_cli_dtype(const struct skip_cli_common *common, enum skip_precision *out, struct skip_err *err)
+{
+	int choice = SKIP_PRECISION_F32;
+	enum skip_status status = common->dtype ? skip_cli_choice("--dtype", common->dtype, skip_precision_names, &choice, err) : SKIP_OK;
+	*out = (enum skip_precision)choice;
+	return status;
+}
+
+enum skip_status skip_cli_apply_dtype(const struct skip_cli_common *common, struct skip_cli_model *model, struct skip_err *err)
+{
+	enum skip_precision precision;
+	if (!common->dtype) return SKIP_OK;
+	enum skip_status status = skip_cli_dtype(common, &precision, err);
+	return status == SKIP_OK ? skip_cli_set_precision(model, precision, err) : status;
+}
+
+enum skip_status skip_cli_only_dtype(const struct skip_cli_common *common, enum skip_precision precision, const char *why, struct skip_err *err)
+{
+	enum skip_precision asked;
+	enum skip_status status = skip_cli_dtype(common, &asked, err);
+	if (status != SKIP_OK || !common->dtype || asked == precision) return status;
+	return skip_err_set(err, SKIP_ERR_USAGE, "--dtype %s: %s", common->dtype, why);
 }
 
 enum skip_status skip_cli_need_classes(const struct skip_cli_model *model, struct skip_err *err)
@@ -83,9 +128,9 @@ void skip_cli_tokenizer_folder(const struct skip_cli_model *model, char *out, si
 enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err)
 {
 	memset(out, 0, sizeof(*out));
-	if (common->dtype && strcmp(common->dtype, "f32"))
-		return skip_err_set(err, SKIP_ERR_USAGE, "--dtype %s is not supported; f32 is", common->dtype);
-	enum skip_status status = skip_profiles_load(NULL, &out->profiles, err);
+	enum skip_precision precision;
+	enum skip_status status = skip_cli_dtype(common, &precision, err);
+	if (status == SKIP_OK) status = skip_profiles_load(NULL, &out->profiles, err);
 	if (status == SKIP_OK) status = skip_device_open(out->profiles, common->device, (int)common->threads, &out->device, err);
 	if (status != SKIP_OK) skip_cli_close_device(out);
 	return status;

@@ -13,13 +13,23 @@ struct skip_cli_model {
 	struct skip_package *package;        /* NULL for a checkpoint folder */
 	struct skip_model checkpoint;        /* zeroed for a package */
 	struct skip_tokenizer *tokenizer;    /* borrowed from the package, or own */
-	const struct skip_graph *graph;      /* borrowed */
+	const struct skip_graph *graph;      /* borrowed: of the package or checkpoint, or `chosen` */
+	struct skip_graph *chosen;           /* with another type of products, or NULL */
 	struct skip_labels labels;           /* count 0 where the model has no classes */
 	int max_length;                      /* tokens */
 };
 
 enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err);
 void skip_cli_close_model(struct skip_cli_model *model);
+/* The type of a graph's products; and another one. */
+enum skip_precision skip_cli_precision(const struct skip_graph *graph);
+enum skip_status skip_cli_set_precision(struct skip_cli_model *model, enum skip_precision precision, struct skip_err *err);
+/* --dtype: the type the model is run in. Without the option the model stays as it was saved. */
+enum skip_status skip_cli_apply_dtype(const struct skip_cli_common *common, struct skip_cli_model *model, struct skip_err *err);
+/* For verbs that have one type: SKIP_ERR_USAGE when --dtype asks for another; `why` says why not. */
+enum skip_status skip_cli_only_dtype(const struct skip_cli_common *common, enum skip_precision precision, const char *why, struct skip_err *err);
+/* The type --dtype names, float32 without the option. */
+enum skip_status skip_cli_dtype(const struct skip_cli_common *common, enum skip_precision *out, struct skip_err *err);
 /* Rows of the token embedding. */
 int skip_cli_vocabulary(const struct skip_graph *graph);
 /* SKIP_ERR_USAGE unless the model classifies ("logits"). */

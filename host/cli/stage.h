@@ -68,7 +68,7 @@ struct skip_cli_save {
 enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *device, const struct skip_cli_save *save, struct skip_err *err);
 
 /* Largest |logit difference| of a graph on this device from the known answers of a package; SKIP_ERR_VERIFY when there are none. */
-enum skip_status skip_cli_known_error(struct skip_device *device, const struct skip_package *package, double *worst, double *scale,
+enum skip_status skip_cli_known_error(struct skip_device *device, const struct skip_package *package, double *worst, double *allowed,
 				      struct skip_err *err);
 
 #endif

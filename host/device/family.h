@@ -69,6 +69,7 @@ void skip_launch_row0(struct skip_plan_launch *launch);
 void skip_launch_key(struct skip_plan_launch *launch);
 void skip_launch_global(struct skip_plan_launch *launch, int dim, enum skip_size size, int mul, int add, int div);
 void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int kernel, int tile);
+void skip_launch_split(struct skip_plan_launch *launch, int most); /* of a cover */
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err);
 /* The run-time size symbol of a value's rows (T or B; ONE with the fixed count in *fixed). */
 enum skip_size skip_value_size(const struct skip_graph *graph, int value, int *fixed);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/sha256.h"
 #include "graph/graph.h"
+#include <stdbool.h>
 
 enum skip_size { SKIP_SIZE_ONE, SKIP_SIZE_T, SKIP_SIZE_B, SKIP_SIZE_R, SKIP_SIZE_Q, SKIP_SIZE_COUNT };
 
@@ -45,8 +46,20 @@ enum skip_batch_data {
 enum skip_layout {
 	SKIP_LAYOUT_ROWS,   /* as the tensor, converted to float */
 	SKIP_LAYOUT_PANELS, /* [ceil(N/nr)][K][nr], zero columns after N; 64-byte aligned */
-	SKIP_LAYOUT_PADDED  /* a vector padded with zeros to a multiple of nr */
+	SKIP_LAYOUT_PADDED, /* a vector padded with zeros to a multiple of nr */
+	/*
+	 * Panels of 32-bit words that hold E numbers of one column, lowest first: [ceil(N/nr)][ceil(K/E)][nr], zeros after K and N. The integer
+	 * ones are followed in each panel by [nr] float scales of the columns (base/quant.h) and [nr] int32 starts of their sums.
+	 */
+	SKIP_LAYOUT_BF16X2, /* bfloat16 */
+	SKIP_LAYOUT_S8X4,   /* int8, to be multiplied by x + 128; starts are -128 sum_k w */
+	SKIP_LAYOUT_S16X2,  /* int8 in 16 bits; starts are zero */
+	SKIP_LAYOUT_COUNT
 };
+/* Numbers in a word of the layout; 0 for layouts of floats. And words beside the weights, per column. */
+int skip_layout_per_word(enum skip_layout layout);
+int skip_layout_side(enum skip_layout layout);
+bool skip_layout_is_panels(enum skip_layout layout);
 
 struct skip_plan_buffer {
 	char name[SKIP_NAME];
@@ -98,6 +111,8 @@ struct skip_plan_launch {
 		int kernel, tile;
 	} cover[SKIP_LAUNCH_MAX_COVER];
 	int n_cover;
+	/* Not 0: dimension 1 of a piece may be cut into any number of work-items up to this; run/ takes few where the rows alone keep the device busy. */
+	int split;
 	double macs_per_row; /* of cover_rows or T, for bench --layers */
 };
 

@@ -8,6 +8,8 @@
 
 enum skip_act { SKIP_ACT_NONE, SKIP_ACT_GELU, SKIP_ACT_GELU_TANH, SKIP_ACT_RELU, SKIP_ACT_TANH };
 enum skip_pool { SKIP_POOL_MEAN, SKIP_POOL_CLS };
+/* Type in which products are taken; sums are float32, int32 for INT8. */
+enum skip_precision { SKIP_PRECISION_F32, SKIP_PRECISION_BF16, SKIP_PRECISION_INT8, SKIP_PRECISION_COUNT };
 enum skip_reduce { SKIP_REDUCE_SUM, SKIP_REDUCE_MAX, SKIP_REDUCE_MEAN, SKIP_REDUCE_ABSMAX };
 
 struct skip_attrs_embed {
@@ -19,6 +21,8 @@ struct skip_attrs_layernorm {
 struct skip_attrs_linear {
 	enum skip_act act; /* applied to X W^T + b, before the residual is added */
 	int transpose;     /* 1: Y = X W, W [in][out]; used by gradients */
+	/* What X and W are rounded to before they are multiplied: INT8 with one scale per row of X and one per output (base/quant.h) */
+	enum skip_precision precision;
 };
 struct skip_attrs_act {
 	enum skip_act kind;

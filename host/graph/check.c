@@ -36,7 +36,7 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 			float real;
 			memcpy(&real, at, sizeof(real));
 			if (!isfinite(real)) return skip_err_set(err, SKIP_ERR_INPUT, "attribute %s is not a finite number", desc->name);
-		} else if (desc->type == SKIP_ATTR_ENUM) {
+		} else if (desc->names) {
 			int names = 0, choice;
 			memcpy(&choice, at, sizeof(choice));
 			while (desc->names[names]) names++;

@@ -64,7 +64,7 @@ static json_t *attrs_json(const struct skip_node *node)
 		} else {
 			int integer;
 			memcpy(&integer, at, sizeof(integer));
-			value = desc->type == SKIP_ATTR_ENUM ? json_string(desc->names[integer]) : json_integer(integer);
+			value = desc->names ? json_string(desc->names[integer]) : json_integer(integer);
 		}
 		ok = json_object_set_new(attrs, desc->name, value) == 0;
 	}
@@ -256,6 +256,8 @@ cleanup:
 	return status;
 }
 
+static bool left_off(const json_t *attrs, const struct skip_attr_desc *desc) { return desc->type == SKIP_ATTR_LATE_ENUM && !json_object_get(attrs, desc->name); }
+
 static enum skip_status read_node(const json_t *object, struct skip_graph *graph, struct skip_err *err)
 {
 	struct skip_node node = {.layer = SKIP_NONE};
@@ -276,10 +278,13 @@ static enum skip_status read_node(const json_t *object, struct skip_graph *graph
 	SKIP_TRY(read_indices(object, "out", graph->n_values, SKIP_NODE_MAX_OUT, out, &node.n_out, err));
 	if (node.n_out == 0) return skip_err_set(err, SKIP_ERR_INPUT, "out is empty");
 	SKIP_TRY(skip_json_object(object, "attrs", &attrs, err));
-	if (json_object_size(attrs) != node.op->n_attrs)
-		return skip_err_set(err, SKIP_ERR_INPUT, "op %s has %zu attributes, found are %zu", name, node.op->n_attrs,
-		                    json_object_size(attrs));
-	for (size_t a = 0; a < node.op->n_attrs; a++) SKIP_TRY(read_attr(attrs, &node.op->attrs[a], &node.attrs, err));
+	size_t wanted = 0;
+	for (size_t a = 0; a < node.op->n_attrs; a++) wanted += !left_off(attrs, &node.op->attrs[a]);
+	if (json_object_size(attrs) != wanted)
+		return skip_err_set(err, SKIP_ERR_INPUT, "op %s has %zu attributes, found are %zu", name, wanted, json_object_size(attrs));
+	for (size_t a = 0; a < node.op->n_attrs; a++) {
+		if (!left_off(attrs, &node.op->attrs[a])) SKIP_TRY(read_attr(attrs, &node.op->attrs[a], &node.attrs, err));
+	}
 	SKIP_TRY(skip_graph_add_node(graph, &node, NULL, out, err));
 cleanup:
 	return status;

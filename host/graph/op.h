@@ -30,13 +30,14 @@
 #include "base/batch.h"
 #include "graph/graph.h"
 
-enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM };
+/* LATE_ENUM: an ENUM that older files do not have; left off, it is its first name. */
+enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM, SKIP_ATTR_LATE_ENUM };
 
 struct skip_attr_desc {
 	const char *name;
 	enum skip_attr_type type;
 	size_t offset;             /* in union skip_attrs */
-	const char *const *names;  /* SKIP_ATTR_ENUM: NULL-terminated */
+	const char *const *names;  /* of enums, NULL-terminated */
 };
 
 /* What the float64 reference of an op sees: matrices in double. Absent optional inputs and params are NULL. */

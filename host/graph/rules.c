@@ -9,6 +9,7 @@
 #include <string.h>
 
 const char *const skip_act_names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh", NULL};
+const char *const skip_precision_names[] = {"f32", "bf16", "int8", NULL};
 
 const struct skip_value *skip_rule_in(const struct skip_graph *graph, const struct skip_node *node, int i)
 {

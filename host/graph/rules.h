@@ -47,6 +47,7 @@ enum skip_rows skip_span_rows(const struct skip_batch *batch, int rows);
 double skip_act_value(enum skip_act act, double u);
 double skip_act_slope(enum skip_act act, double u);
 extern const char *const skip_act_names[];
+extern const char *const skip_precision_names[]; /* "f32", "bf16", "int8", NULL */
 
 /* 0 where element `index` of stream `stream` is dropped, else 1/(1-rate) rounded to float (docs/method.md 2.1; the kernels compute the
  * same). */

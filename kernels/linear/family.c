@@ -2,6 +2,7 @@
  * Matrix products with everything that can hang on them: bias, activation, residual.
  *
  * generic: weights as they stand, one work-item per element. cpu: weights in panels of NR columns, row tiles of several heights that cover the rows.
+ * Precisions below float32 have bodies of their own, one for each of the two (dot.cl, generic_dot.cl), in the form the profile names.
  */
 #include "device/family.h"
 #include <string.h>
@@ -10,6 +11,23 @@
 #define GENERIC_GROUP 32
 #define BLOCK_BYTES (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
 #define BLOCK_MAX 16
+#define WORDS_BYTES (96 * 1024) /* rows of x in a short type that a work-item keeps: private memory is stack, and should stay in the second cache */
+
+/* How products in a short type are taken (dot.cl). */
+static const struct form {
+	const char *name;
+	enum skip_precision precision;
+	enum skip_layout layout;
+	bool assembly, generic;
+} forms[] = {
+	{"generic", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, false, true},
+	{"generic", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, false, true},
+	{"portable", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, false, false},
+	{"portable", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, false, false},
+	{"x86-avx2", SKIP_PRECISION_INT8, SKIP_LAYOUT_S16X2, true, false},
+	{"x86-avx512-vnni", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, true, false},
+	{"x86-avx512-bf16", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, true, false},
+};
 
 struct product {
 	int x, w, bias, residual, y; /* buffers; bias and residual may be SKIP_NONE */
@@ -29,8 +47,9 @@ static const char *act_word(enum skip_act act)
 	return words[act];
 }
 
-/* Buffers of the node. nr 0: weights as they stand; else panels of nr columns and a bias padded to whole panels. */
-static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, int nr, struct product *out, struct skip_err *err)
+/* Buffers of the node. nr 0: the bias as it stands; else padded to whole panels of nr columns. */
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, enum skip_layout layout, int nr, struct product *out,
+			     struct skip_err *err)
 {
 	enum skip_status status;
 	const struct skip_graph *graph = skip_lowering_graph(lowering);
@@ -40,7 +59,7 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 	p.transpose = node->attrs.linear.transpose;
 	p.act = act_word(node->attrs.linear.act);
 	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &p.x, err));
-	SKIP_TRY(skip_lowering_weight(lowering, node->param[0], nr ? SKIP_LAYOUT_PANELS : SKIP_LAYOUT_ROWS, nr, p.transpose, &p.w, err));
+	SKIP_TRY(skip_lowering_weight(lowering, node->param[0], layout, nr ? nr : 1, p.transpose, &p.w, err));
 	if (node->n_param > 1 && node->param[1] != SKIP_NONE) {
 		SKIP_TRY(skip_lowering_weight(lowering, node->param[1], nr ? SKIP_LAYOUT_PADDED : SKIP_LAYOUT_ROWS, nr, 0, &p.bias, err));
 	}
@@ -73,16 +92,25 @@ static void add_buffers(struct skip_plan_launch *launch, const struct product *p
 	skip_launch_buffer(launch, p->y);
 }
 
-static enum skip_status lower_generic(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+static void form_constants(struct skip_kernel_spec *spec, const struct form *form)
+{
+	skip_spec_int(spec, "LINEAR_E", skip_layout_per_word(form->layout));
+	skip_spec_int(spec, "LINEAR_INT", form->precision == SKIP_PRECISION_INT8);
+	if (!form->generic) skip_spec_int(spec, "LINEAR_ASM", form->assembly);
+}
+
+/* form: NULL for float32. */
+static enum skip_status lower_generic(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, struct skip_err *err)
 {
 	enum skip_status status;
 	struct product p;
 	struct skip_kernel_spec spec;
 	int kernel, fixed;
-	SKIP_TRY(bind(lowering, node, 0, &p, err));
-	skip_spec_init(&spec, "linear", "generic", "MAIN");
+	SKIP_TRY(bind(lowering, node, form ? form->layout : SKIP_LAYOUT_ROWS, 0, &p, err));
+	skip_spec_init(&spec, "linear", form ? "generic_dot" : "generic", "MAIN");
 	common_constants(&spec, &p);
-	skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
+	if (form) form_constants(&spec, form);
+	if (!form) skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
 	epilogue_constants(&spec, &p);
 	spec.local[0] = GENERIC_GROUP;
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
@@ -138,7 +166,7 @@ static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct s
 	const int vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1, nr = vec * nv;
 	struct product p;
 	int fixed, tile[SKIP_LAUNCH_MAX_COVER], tile_kernel[SKIP_LAUNCH_MAX_COVER], n_tiles = 0;
-	SKIP_TRY(bind(lowering, node, nr, &p, err));
+	SKIP_TRY(bind(lowering, node, SKIP_LAYOUT_PANELS, nr, &p, err));
 	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
 	if (rows == SKIP_SIZE_ONE) {
 		tile[n_tiles++] = best_tile(profile, nv, fixed);
@@ -165,9 +193,84 @@ cleanup:
 	return status;
 }
 
+/* Row tiles of a work-item of dot.cl: as many of `most` as leave its rows room. */
+static int dot_block(const struct form *form, int k, int tile, int most)
+{
+	int per_word = skip_layout_per_word(form->layout);
+	int64_t bytes = (int64_t)tile * ((k + 15) / 16 * 16 / per_word) * 4, block = WORDS_BYTES / bytes;
+	return block < 1 ? 1 : block < most ? (int)block : most;
+}
+
+static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct product *p, const struct form *form, int tile, int block, int *kernel,
+				   struct skip_err *err)
+{
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	struct skip_kernel_spec spec;
+	skip_spec_init(&spec, "linear", "dot", "MAIN");
+	common_constants(&spec, p);
+	skip_spec_int(&spec, "LINEAR_MR", tile);
+	skip_spec_int(&spec, "LINEAR_NV", profile->nv);
+	skip_spec_int(&spec, "LINEAR_VEC", profile->vec);
+	skip_spec_int(&spec, "LINEAR_BLOCK", block);
+	form_constants(&spec, form);
+	epilogue_constants(&spec, p);
+	return skip_lowering_kernel(lowering, &spec, kernel, err);
+}
+
+static enum skip_status lower_dot(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const int nr = profile->vec * profile->nv;
+	struct product p;
+	int fixed, rows[SKIP_LAUNCH_MAX_COVER], kernel[SKIP_LAUNCH_MAX_COVER], n = 0;
+	SKIP_TRY(bind(lowering, node, form->layout, nr, &p, err));
+	enum skip_size size = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
+	/* Several tiles of the largest height first, then single tiles. */
+	for (int i = -1; i < profile->n_mr && n < SKIP_LAUNCH_MAX_COVER; i++) {
+		int tile = profile->mr[i < 0 ? 0 : i], block = i < 0 ? dot_block(form, p.k, tile, profile->block) : 1;
+		if (tile * profile->nv > SUMS_MAX || (n > 0 && tile * block >= rows[n - 1])) continue;
+		rows[n] = tile * block;
+		SKIP_TRY(dot_kernel(lowering, &p, form, tile, block, &kernel[n++], err));
+	}
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel[n - 1]);
+	add_buffers(launch, &p);
+	if (size == SKIP_SIZE_ONE) {
+		skip_launch_int(launch, 0);
+		skip_launch_global(launch, 0, size, fixed, 0, rows[n - 1]);
+	} else {
+		skip_launch_row0(launch);
+		for (int i = 0; i < n; i++) skip_launch_cover(launch, size, kernel[i], rows[i]);
+		skip_launch_split(launch, (p.n + nr - 1) / nr);
+	}
+	launch->macs_per_row = (double)p.n * p.k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* The first form of the profile. */
+static enum skip_status find_form(const struct skip_profile *profile, enum skip_precision precision, const struct form **out, struct skip_err *err)
+{
+	for (int i = 0; i < profile->n_dot[precision]; i++) {
+		for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
+			if (forms[f].precision != precision || strcmp(forms[f].name, profile->dot[precision][i])) continue;
+			*out = &forms[f];
+			return SKIP_OK;
+		}
+	}
+	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "profile '%s' names no form of products in this type that exists", profile->id);
+}
+
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
 {
-	return strcmp(variant, "cpu") ? lower_generic(lowering, node, err) : lower_cpu(lowering, node, err);
+	const struct form *form = NULL;
+	if (node->attrs.linear.precision != SKIP_PRECISION_F32) {
+		enum skip_status status = find_form(skip_lowering_profile(lowering), node->attrs.linear.precision, &form, err);
+		if (status != SKIP_OK) return status;
+	}
+	if (strcmp(variant, "cpu") || (form && form->generic)) return lower_generic(lowering, node, form, err);
+	return form ? lower_dot(lowering, node, form, err) : lower_cpu(lowering, node, err);
 }
 
 static const char *const ops[] = {"linear", NULL};

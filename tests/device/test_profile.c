@@ -32,7 +32,7 @@ static void put(const char *name, const char *text)
 }
 
 #define FORMS                                                                                                                              \
-	"\"forms\":{\"variants\":[\"generic\"],\"vec\":4,\"mr\":[4],\"nv\":1,\"query_block\":4,\"key_align\":4,\"round_ffn\":4,\"round_"   \
+	"\"forms\":{\"variants\":[\"generic\"],\"vec\":4,\"mr\":[4],\"nv\":1,\"block\":1,\"bf16\":[\"generic\"],\"int8\":[\"generic\"],\"query_block\":4,\"key_align\":4,\"round_ffn\":4,\"round_"   \
 	"head\":4}"
 #define GENERIC "{\"schema\":1,\"id\":\"generic\",\"title\":\"Any\",\"kind\":\"custom\",\"compile\":{\"options\":[]}," FORMS "}"
 
@@ -102,7 +102,9 @@ Test(profile, host_cpu_decides_for_local_devices)
 	facts.local_cpu = true;
 	if (skip_cpu_has("avx2") && skip_cpu_has("fma")) {
 		expected = "pocl-x86-avx2";
-		if (skip_cpu_has("avx512f")) expected = skip_cpu_has("avx512vnni") ? "pocl-x86-avx512-vnni" : "pocl-x86-avx512";
+		if (skip_cpu_has("avx512f")) expected = "pocl-x86-avx512";
+		if (skip_cpu_has("avx512f") && skip_cpu_has("avx512vnni")) expected = "pocl-x86-avx512-vnni";
+		if (skip_cpu_has("avx512f") && skip_cpu_has("avx512vnni") && skip_cpu_has("avx512_bf16")) expected = "pocl-x86-avx512-bf16";
 	}
 	cr_expect(strcmp(matched(profiles, &facts), expected) == 0, "%s, expected %s", matched(profiles, &facts), expected);
 	cr_expect(skip_cpu_has("avx9000") == false && skip_cpu_knows("avx9000") == false && skip_cpu_knows("avx2"));
@@ -333,6 +335,10 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 	    {CHILD("\"forms\":{\"nv\":0}"), "\"forms.nv\""},
 	    {CHILD("\"forms\":{\"nv\":null}"), "\"forms.nv\""},
 	    {CHILD("\"forms\":{\"query_block\":0}"), "\"forms.query_block\""},
+	    {CHILD("\"forms\":{\"block\":0}"), "\"forms.block\""},
+	    {CHILD("\"forms\":{\"int8\":[]}"), "\"forms.int8\""},
+	    {CHILD("\"forms\":{\"int8\":\"portable\"}"), "\"forms.int8\""},
+	    {CHILD("\"forms\":{\"bf16\":[1]}"), "\"forms.bf16[0]\""},
 	    {CHILD("\"forms\":{\"round_ffn\":-1}"), "\"forms.round_ffn\""},
 	    {CHILD("\"forms\":{\"round_head\":1.5}"), "\"forms.round_head\""},
 	    {CHILD("\"forms\":{\"variants\":[\"cpu\"]}"), "\"forms.variants\": the last must be \"generic\""},

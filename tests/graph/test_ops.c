@@ -19,8 +19,10 @@ Test(ops, table_is_complete_and_found_by_name)
 		cr_assert(skip_op_find(op->name) == op && op->infer && op->reference, "%s", op->name);
 		cr_assert(op->max_in <= SKIP_NODE_MAX_IN && op->max_param <= SKIP_NODE_MAX_PARAM && op->n_out_max <= SKIP_NODE_MAX_OUT);
 		cr_assert(op->min_in <= op->max_in && op->min_param <= op->max_param && op->n_out_min <= op->n_out_max);
-		for (size_t a = 0; a < op->n_attrs; a++)
-			cr_assert(op->attrs[a].names ? op->attrs[a].type == SKIP_ATTR_ENUM : op->attrs[a].type != SKIP_ATTR_ENUM);
+		for (size_t a = 0; a < op->n_attrs; a++) {
+			bool is_enum = op->attrs[a].type == SKIP_ATTR_ENUM || op->attrs[a].type == SKIP_ATTR_LATE_ENUM;
+			cr_assert(is_enum == (op->attrs[a].names != NULL));
+		}
 	}
 	cr_assert(n == sizeof(names) / sizeof(names[0]), "%zu ops", n);
 	for (size_t i = 0; i < n; i++) cr_assert(skip_op_find(names[i]) != NULL, "%s", names[i]);

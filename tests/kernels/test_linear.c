@@ -1,6 +1,7 @@
 /*
  * linear in all its bodies. The bound per element is that of any order of summation, (K + 4) 2^-24 sum |x||w| through the activation's slope, plus
- * the activation's own error: one missing or doubled product is far outside.
+ * the activation's own error: one missing or doubled product is far outside. In the short types the reference rounds as the device does; sums of int8
+ * are exact, so only the scaling behind them has a rounding error.
  */
 #include "kernel_check.h"
 
@@ -37,7 +38,7 @@ static const struct run runs[] = {
 static int act_slope(enum skip_act act) { return act == SKIP_ACT_GELU || act == SKIP_ACT_GELU_TANH ? 2 : 1; }
 
 /* Adds the node and its inputs; returns its value. */
-static int add(struct kernel_check *check, const struct shape *s, int index)
+static int add(struct kernel_check *check, const struct shape *s, enum skip_precision precision, int index)
 {
 	char name[5][32];
 	static const char *const kind[] = {"x", "w", "b", "r", "y"};
@@ -47,7 +48,7 @@ static int add(struct kernel_check *check, const struct shape *s, int index)
 	param[0] = s->transpose ? kernel_check_param(check, name[1], s->k, s->n, 0, scale) : kernel_check_param(check, name[1], s->n, s->k, 0, scale);
 	if (s->bias) param[n_param++] = kernel_check_param(check, name[2], s->n, 0, 0, 1);
 	if (s->residual) in[n_in++] = kernel_check_input(check, name[3], s->rows, s->fixed_rows, s->n);
-	union skip_attrs attrs = {.linear = {.act = s->act, .transpose = s->transpose}};
+	union skip_attrs attrs = {.linear = {.act = s->act, .transpose = s->transpose, .precision = precision}};
 	return kernel_check_node(check, "linear", in, n_in, param, n_param, attrs, (const char *[]){name[4]}, 1);
 }
 
@@ -64,18 +65,19 @@ static void compare(const struct kernel_check *check, const struct shape *s, int
 		double sum = b ? fabs(b[col]) : 0, rest = residual ? fabs(residual[i]) : 0;
 		for (size_t j = 0; j < k; j++) sum += fabs(x[row * k + j] * w[s->transpose ? j * n + col : col * k + j]);
 		double act_error = s->act == SKIP_ACT_NONE || s->act == SKIP_ACT_RELU ? 0 : 3e-7 * fmax(1, sum);
-		bound[i] = ((double)s->k + 4) * 0x1p-24 * sum * act_slope(s->act) + act_error + 0x1p-23 * (rest + sum);
+		double roundings = node->attrs.linear.precision == SKIP_PRECISION_INT8 ? 4 : (double)s->k + 4;
+		bound[i] = roundings * 0x1p-24 * sum * act_slope(s->act) + act_error + 0x1p-23 * (rest + sum);
 	}
 	kernel_check_bound(check, y, bound);
 	free(bound);
 }
 
-static void check_shapes(const struct shape *shapes, int n_shapes, const struct run *run, uint64_t seed)
+static void check_shapes(const struct shape *shapes, int n_shapes, enum skip_precision precision, const struct run *run, uint64_t seed)
 {
 	struct kernel_check check;
 	int value[16];
 	kernel_check_begin(&check, seed);
-	for (int i = 0; i < n_shapes; i++) value[i] = add(&check, &shapes[i], i);
+	for (int i = 0; i < n_shapes; i++) value[i] = add(&check, &shapes[i], precision, i);
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
 	for (int i = 0; i < n_shapes; i++) compare(&check, &shapes[i], value[i]);
 	kernel_check_end(&check);
@@ -87,7 +89,7 @@ ParameterizedTestParameters(linear, small_shapes)
 }
 ParameterizedTest(struct run *run, linear, small_shapes)
 {
-	check_shapes(small, (int)(sizeof(small) / sizeof(small[0])), run, 1);
+	check_shapes(small, (int)(sizeof(small) / sizeof(small[0])), SKIP_PRECISION_F32, run, 1);
 }
 
 static const struct run large_runs[] = {
@@ -100,5 +102,38 @@ ParameterizedTestParameters(linear, large_shapes)
 }
 ParameterizedTest(struct run *run, linear, large_shapes)
 {
-	check_shapes(large, (int)(sizeof(large) / sizeof(large[0])), run, 2);
+	check_shapes(large, (int)(sizeof(large) / sizeof(large[0])), SKIP_PRECISION_F32, run, 2);
+}
+
+static const enum skip_precision short_types[] = {SKIP_PRECISION_BF16, SKIP_PRECISION_INT8};
+
+static void check_short(const struct shape *shapes, int n_shapes, const struct run *run)
+{
+	for (size_t i = 0; i < 2; i++) check_shapes(shapes, n_shapes, short_types[i], run, 3);
+}
+
+static const struct run dot_runs[] = {{"generic", {1, 7, 30}, 3}, {"pocl-generic", {1, 13}, 2}, {"pocl-x86-avx512", {1, 7, 61}, 3}};
+
+ParameterizedTestParameters(linear, small_shapes_in_short_types)
+{
+	return cr_make_param_array(struct run, (void *)dot_runs, sizeof(dot_runs) / sizeof(dot_runs[0]));
+}
+ParameterizedTest(struct run *run, linear, small_shapes_in_short_types)
+{
+	check_short(small, (int)(sizeof(small) / sizeof(small[0])), run);
+}
+
+/* The forms in assembly, which only a processor that has the instructions can show. */
+static const struct run assembly_runs[] = {{"pocl-x86-avx2", {1, 7, 6, 30}, 4}, {"pocl-x86-avx512-bf16", {1}, 1}, {"pocl-x86-avx512-bf16", {9, 61, 62}, 3}};
+
+ParameterizedTestParameters(linear, assembly)
+{
+	return cr_make_param_array(struct run, (void *)assembly_runs, sizeof(assembly_runs) / sizeof(assembly_runs[0]));
+}
+ParameterizedTest(struct run *run, linear, assembly)
+{
+	bool avx2 = !strcmp(run->profile, "pocl-x86-avx2");
+	if (avx2 ? !skip_cpu_has("avx2") : !skip_cpu_has("avx512vnni") || !skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", run->profile);
+	check_short(small, (int)(sizeof(small) / sizeof(small[0])), run);
+	check_short(large, (int)(sizeof(large) / sizeof(large[0])), run);
 }

@@ -39,7 +39,9 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data and -o are needed; usage: skip attribute %s", verb->arguments));
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
 	SKIP_TRY(skip_cli_check_file_place(out, err));
+	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "gradients are taken in f32", err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_read(path, &model, &input, skill.options.labels == SKIP_LABELS_GOLD, false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
@@ -73,7 +75,7 @@ const struct skip_verb skip_verb_attribute = {
 		"  --target prob|logprob|logit|kl\n"
 		"  --labels gold|pred|none\n"
 		"  --reduce max|sum|mean|absmax    over the tokens of a sample (criterion skip)\n"
-		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip attribute dense.skip --data train.tsv -o scores.safetensors\n"
 		"  skip attribute dense.skip --data train.tsv --criterion fisher --samples 512 -o fisher.safetensors\n",

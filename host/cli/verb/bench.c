@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "cli/record.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +17,12 @@ struct subject {
 	int value;
 };
 
-static enum skip_status open_subject(struct subject *subject, struct skip_device *device, struct skip_err *err)
+/* common: NULL for what the others are compared with, which runs as it was saved. */
+static enum skip_status open_subject(struct subject *subject, const struct skip_cli_common *common, struct skip_device *device, struct skip_err *err)
 {
 	enum skip_status status;
 	SKIP_TRY(skip_cli_open_model(subject->path, &subject->model, err));
+	if (common) SKIP_TRY(skip_cli_apply_dtype(common, &subject->model, err));
 	const struct skip_graph *graph = subject->model.graph;
 	if (skip_graph_find_value(graph, "logits") != SKIP_NONE) return skip_open_inference(device, graph, "logits", true, &subject->session, &subject->value, err);
 	SKIP_TRY(skip_pass_head(graph, subject->model.checkpoint.pool, NULL, NULL, 0, &subject->pooled, err));
@@ -78,7 +81,8 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 		double gflops = work_gflop(subjects[i].model.graph, cell->data) / (ms[i][0] / 1e3);
 		/* against the last one named: the reference */
 		double speedup = ms[n - 1][0] / ms[i][0];
-		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype", "f32", "batch", cell->batch,
+		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype",
+					skip_precision_names[skip_cli_precision(subjects[i].model.graph)], "batch", cell->batch,
 					"median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops", gflops, "peak_share", gflops / peak, "speedup", speedup);
 		if (cell->length)
 			json_object_set_new(row, "length", json_integer(cell->length));
@@ -224,7 +228,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	for (int i = 0; i < args.n_words; i++) subjects[n++].path = args.word[i];
 	if (set.against) subjects[n++].path = set.against;
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
-	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], device.device, err));
+	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], (int)i < args.n_words ? &set.common : NULL, device.device, err));
 	skip_cli_catch_interrupt();
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
@@ -247,7 +251,7 @@ const struct skip_verb skip_verb_bench = {
 		"  --against PKG0          reference of the speedup column (else the last package)\n"
 		"  --seconds S             at least S seconds a cell (default 1)\n"
 		"  --layers                every kernel on its own too\n"
-		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 32 --data test.tsv --json\n",

@@ -109,6 +109,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "-o OUT.safetensors is missing"));
 	SKIP_TRY(skip_cli_check_file_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	int pool = model.checkpoint.graph && model.checkpoint.pool == SKIP_POOL_CLS ? POOL_CLS : POOL_MEAN;
 	if (pool_name) SKIP_TRY(skip_cli_choice("--pool", pool_name, pools, &pool, err));
 	if (skip_graph_find_value(model.graph, "hidden") == SKIP_NONE)
@@ -148,7 +149,7 @@ const struct skip_verb skip_verb_encode = {
 		"  --pool none|cls|mean    default: what the model folder says\n"
 		"  --normalize             unit length rows\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
-		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip encode models/all-minilm-l6-v2 test.tsv -o test.safetensors --normalize\n"
 		"  skip encode models/all-minilm-l6-v2 lines.txt --pool none -o hidden.safetensors\n",

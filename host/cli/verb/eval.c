@@ -72,6 +72,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	if (!path) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data DATA is missing"));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_open_inference(device.device, model.graph, "logits", true, &session, &value, err));
@@ -121,7 +122,7 @@ const struct skip_verb skip_verb_eval = {
 	.help = "  --data DATA             labelled TSV or JSON Lines\n"
 		"  --against PKG0          paired comparison: drop in points with its standard error\n"
 		"  --max-length N, --input-format tsv|jsonl\n"
-		"  --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip eval tickets.skip --data test.tsv\n"
 		"  skip eval tickets.skip --data test.tsv --against tickets.dense.skip --json\n",

@@ -25,6 +25,7 @@ struct fit {
 	struct skip_cli_cut cut;
 	struct skip_cli_outcome outcome;
 	json_t *stages, *tune_settings, *tune_record, *document;
+	enum skip_precision precision; /* of the result */
 };
 
 static void end_stage(struct fit *fit, const char *name)
@@ -141,19 +142,13 @@ cleanup:
 static enum skip_status cut_stage(struct fit *fit, const struct skip_progress *progress, struct skip_err *err)
 {
 	enum skip_status status;
-	struct skip_cli_outcome *outcome = &fit->outcome;
-	float *dense = NULL, *pruned = NULL;
 	const struct skip_dataset *held = fit->test_path ? &fit->test : &fit->dev;
-	SKIP_TRY(skip_cli_run_cut(fit->device.device, fit->dense, &fit->train, &fit->dev, held, &fit->prune, &fit->skill, progress, &fit->cut, err));
+	SKIP_TRY(skip_cli_run_cut(fit->device.device, fit->dense, &fit->train, &fit->dev, held, &fit->prune, &fit->skill, fit->precision, progress, &fit->cut,
+				  err));
 	end_stage(fit, "prune");
-	outcome->split = fit->test_path ? "test" : "dev";
-	SKIP_TRY(skip_cli_evaluate(fit->device.device, fit->dense, held, &dense, &outcome->dense, err));
-	SKIP_TRY(skip_cli_evaluate(fit->device.device, fit->cut.result.graph, held, &pruned, &outcome->pruned, err));
-	skip_paired_compute(dense, pruned, held->label, held->n_rows, fit->labels.count, &outcome->paired);
+	SKIP_TRY(skip_cli_cut_evaluate(fit->device.device, fit->dense, &fit->cut, fit->test_path ? "test" : "dev", held, &fit->outcome, err));
 	end_stage(fit, "evaluate");
 cleanup:
-	skip_free(dense);
-	skip_free(pruned);
 	return status;
 }
 
@@ -173,7 +168,7 @@ static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
 	json_object_set(fit->document, "stages", fit->stages);
 	json_object_set_new(fit->document, "dense_package", json_string(fit->dense_path));
 	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill));
-	struct skip_cli_save save = { .graph = fit->cut.result.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
+	struct skip_cli_save save = { .graph = fit->cut.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
 				      .settings = settings, .metrics = fit->document, .report = true };
 	status = skip_cli_save(fit->out, &fit->device, &save, err);
 	json_decref(settings);
@@ -231,6 +226,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	if (!fit.train_path || !fit.dev_path || !fit.out)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip fit %s", verb->arguments));
+	SKIP_TRY(skip_cli_dtype(&fit.common, &fit.precision, err));
 	SKIP_TRY(skip_cli_tune_finish(&fit.tune, &fit.common, err));
 	SKIP_TRY(skip_cli_skill_finish(&fit.skill, &fit.common, err));
 	SKIP_TRY(skip_cli_prune_finish(&fit.prune, &args, &fit.common, err));
@@ -264,7 +260,8 @@ const struct skip_verb skip_verb_fit = {
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R\n"
 		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S\n"
 		"  --resume                go on from the last finished epoch or stage\n"
-		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
+		"  --dtype f32|bf16|int8   type of the result's products; tuned and searched in f32, reported in both\n"
 		"  (see skip tune, attribute and prune --help for each)\n\n"
 		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
 		"examples:\n"

@@ -18,6 +18,8 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_cut cut = { 0 };
 	const char *data_path = NULL, *dev_path = NULL, *out = NULL;
 	json_t *settings = NULL, *document = NULL, *record = NULL;
+	struct skip_cli_outcome outcome;
+	enum skip_precision precision;
 	skip_cli_common_options(&args, &common, true);
 	skip_cli_input_options(&args, &input);
 	skip_cli_skill_options(&args, &skill);
@@ -33,14 +35,16 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
 	SKIP_TRY(skip_cli_prune_finish(&prune, &args, &common, err));
 	SKIP_TRY(skip_cli_check_package_place(out, err));
+	SKIP_TRY(skip_cli_dtype(&common, &precision, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &model.labels, NULL, &dev, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	struct skip_progress progress = skip_cli_progress(&common);
-	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, &progress, &cut, err));
-	struct skip_cli_outcome outcome = { .split = "dev", .dense = cut.result.dense, .pruned = cut.result.pruned, .paired = cut.result.paired };
+	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, precision, &progress, &cut, err));
+	SKIP_TRY(skip_cli_cut_evaluate(device.device, model.graph, &cut, "dev", &dev, &outcome, err));
 	double margin = prune.options.rate < 0 && !(prune.options.speedup > 0) ? prune.options.margin : -1;
 	record = skip_cli_cut_record(&cut, model.graph, &outcome, margin, err);
 	if (!record) SKIP_TRY(err ? err->status : SKIP_ERR_NOMEM);
@@ -49,7 +53,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill));
 	if (model.package && model.package->metrics && json_object_get(model.package->metrics, "tune"))
 		json_object_set(document, "tune", json_object_get(model.package->metrics, "tune"));
-	struct skip_cli_save save = { .graph = cut.result.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
+	struct skip_cli_save save = { .graph = cut.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
 				      .metrics = document, .report = true };
 	SKIP_TRY(skip_cli_save(out, &device, &save, err));
 	skip_cli_progress_end();
@@ -82,7 +86,8 @@ const struct skip_verb skip_verb_prune = {
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
-		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
+		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"
 		"examples:\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n",

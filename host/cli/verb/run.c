@@ -102,6 +102,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	SKIP_TRY(skip_cli_choice("--format", format, formats, &kind, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
@@ -129,7 +130,7 @@ const struct skip_verb skip_verb_run = {
 		"  --format tsv|jsonl      output form (default tsv: label, probability)\n"
 		"  --logits                print the logits too\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
-		"  --device D, --threads N, --dtype f32, --json (same as --format jsonl), --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --json (same as --format jsonl), --quiet\n\n"
 		"examples:\n"
 		"  echo 'Where is my parcel?' | skip run tickets.skip -\n"
 		"  skip run tickets.skip inbox.tsv --format jsonl --logits\n",

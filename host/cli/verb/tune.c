@@ -33,6 +33,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!train_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip tune %s", verb->arguments));
 	SKIP_TRY(skip_cli_tune_finish(&tune, &common, err));
 	SKIP_TRY(skip_cli_check_package_place(out, err));
+	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "tuning is in f32", err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
 	SKIP_TRY(skip_cli_read(train_path, &model, &input, true, false, NULL, &labels, &train, err));
@@ -85,7 +86,7 @@ const struct skip_verb skip_verb_tune = {
 		"  --head-dropout R, --prefix-dropout R    default 0.1 and 0\n"
 		"  --patience N            stop after N epochs without a better score (0: never)\n"
 		"  --resume                go on from the last finished epoch\n"
-		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --dtype f32, --json, --quiet\n\n"
+		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv -o dense.skip\n"
 		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --prefix 0 -o head.skip\n",

@@ -65,19 +65,20 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_device device = { 0 };
 	struct checks checks = { .list = json_array() };
 	char detail[128];
-	double worst, scale;
+	double worst, allowed;
 	skip_cli_common_options(&args, &common, true);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!skip_package_is(args.word[0])) SKIP_TRY(skip_err_at(err, SKIP_ERR_INPUT, args.word[0], 0, -1, "expected a package (a folder with manifest.json)"));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_only_dtype(&common, skip_cli_precision(model.graph), "a package is verified in the type it was saved in", err));
 	checks.print = !common.json;
 	add(&checks, "hashes", true, model.package->hash);
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(check_programs(&checks, &model, &device, err));
-	SKIP_TRY(skip_cli_known_error(device.device, model.package, &worst, &scale, err));
-	snprintf(detail, sizeof(detail), "largest difference from the float64 answers %.2e, allowed %.2e", worst, 1e-4 * fmax(1, scale));
-	add(&checks, "known answers", worst <= 1e-4 * fmax(1, scale), detail);
+	SKIP_TRY(skip_cli_known_error(device.device, model.package, &worst, &allowed, err));
+	snprintf(detail, sizeof(detail), "largest difference from the float64 answers %.2e, allowed %.2e", worst, allowed);
+	add(&checks, "known answers", worst <= allowed, detail);
 	if (common.json) SKIP_TRY(skip_cli_print_json(json_pack("{s:O}", "checks", checks.list), err));
 	if (checks.failed) SKIP_TRY(skip_err_at(err, SKIP_ERR_VERIFY, model.path, 0, -1, "a check failed"));
 cleanup:
@@ -91,7 +92,7 @@ const struct skip_verb skip_verb_verify = {
 	.name = "verify",
 	.arguments = "PKG",
 	.summary = "Check a package: hashes, emitted text, known answers on the device",
-	.help = "  --device D, --threads N, --dtype f32, --seed N, --json, --quiet\n\nexit code 6 when a check fails\n\nexample:\n  skip verify tickets.skip\n",
+	.help = "  --device D, --threads N, --seed N, --json, --quiet\n\nexit code 6 when a check fails\n\nexample:\n  skip verify tickets.skip\n",
 	.order = 35,
 	.run = run,
 };

@@ -14,7 +14,8 @@ static const char *const role_names[] = {
 	[SKIP_BUFFER_WEIGHT] = "weight", [SKIP_BUFFER_VALUE] = "value", [SKIP_BUFFER_SCRATCH] = "scratch", [SKIP_BUFFER_BATCH] = "batch", NULL,
 };
 static const char *const layout_names[] = {
-	[SKIP_LAYOUT_ROWS] = "rows", [SKIP_LAYOUT_PANELS] = "panels", [SKIP_LAYOUT_PADDED] = "padded", NULL,
+	[SKIP_LAYOUT_ROWS] = "rows", [SKIP_LAYOUT_PANELS] = "panels", [SKIP_LAYOUT_PADDED] = "padded",
+	[SKIP_LAYOUT_BF16X2] = "bf16x2", [SKIP_LAYOUT_S8X4] = "s8x4", [SKIP_LAYOUT_S16X2] = "s16x2", NULL,
 };
 static const char *const batch_names[] = {
 	[SKIP_BATCH_IDS] = "ids",       [SKIP_BATCH_TYPES] = "types",           [SKIP_BATCH_POSITIONS] = "positions", [SKIP_BATCH_SEQ] = "seq",
@@ -85,8 +86,8 @@ static json_t *launch_json(const struct skip_plan_launch *launch)
 		json_decref(cover);
 		return NULL;
 	}
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover", cover,
-			 "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:i, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
+			 cover, "cover_rows", size_names[launch->cover_rows], "split", launch->split, "macs_per_row", launch->macs_per_row);
 }
 
 enum skip_status skip_plan_to_json(const struct skip_plan *plan, json_t **out, struct skip_err *err)
@@ -279,6 +280,7 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 	SKIP_TRY(skip_json_real(object, "macs_per_row", &out->macs_per_row, err));
 	SKIP_TRY(read_word(object, "cover_rows", size_names, &word, err));
 	out->cover_rows = (enum skip_size)word;
+	SKIP_TRY(read_int(object, "split", 0, INT_MAX, &out->split, err));
 	if (json_array_size(global) != 3 || json_array_size(args) > SKIP_LAUNCH_MAX_ARGS) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "launch has %zu dimensions and %zu arguments, possible are 3 and up to %d", json_array_size(global),
 				    json_array_size(args), SKIP_LAUNCH_MAX_ARGS);

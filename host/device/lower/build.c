@@ -70,7 +70,7 @@ static int64_t slack_of(const struct skip_profile *profile, int64_t cols)
 	if (profile->n_variants == 0 || !strcmp(profile->variants[0], "generic")) return 0;
 	int64_t rows = profile->query_block;
 	for (int i = 0; i < profile->n_mr; i++) {
-		if (profile->mr[i] > rows) rows = profile->mr[i];
+		if (profile->mr[i] * profile->block > rows) rows = profile->mr[i] * profile->block;
 	}
 	return rows * cols + (int64_t)profile->vec * (profile->nv > 1 ? profile->nv : 1);
 }
@@ -151,11 +151,11 @@ enum skip_status skip_lowering_batch(struct skip_lowering *lowering, enum skip_b
 
 static const char *layout_name(enum skip_layout layout)
 {
-	switch (layout) {
-	case SKIP_LAYOUT_PANELS: return "panels";
-	case SKIP_LAYOUT_PADDED: return "padded";
-	default: return "rows";
-	}
+	static const char *const names[SKIP_LAYOUT_COUNT] = {
+	    [SKIP_LAYOUT_ROWS] = "rows",     [SKIP_LAYOUT_PANELS] = "panels", [SKIP_LAYOUT_PADDED] = "padded",
+	    [SKIP_LAYOUT_BF16X2] = "bf16x2", [SKIP_LAYOUT_S8X4] = "s8x4",     [SKIP_LAYOUT_S16X2] = "s16x2",
+	};
+	return names[layout];
 }
 
 enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor, enum skip_layout layout, int nr, int transpose, int *buffer,
@@ -164,7 +164,7 @@ enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor
 	const struct skip_plan *plan = lowering->plan;
 	const struct skip_tensor *t = lowering->graph->tensors[tensor];
 	if (layout == SKIP_LAYOUT_ROWS) nr = 0;
-	if (layout != SKIP_LAYOUT_PANELS) transpose = 0;
+	if (!skip_layout_is_panels(layout)) transpose = 0;
 	for (size_t i = 0; i < plan->n_buffers; i++) {
 		const struct skip_plan_buffer *b = &plan->buffers[i];
 		if (b->role == SKIP_BUFFER_WEIGHT && b->tensor == tensor && b->layout == layout && b->nr == nr && b->transpose == transpose) {
@@ -180,11 +180,12 @@ enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor
 	struct skip_plan_buffer made = new_buffer(SKIP_BUFFER_WEIGHT);
 	made.rows = (struct skip_extent){.size = SKIP_SIZE_ONE, .mul = (int)rows, .div = 1};
 	made.cols = cols;
-	if (layout == SKIP_LAYOUT_PANELS) {
+	if (skip_layout_is_panels(layout)) {
 		assert(t->rank == 2 && nr > 0);
+		const int64_t depth = transpose ? rows : cols, per_word = skip_layout_per_word(layout);
 		made.rows.mul = (int)(transpose ? cols : rows);
 		made.rows.div = nr;
-		made.cols = (transpose ? rows : cols) * nr;
+		made.cols = (per_word ? (depth + per_word - 1) / per_word + skip_layout_side(layout) : depth) * nr;
 	} else if (layout == SKIP_LAYOUT_PADDED) {
 		assert(nr > 0);
 		made.rows.mul = (int)skip_tensor_count(t);
@@ -249,6 +250,12 @@ void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int
 	launch->cover[launch->n_cover].kernel = kernel;
 	launch->cover[launch->n_cover].tile = tile;
 	launch->n_cover++;
+}
+
+void skip_launch_split(struct skip_plan_launch *launch, int most)
+{
+	assert(launch->n_cover > 0 && most > 0);
+	launch->split = most;
 }
 
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err)

@@ -1,6 +1,15 @@
-/* Owning a plan. It is made by lower.c and read from a manifest by emit/manifest.c. */
+/* Owning a plan, and its layouts. It is made by lower.c and read from a manifest by emit/manifest.c. */
 #include "device/plan.h"
 #include "base/alloc.h"
+
+int skip_layout_per_word(enum skip_layout layout)
+{
+	static const int numbers[SKIP_LAYOUT_COUNT] = {[SKIP_LAYOUT_BF16X2] = 2, [SKIP_LAYOUT_S8X4] = 4, [SKIP_LAYOUT_S16X2] = 2};
+	return numbers[layout];
+}
+
+int skip_layout_side(enum skip_layout layout) { return layout == SKIP_LAYOUT_S8X4 || layout == SKIP_LAYOUT_S16X2 ? 2 : 0; }
+bool skip_layout_is_panels(enum skip_layout layout) { return layout == SKIP_LAYOUT_PANELS || skip_layout_per_word(layout) > 0; }
 
 void skip_plan_destroy(struct skip_plan *plan)
 {

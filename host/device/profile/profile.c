@@ -29,7 +29,7 @@ struct source_list {
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
-static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "query_block", "key_align", "round_ffn", "round_head", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
 static enum skip_status check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
@@ -267,6 +267,25 @@ cleanup:
 	return status;
 }
 
+/* The forms of a short type; which of them exist is known to the family that has them. */
+static enum skip_status read_dot(const json_t *forms, const char *key, enum skip_precision precision, struct skip_profile *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	json_t *list = NULL;
+	SKIP_TRY(inside(skip_json_array(forms, key, &list, err), "forms", err));
+	size_t n = json_array_size(list), most = sizeof(out->dot[0]) / sizeof(out->dot[0][0]);
+	if (n == 0 || n > most) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.%s\": expected 1 to %zu forms, found %zu", key, most, n);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		if (!name || !name[0] || strlen(name) >= sizeof(out->dot[0][0]))
+			return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.%s[%zu]\": expected a name of 1 to %zu characters", key, i, sizeof(out->dot[0][0]) - 1);
+		snprintf(out->dot[precision][i], sizeof(out->dot[0][0]), "%s", name);
+	}
+	out->n_dot[precision] = (int)n;
+cleanup:
+	return status;
+}
+
 static enum skip_status read_forms(struct skip_profile *out, struct skip_err *err)
 {
 	const struct {
@@ -276,6 +295,7 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	} number[] = {
 	    {"vec", 1, 16, &out->vec},
 	    {"nv", 1, 8, &out->nv},
+	    {"block", 1, 16, &out->block},
 	    {"query_block", 1, 64, &out->query_block},
 	    {"key_align", 1, 256, &out->key_align},
 	    {"round_ffn", 1, 1024, &out->round_ffn},
@@ -287,6 +307,8 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	SKIP_TRY(check_fields(forms, "forms.", form_fields, err));
 	SKIP_TRY(read_variants(forms, out, err));
 	SKIP_TRY(read_row_tiles(forms, out, err));
+	SKIP_TRY(read_dot(forms, "bf16", SKIP_PRECISION_BF16, out, err));
+	SKIP_TRY(read_dot(forms, "int8", SKIP_PRECISION_INT8, out, err));
 	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++) {
 		int64_t value = 0;
 		SKIP_TRY(inside(skip_json_int(forms, number[i].key, number[i].min, number[i].max, &value, err), "forms", err));

@@ -22,6 +22,10 @@ struct skip_profile {
 	int vec;         /* lanes of the explicit vector type: 4, 8, 16 */
 	int mr[4], n_mr; /* row tiles, descending */
 	int nv;          /* vectors per row tile: NR = nv * vec */
+	int block;       /* row tiles that a work-item of a product in a short type takes */
+	/* Forms of the products in short types, in order of preference (kernels/linear/forms.c); indexed by enum skip_precision, none for F32. */
+	char dot[SKIP_PRECISION_COUNT][4][24];
+	int n_dot[SKIP_PRECISION_COUNT];
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
 	char options[256];         /* compiler flags */

@@ -85,6 +85,15 @@ static void global_size(const struct skip_session *session, const struct skip_pl
 	}
 }
 
+/* Work-items per compute unit below which a piece is cut in its other dimension: enough that the last ones end together. */
+#define ITEMS_PER_UNIT 8
+
+static size_t cut(const struct skip_session *session, int split, size_t tiles)
+{
+	size_t wanted = (size_t)skip_device_get_info(session->device)->compute_units * ITEMS_PER_UNIT, pieces = (wanted + tiles - 1) / tiles;
+	return pieces < (size_t)split ? pieces : (size_t)split;
+}
+
 static enum skip_status bind_launch(struct skip_session *session, size_t i, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -102,6 +111,7 @@ static enum skip_status bind_launch(struct skip_session *session, size_t i, stru
 		piece->variant = v;
 		global_size(session, launch, bound->plan_kernel[v], piece->global);
 		if (launch->n_cover > 0) piece->global[0] = (size_t)count[v] * bound->plan_kernel[v]->local[0];
+		if (launch->split > 0) piece->global[1] = cut(session, launch->split, (size_t)count[v]);
 		row0 += count[v] * tile[v];
 		if (piece->global[0] > 0 && piece->global[1] > 0 && piece->global[2] > 0) bound->n_pieces++;
 	}

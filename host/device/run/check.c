@@ -42,7 +42,7 @@ static enum skip_status check_buffer(const struct skip_plan *plan, const struct 
 		break;
 	}
 	size_t need = 0, room = 0;
-	if ((unsigned)b->layout > SKIP_LAYOUT_PADDED) FAIL("buffer %s of the plan: no layout %d", b->name, b->layout);
+	if ((unsigned)b->layout >= SKIP_LAYOUT_COUNT) FAIL("buffer %s of the plan: no layout %d", b->name, b->layout);
 	if (!graph) return SKIP_OK;
 	if (!inside(b->tensor, graph->n_tensors)) FAIL("buffer %s of the plan: no tensor %d", b->name, b->tensor);
 	enum skip_status status = skip_pack_count(graph->tensors[b->tensor], b->layout, b->nr, b->transpose, &need, err);
@@ -67,6 +67,7 @@ static enum skip_status check_launch(const struct skip_plan *plan, const struct 
 			FAIL("launch %zu of the plan: tiles of a cover are positive and descend, found %d after %d", i, tile, before);
 		if (!inside(l->cover[c].kernel, plan->n_kernels)) FAIL("launch %zu of the plan: no kernel %d", i, l->cover[c].kernel);
 	}
+	if (l->split < 0 || (l->split > 0 && l->n_cover == 0)) FAIL("launch %zu of the plan: split of %d", i, l->split);
 	for (int d = 0; d < 3; d++) {
 		if (!good_extent(&l->global[d])) FAIL("launch %zu of the plan: impossible global size", i);
 	}

@@ -4,11 +4,14 @@
  * packed model itself.
  */
 #include "device/run/run.h"
+#include "base/quant.h"
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Rows k per step of a panel: a block of 128 x 32 floats stays in the first cache while it is transposed. */
 #define PANEL_STEP 128
+#define WORDS_NR_MAX 64 /* columns of a panel of words */
 /* Bytes of a file read before their pages are let go. */
 #define DROP_STEP ((int64_t)256 * 1024)
 
@@ -123,26 +126,107 @@ static void panel_block_transposed(const struct skip_tensor *tensor, int64_t fir
 	}
 }
 
+static void read_block(const struct skip_pack *pack, const struct skip_tensor *tensor, int64_t first, int64_t k, int64_t n_k, float *out)
+{
+	if (pack->transpose) {
+		panel_block_transposed(tensor, first, pack->nr, k, n_k, out);
+	} else {
+		panel_block(tensor, first, pack->nr, k, n_k, out);
+	}
+}
+
+static enum skip_status float_panel(struct stream *stream, const struct skip_tensor *tensor, int64_t first, int64_t depth, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_pack *pack = stream->pack;
+	float *out = NULL;
+	for (int64_t k = 0; k < depth; k += PANEL_STEP) {
+		int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP;
+		SKIP_TRY(take(stream, (size_t)(n_k * pack->nr), &out, err));
+		read_block(pack, tensor, first, k, n_k, out);
+	}
+cleanup:
+	return status;
+}
+
+/* The scales of the columns of a panel. */
+static void panel_scales(const struct skip_pack *pack, const struct skip_tensor *tensor, int64_t first, int64_t depth,
+			 struct skip_int8_scale *scale)
+{
+	float block[PANEL_STEP * WORDS_NR_MAX], largest[WORDS_NR_MAX] = {0};
+	for (int64_t k = 0; k < depth; k += PANEL_STEP) {
+		int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP;
+		read_block(pack, tensor, first, k, n_k, block);
+		for (int64_t i = 0; i < n_k; i++)
+			for (int j = 0; j < pack->nr; j++) largest[j] = fmaxf(largest[j], fabsf(block[i * pack->nr + j]));
+	}
+	for (int j = 0; j < pack->nr; j++) scale[j] = skip_int8_scale(largest[j]);
+}
+
+/* `n` numbers, `stride` apart, as one word; adds the integers to *sum. */
+static uint32_t word_of(enum skip_layout layout, const float *x, int64_t stride, int64_t n, struct skip_int8_scale scale, int32_t *sum)
+{
+	uint32_t word = 0;
+	const int per_word = skip_layout_per_word(layout), bits = 32 / per_word;
+	for (int64_t i = 0; i < n && i < per_word; i++) {
+		uint32_t number;
+		if (layout == SKIP_LAYOUT_BF16X2) {
+			number = skip_bf16_round(x[i * stride]);
+		} else {
+			int8_t q = skip_int8_round(x[i * stride], scale);
+			number = (uint32_t)(int32_t)q & (UINT32_MAX >> (32 - bits));
+			*sum += q;
+		}
+		word |= number << (i * bits);
+	}
+	return word;
+}
+
+static enum skip_status word_panel(struct stream *stream, const struct skip_tensor *tensor, int64_t first, int64_t depth, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_pack *pack = stream->pack;
+	const int nr = pack->nr, per_word = skip_layout_per_word(pack->layout);
+	struct skip_int8_scale scale[WORDS_NR_MAX] = {{0, 0}};
+	int32_t sum[WORDS_NR_MAX] = {0};
+	float block[PANEL_STEP * WORDS_NR_MAX], *out = NULL;
+	if (skip_layout_side(pack->layout)) panel_scales(pack, tensor, first, depth, scale);
+	for (int64_t k = 0; k < depth; k += PANEL_STEP) {
+		int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP, n_words = (n_k + per_word - 1) / per_word;
+		read_block(pack, tensor, first, k, n_k, block);
+		SKIP_TRY(take(stream, (size_t)(n_words * nr), &out, err));
+		for (int64_t i = 0; i < n_words * nr; i++) {
+			int64_t at = i / nr * per_word, column = i % nr;
+			uint32_t word = word_of(pack->layout, block + at * nr + column, nr, n_k - at, scale[column], &sum[column]);
+			memcpy(&out[i], &word, sizeof(word));
+		}
+	}
+	if (!skip_layout_side(pack->layout)) goto cleanup;
+	SKIP_TRY(take(stream, (size_t)nr * 2, &out, err));
+	for (int j = 0; j < nr; j++) {
+		int32_t start = pack->layout == SKIP_LAYOUT_S8X4 ? -128 * sum[j] : 0;
+		out[j] = scale[j].scale;
+		memcpy(&out[nr + j], &start, sizeof(start));
+	}
+cleanup:
+	return status;
+}
+
 static enum skip_status pack_panels(struct stream *stream, const struct skip_tensor *tensor, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_pack *pack = stream->pack;
 	int64_t outputs = tensor->dim[pack->transpose ? 1 : 0], depth = tensor->dim[pack->transpose ? 0 : 1];
 	int64_t dropped = 0, drop_every = DROP_STEP / (depth * (int64_t)skip_dtype_size(tensor->dtype) + 1);
-	float *out = NULL;
 	for (int64_t first = 0; first < outputs; first += pack->nr) {
 		if (!pack->transpose && first - dropped > drop_every) {
 			drop_rows(tensor, dropped, first);
 			dropped = first;
 		}
-		for (int64_t k = 0; k < depth; k += PANEL_STEP) {
-			int64_t n_k = depth - k < PANEL_STEP ? depth - k : PANEL_STEP;
-			SKIP_TRY(take(stream, (size_t)(n_k * pack->nr), &out, err));
-			if (pack->transpose) {
-				panel_block_transposed(tensor, first, pack->nr, k, n_k, out);
-			} else {
-				panel_block(tensor, first, pack->nr, k, n_k, out);
-			}
+		if (skip_layout_per_word(pack->layout)) {
+			SKIP_TRY(word_panel(stream, tensor, first, depth, err));
+		} else {
+			SKIP_TRY(float_panel(stream, tensor, first, depth, err));
 		}
 	}
 cleanup:
@@ -161,7 +245,7 @@ enum skip_status skip_pack(const struct skip_pack *pack, const struct skip_tenso
 		SKIP_TRY(pack_rows(&stream, tensor, err));
 		SKIP_TRY(pack_padding(&stream, skip_tensor_count(tensor), pack->nr, err));
 		break;
-	case SKIP_LAYOUT_PANELS:
+	default:
 		SKIP_TRY(pack_panels(&stream, tensor, err));
 		break;
 	}
@@ -183,11 +267,16 @@ enum skip_status skip_pack_count(const struct skip_tensor *tensor, enum skip_lay
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s: panels of %d columns", tensor->name, nr);
 	}
 	if (layout == SKIP_LAYOUT_PADDED) count = (count + nr - 1) / nr * nr;
-	if (layout == SKIP_LAYOUT_PANELS) {
+	if (skip_layout_is_panels(layout)) {
+		int per_word = skip_layout_per_word(layout);
 		if (tensor->rank != 2)
 			return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s of rank %d has no panels", tensor->name, tensor->rank);
 		int64_t outputs = tensor->dim[transpose ? 1 : 0];
-		count = (outputs + nr - 1) / nr * nr * tensor->dim[transpose ? 0 : 1];
+		int64_t depth = tensor->dim[transpose ? 0 : 1];
+		if (per_word && nr > WORDS_NR_MAX)
+			return skip_err_set(err, SKIP_ERR_INTERNAL, "tensor %s: panels of %d columns, at most %d", tensor->name, nr, WORDS_NR_MAX);
+		if (per_word) depth = (depth + per_word - 1) / per_word + skip_layout_side(layout);
+		count = (outputs + nr - 1) / nr * nr * depth;
 	}
 	*out = (size_t)count;
 	return SKIP_OK;

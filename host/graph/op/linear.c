@@ -1,11 +1,14 @@
 /*
- * linear: y = act(x W^T + b) + residual; W [out][in], or [in][out] with transpose = 1 (y = act(x W + b) + residual).
+ * linear: y = act(x W^T + b) + residual; W [out][in], or [in][out] with transpose = 1 (y = act(x W + b) + residual). With a precision
+ * below float32 x and W are rounded first; the sums are exact all the same.
  *
  * The gradient is made before fusing: a linear whose act is fused has lost its pre-activation and is refused.
  */
 #include "base/alloc.h"
+#include "base/quant.h"
 #include "graph/rules.h"
 
+#include <math.h>
 #include <string.h>
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -53,36 +56,57 @@ static void two_rows(const double *restrict x0, const double *restrict x1, const
 	}
 }
 
+/* `rows` rows of n numbers as the products see them, each row with its own scale. */
+static void round_rows(enum skip_precision precision, size_t rows, size_t n, double *x)
+{
+	for (size_t r = 0; r < rows; r++, x += n) {
+		float largest = 0;
+		for (size_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf((float)x[i]));
+		struct skip_int8_scale scale = skip_int8_scale(largest);
+		for (size_t i = 0; i < n; i++) {
+			if (precision == SKIP_PRECISION_BF16) x[i] = skip_bf16_value(skip_bf16_round((float)x[i]));
+			if (precision == SKIP_PRECISION_INT8) x[i] = (double)scale.scale * skip_int8_round((float)x[i], scale);
+		}
+	}
+}
+
+/* A rounded copy of x [rows][n], or of W [n][rows] turned when `turn`; NULL without memory. */
+static double *operand(enum skip_precision precision, const double *x, size_t rows, size_t n, bool turn)
+{
+	double *copy = skip_alloc_array(rows * n, sizeof(double));
+	for (size_t i = 0; copy && i < rows; i++)
+		for (size_t k = 0; k < n; k++) copy[i * n + k] = turn ? x[k * rows + i] : x[i * n + k];
+	if (copy && precision != SKIP_PRECISION_F32) round_rows(precision, rows, n, copy);
+	return copy;
+}
+
 static enum skip_status reference(const struct skip_node *node, struct skip_ref_io *io, struct skip_err *err)
 {
 	int rows = io->in_rows[0], n_in = io->in_cols[0], n_out = io->out_cols[0];
-	const double *w = io->param[0], *bias = io->param[1], *residual = io->in[1];
-	double *turned = NULL, *spare = skip_alloc_array((size_t)n_out, sizeof(double));
+	const struct skip_attrs_linear *attrs = &node->attrs.linear;
+	const double *x = io->in[0], *w = io->param[0], *bias = io->param[1], *residual = io->in[1];
+	double *own_w = NULL, *own_x = NULL, *spare = skip_alloc_array((size_t)n_out, sizeof(double));
 	enum skip_status status = SKIP_OK;
-	if (node->attrs.linear.transpose) {
-		turned = skip_alloc_array((size_t)n_in * (size_t)n_out, sizeof(double));
-		for (int k = 0; turned && k < n_in; k++)
-			for (int n = 0; n < n_out; n++)
-				turned[(size_t)n * (size_t)n_in + (size_t)k] = w[(size_t)k * (size_t)n_out + (size_t)n];
-		w = turned;
-	}
-	if (!w || !spare) {
+	bool rounds = attrs->precision != SKIP_PRECISION_F32;
+	if (attrs->transpose || rounds) w = own_w = operand(attrs->precision, w, (size_t)n_out, (size_t)n_in, attrs->transpose);
+	if (rounds) x = own_x = operand(attrs->precision, x, (size_t)rows, (size_t)n_in, false);
+	if (!w || !x || !spare) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a product of %d rows", rows);
 		goto cleanup;
 	}
 	for (int r = 0; r < rows; r += 2) {
-		const double *x0 = io->in[0] + (size_t)r * (size_t)n_in, *x1 = r + 1 < rows ? x0 + n_in : x0;
+		const double *x0 = x + (size_t)r * (size_t)n_in, *x1 = r + 1 < rows ? x0 + n_in : x0;
 		double *y0 = io->out[0] + (size_t)r * (size_t)n_out, *y1 = r + 1 < rows ? y0 + n_out : spare;
 		two_rows(x0, x1, w, n_in, n_out, y0, y1);
 	}
 	for (int r = 0; r < rows; r++)
 		for (int n = 0; n < n_out; n++) {
 			size_t i = (size_t)r * (size_t)n_out + (size_t)n;
-			io->out[0][i] =
-			    skip_act_value(node->attrs.linear.act, io->out[0][i] + (bias ? bias[n] : 0)) + (residual ? residual[i] : 0);
+			io->out[0][i] = skip_act_value(attrs->act, io->out[0][i] + (bias ? bias[n] : 0)) + (residual ? residual[i] : 0);
 		}
 cleanup:
-	skip_free(turned);
+	skip_free(own_w);
+	skip_free(own_x);
 	skip_free(spare);
 	return status;
 }
@@ -123,6 +147,8 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
 	int dy = skip_grad_get(grad, like.out[0]), x = like.in[0], residual = like.n_in > 1 ? like.in[1] : SKIP_NONE;
+	if (like.attrs.linear.precision == SKIP_PRECISION_INT8)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "a linear in int8 has no gradient");
 	if (like.attrs.linear.act != SKIP_ACT_NONE)
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "linear with a fused activation has no gradient: fuse after the backward pass");
 	enum skip_status status = weight_gradient(grad, &like, dy, err);
@@ -132,6 +158,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		dx.in[1] = skip_grad_get(grad, x);
 		dx.param[0] = like.param[0];
 		dx.attrs.linear.transpose = !like.attrs.linear.transpose;
+		dx.attrs.linear.precision = like.attrs.linear.precision;
 		char name[SKIP_NAME];
 		memcpy(name, skip_grad_graph(grad)->values[x].name, sizeof(name));
 		const char *outs[1] = {name};
@@ -166,6 +193,7 @@ static double macs(const struct skip_graph *graph, const struct skip_node *node,
 static const struct skip_attr_desc attrs[] = {
     {"act", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_linear, act), skip_act_names},
     {"transpose", SKIP_ATTR_INT, offsetof(struct skip_attrs_linear, transpose), NULL},
+    {"dtype", SKIP_ATTR_LATE_ENUM, offsetof(struct skip_attrs_linear, precision), skip_precision_names},
 };
 
 const struct skip_op skip_op_linear = {
@@ -177,7 +205,7 @@ const struct skip_op skip_op_linear = {
     .n_out_min = 1,
     .n_out_max = 1,
     .attrs = attrs,
-    .n_attrs = 2,
+    .n_attrs = sizeof(attrs) / sizeof(attrs[0]),
     .infer = infer,
     .reference = reference,
     .gradient = gradient,

@@ -1,0 +1,21 @@
+/* Chooses the type products are taken in. It changes attributes only. */
+#include "graph/pass.h"
+#include "graph/pass/rewrite.h"
+
+enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err)
+{
+	struct skip_graph *copy = NULL;
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(skip_graph_copy(graph, &copy, err));
+	for (size_t n = 0; n < copy->n_nodes; n++) {
+		struct skip_node *node = &copy->nodes[n];
+		/* What is outside of the layers is small, and the head decides. */
+		if (skip_node_is(node, "linear") && node->layer != SKIP_NONE) node->attrs.linear.precision = precision;
+	}
+	SKIP_TRY(skip_graph_validate(copy, err));
+	*out = copy;
+	copy = NULL;
+cleanup:
+	skip_graph_destroy(copy);
+	return status;
+}
