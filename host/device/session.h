@@ -34,7 +34,8 @@ enum skip_status skip_session_enqueue(struct skip_session *session, size_t first
 enum skip_status skip_session_write(struct skip_session *session, int value, const float *data, struct skip_err *err);
 enum skip_status skip_session_read(struct skip_session *session, int value, float *out, struct skip_err *err);
 enum skip_status skip_session_finish(struct skip_session *session, struct skip_err *err);
-/* set_batch + enqueue all + read `value`. */
+/* set_batch + enqueue all + read `value` [rows of the batch][cols]; in chunks of sequences of about the profile's size, so afterwards the current batch
+ * is the last of them. */
 enum skip_status skip_session_run(struct skip_session *session, const struct skip_batch *batch, int value, float *out, struct skip_err *err);
 
 /* Bytes of device memory held: weights, activations (peak by the memory plan), scratch. */

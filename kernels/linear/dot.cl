@@ -126,7 +126,10 @@ static inline float SKIP_JOIN(SKIP_LINEAR_NAME, convert)(__global const float *x
 	float most = 0.0f;
 #if SKIP_LINEAR_K >= 16
 	float16 top = fabs(vload16(0, x));
-	for (uint k = 16; k + 16 <= SKIP_LINEAR_K; k += 16) top = fmax(top, fabs(vload16(0, x + k)));
+	for (uint k = 16; k + 16 <= SKIP_LINEAR_K; k += 16) {
+		const float16 size = fabs(vload16(0, x + k));
+		top = size > top ? size : top;
+	}
 	most = skip_max_f16(top);
 #endif
 	for (uint k = SKIP_LINEAR_K & ~15u; k < SKIP_LINEAR_K; k++) most = max(most, fabs(x[k]));

@@ -47,6 +47,9 @@ static const char *act_word(enum skip_act act)
 	return words[act];
 }
 
+/* Behind products in a short type a coarser polynomial is as good. */
+static const char *short_act_word(enum skip_act act) { return act == SKIP_ACT_GELU ? "skip_gelu_short" : act_word(act); }
+
 /* Buffers of the node. nr 0: the bias as it stands; else padded to whole panels of nr columns. */
 static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, enum skip_layout layout, int nr, struct product *out,
 			     struct skip_err *err)
@@ -109,6 +112,7 @@ static enum skip_status lower_generic(struct skip_lowering *lowering, const stru
 	SKIP_TRY(bind(lowering, node, form ? form->layout : SKIP_LAYOUT_ROWS, 0, &p, err));
 	skip_spec_init(&spec, "linear", form ? "generic_dot" : "generic", "MAIN");
 	common_constants(&spec, &p);
+	if (form) p.act = short_act_word(node->attrs.linear.act);
 	if (form) form_constants(&spec, form);
 	if (!form) skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
 	epilogue_constants(&spec, &p);
@@ -225,6 +229,7 @@ static enum skip_status lower_dot(struct skip_lowering *lowering, const struct s
 	struct product p;
 	int fixed, rows[SKIP_LAUNCH_MAX_COVER], kernel[SKIP_LAUNCH_MAX_COVER], n = 0;
 	SKIP_TRY(bind(lowering, node, form->layout, nr, &p, err));
+	p.act = short_act_word(node->attrs.linear.act);
 	enum skip_size size = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
 	/* Several tiles of the largest height first, then single tiles. */
 	for (int i = -1; i < profile->n_mr && n < SKIP_LAUNCH_MAX_COVER; i++) {

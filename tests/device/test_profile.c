@@ -32,7 +32,7 @@ static void put(const char *name, const char *text)
 }
 
 #define FORMS                                                                                                                              \
-	"\"forms\":{\"variants\":[\"generic\"],\"vec\":4,\"mr\":[4],\"nv\":1,\"block\":1,\"bf16\":[\"generic\"],\"int8\":[\"generic\"],\"query_block\":4,\"key_align\":4,\"round_ffn\":4,\"round_"   \
+	"\"forms\":{\"variants\":[\"generic\"],\"vec\":4,\"mr\":[4],\"nv\":1,\"block\":1,\"chunk\":0,\"bf16\":[\"generic\"],\"int8\":[\"generic\"],\"query_block\":4,\"key_align\":4,\"round_ffn\":4,\"round_"   \
 	"head\":4}"
 #define GENERIC "{\"schema\":1,\"id\":\"generic\",\"title\":\"Any\",\"kind\":\"custom\",\"compile\":{\"options\":[]}," FORMS "}"
 

@@ -311,6 +311,46 @@ Test(session, gathers_rows_of_a_mapped_word_table)
 	unlink(path);
 }
 
+Test(session, a_batch_in_chunks_gives_the_same)
+{
+	enum { SEQS = 400 };
+	static int32_t ids[SEQS * POSITIONS], types[SEQS * POSITIONS], offset[SEQS + 1];
+	static float whole[SEQS * POSITIONS * WORD_WIDTH], chunks[SEQS * POSITIONS * WORD_WIDTH];
+	struct skip_err err;
+	struct skip_rng rng;
+	char path[300];
+	struct skip_graph *graph = NULL;
+	struct skip_session *session = NULL;
+	struct test_device device = open_device(NULL);
+	snprintf(path, sizeof(path), "%s/session-words-XXXXXX", getenv("SKIP_TEST_BINARY") ? getenv("SKIP_TEST_BINARY") : "/tmp");
+	skip_rng_init(&rng, 9, "embed");
+	int wanted[2] = {make_embed(path, &rng, &graph)};
+	struct skip_node pool = {.op = skip_op_find("pool"), .n_in = 1, .n_out = 1, .in = {wanted[0]}, .layer = SKIP_NONE};
+	CHECK_OK(skip_graph_add_node(graph, &pool, (const char *[]){"pooled"}, NULL, &err));
+	wanted[1] = pool.out[0];
+	CHECK_OK(skip_session_open(device.device, graph, wanted, 2, true, &session, &err));
+	for (int b = 0; b < SEQS; b++) offset[b + 1] = offset[b] + 1 + (int32_t)skip_rng_below(&rng, POSITIONS);
+	const struct skip_batch batch = {offset[SEQS], SEQS, ids, types, offset};
+	for (int t = 0; t < batch.n_tokens; t++) ids[t] = (int32_t)skip_rng_below(&rng, VOCAB);
+	int chunk = skip_device_profile(device.device)->chunk;
+	if (chunk == 0) cr_skip_test("this device takes batches whole");
+	cr_assert(batch.n_tokens > 2 * chunk, "%d tokens are no two chunks", batch.n_tokens);
+	for (int w = 0; w < 2; w++) {
+		size_t count = (size_t)(w ? SEQS : batch.n_tokens) * WORD_WIDTH;
+		CHECK_OK(skip_session_set_batch(session, &batch, &err));
+		CHECK_OK(skip_session_enqueue(session, 0, graph->n_nodes, 0, &err));
+		CHECK_OK(skip_session_read(session, wanted[w], whole, &err));
+		CHECK_OK(skip_session_run(session, &batch, wanted[w], chunks, &err));
+		cr_expect(memcmp(whole, chunks, count * sizeof(float)) == 0, "value %d differs", w);
+	}
+	offset[7] = offset[6];
+	cr_expect(skip_session_run(session, &batch, wanted[1], chunks, &err) == SKIP_ERR_INPUT);
+	skip_session_destroy(session);
+	skip_graph_destroy(graph);
+	close_device(&device);
+	unlink(path);
+}
+
 Test(session, a_gathered_table_takes_the_room_of_its_batch)
 {
 	struct skip_err err;

@@ -65,6 +65,7 @@ static void compare(const struct kernel_check *check, const struct shape *s, int
 		double sum = b ? fabs(b[col]) : 0, rest = residual ? fabs(residual[i]) : 0;
 		for (size_t j = 0; j < k; j++) sum += fabs(x[row * k + j] * w[s->transpose ? j * n + col : col * k + j]);
 		double act_error = s->act == SKIP_ACT_NONE || s->act == SKIP_ACT_RELU ? 0 : 3e-7 * fmax(1, sum);
+		if (s->act == SKIP_ACT_GELU && node->attrs.linear.precision != SKIP_PRECISION_F32) act_error += 2e-4;
 		double roundings = node->attrs.linear.precision == SKIP_PRECISION_INT8 ? 4 : (double)s->k + 4;
 		bound[i] = roundings * 0x1p-24 * sum * act_slope(s->act) + act_error + 0x1p-23 * (rest + sum);
 	}

@@ -39,6 +39,7 @@ static const struct function functions[] = {
 	{"none", value_none, -100, 100, 0, 0, 0},
 	{"relu", value_relu, -100, 100, 0, 0, 0},
 	{"gelu", value_gelu, -100, 100, 2e-7, 1, 0},
+	{"gelu_short", value_gelu, -100, 100, 2e-4, 0, 0},
 	{"gelu_tanh", value_gelu_tanh, -100, 100, 3e-7, 1, 0},
 	{"tanh", value_tanh, -100, 100, 2e-7, 0, 0},
 	{"none_grad", slope_none, -100, 100, 0, 0, 0},

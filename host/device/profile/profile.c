@@ -29,7 +29,7 @@ struct source_list {
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
-static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
 static enum skip_status check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
@@ -296,6 +296,7 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	    {"vec", 1, 16, &out->vec},
 	    {"nv", 1, 8, &out->nv},
 	    {"block", 1, 16, &out->block},
+	    {"chunk", 0, 1 << 20, &out->chunk},
 	    {"query_block", 1, 64, &out->query_block},
 	    {"key_align", 1, 256, &out->key_align},
 	    {"round_ffn", 1, 1024, &out->round_ffn},

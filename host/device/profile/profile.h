@@ -26,6 +26,7 @@ struct skip_profile {
 	/* Forms of the products in short types, in order of preference (kernels/linear/forms.c); indexed by enum skip_precision, none for F32. */
 	char dot[SKIP_PRECISION_COUNT][4][24];
 	int n_dot[SKIP_PRECISION_COUNT];
+	int chunk;       /* tokens of a batch that go through the network together, about; 0: all */
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
 	char options[256];         /* compiler flags */

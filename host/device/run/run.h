@@ -5,6 +5,7 @@
  *   bind.c     kernels, arguments, pieces  cover.c   rows cut into tiles
  *   memory.c   device buffers              pack.c    weight layouts
  *   gather.c   the word table's rows       check.c   plans and batches that cannot be
+ *   chunks.c   a large batch in parts      open.c    lowering and creating in one
  */
 #ifndef SKIP_DEVICE_RUN_RUN_H
 #define SKIP_DEVICE_RUN_RUN_H

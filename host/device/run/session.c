@@ -212,16 +212,6 @@ enum skip_status skip_session_finish(struct skip_session *session, struct skip_e
 	return skip_cl_finish(session->cl, err);
 }
 
-enum skip_status skip_session_run(struct skip_session *session, const struct skip_batch *batch, int value, float *out, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	SKIP_TRY(skip_session_set_batch(session, batch, err));
-	SKIP_TRY(skip_session_enqueue(session, 0, session->graph->n_nodes, 0, err));
-	SKIP_TRY(skip_session_read(session, value, out, err));
-cleanup:
-	return status;
-}
-
 enum skip_status skip_session_profile(struct skip_session *session, double *seconds, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
