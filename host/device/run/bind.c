@@ -86,7 +86,7 @@ static void global_size(const struct skip_session *session, const struct skip_pl
 }
 
 /* Work-items per compute unit below which a piece is cut in its other dimension: enough that the last ones end together. */
-#define ITEMS_PER_UNIT 8
+#define ITEMS_PER_UNIT 4
 
 static size_t cut(const struct skip_session *session, int split, size_t tiles)
 {
