@@ -2,6 +2,7 @@
 #include "graph/attention.h"
 
 #include "base/alloc.h"
+#include "base/quant.h"
 
 #include <limits.h>
 #include <math.h>
@@ -29,6 +30,8 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 		                    attrs->heads, attrs->qk, attrs->v);
 	if (attrs->prefix_dropout > 0 && (node->layer < 0 || node->layer >= MAX_DROPOUT_LAYER))
 		return skip_err_set(err, SKIP_ERR_INPUT, "prefix_dropout needs a layer, layer is %d", node->layer);
+	if (attrs->precision != SKIP_PRECISION_F32 && attrs->precision != SKIP_PRECISION_BF16)
+		return skip_err_set(err, SKIP_ERR_INPUT, "dtype of attention is %s, possible are f32 and bf16", skip_precision_names[attrs->precision]);
 	return skip_rule_rate("prefix_dropout", attrs->prefix_dropout, err);
 }
 
@@ -97,6 +100,11 @@ double skip_attention_factor(const struct skip_node *node, const struct skip_ref
 	return skip_dropout_factor(attrs->prefix_dropout, io->dropout_key, stream, row * ((uint32_t)attrs->heads * width) + col);
 }
 
+static double rounded(const struct skip_attrs_attention *attrs, double x)
+{
+	return attrs->precision == SKIP_PRECISION_BF16 ? skip_bf16_value(skip_bf16_round((float)x)) : x;
+}
+
 void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h,
                            struct skip_attention_head *head)
 {
@@ -118,6 +126,7 @@ void skip_attention_gather(const struct skip_node *node, const struct skip_ref_i
 		for (int t = 0; t < tokens.count; t++, to += width)
 			memcpy(to, io->in[which + 1] + (size_t)(tokens.first + t) * (size_t)io->in_cols[which + 1] + first,
 			       (size_t)width * sizeof(double));
+		for (double *x = which ? head->value : head->key; x < to; x++) *x = rounded(attrs, *x);
 	}
 }
 
@@ -129,7 +138,7 @@ void skip_attention_weights(const struct skip_node *node, const struct skip_ref_
 	for (int j = 0; j < head->keys; j++) {
 		const double *k = head->key + (size_t)j * (size_t)attrs->qk;
 		double z = 0;
-		for (int e = 0; e < attrs->qk; e++) z += q[e] * k[e];
+		for (int e = 0; e < attrs->qk; e++) z += rounded(attrs, q[e]) * k[e];
 		head->weight[j] = z * (double)attrs->scale;
 		if (head->weight[j] > largest) largest = head->weight[j];
 	}
@@ -137,5 +146,5 @@ void skip_attention_weights(const struct skip_node *node, const struct skip_ref_
 		head->weight[j] = exp(head->weight[j] - largest);
 		sum += head->weight[j];
 	}
-	for (int j = 0; j < head->keys; j++) head->weight[j] /= sum;
+	for (int j = 0; j < head->keys; j++) head->weight[j] = rounded(attrs, head->weight[j]) / sum;
 }

@@ -33,6 +33,7 @@ struct skip_attrs_attention {
 	int q_col, k_col, v_col;
 	float scale;               /* 1/sqrt(E), E the ORIGINAL head width */
 	float prefix_dropout;      /* 0 when not training; masks from skip_rng_hash, see op/attention.c */
+	enum skip_precision precision; /* what q, k, v and the weights are rounded to: F32 or BF16 */
 };
 struct skip_attrs_pool {
 	enum skip_pool mode;

@@ -70,7 +70,7 @@ enum skip_status skip_grad_add_one(struct skip_grad *grad, const struct skip_nod
 /* Attribute tables used by more than one op. */
 extern const struct skip_attr_desc skip_desc_layernorm[1];
 extern const struct skip_attr_desc skip_desc_act[1];
-extern const struct skip_attr_desc skip_desc_attention[8];
+extern const struct skip_attr_desc skip_desc_attention[9];
 extern const struct skip_attr_desc skip_desc_pool[1];
 
 #endif

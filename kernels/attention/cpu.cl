@@ -114,85 +114,14 @@
 #if SKIP_ATTENTION_VEC == 16
 #define SKIP_ATTENTION_MOST 24
 #define SKIP_ATTENTION_MANY 16
-#define SKIP_ATTENTION_LOW(a, b)                                                                                                          \
-	(float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define SKIP_ATTENTION_HIGH(a, b)                                                                                                         \
-	(float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
 #elif SKIP_ATTENTION_VEC == 8
 #define SKIP_ATTENTION_MOST 12
 #define SKIP_ATTENTION_MANY 12
-#define SKIP_ATTENTION_LOW(a, b) (float8)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-#define SKIP_ATTENTION_HIGH(a, b) (float8)(a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
 #else
 #define SKIP_ATTENTION_MOST 12
 #define SKIP_ATTENTION_MANY 12
-#define SKIP_ATTENTION_LOW(a, b) (float4)(a.s0, b.s0, a.s1, b.s1)
-#define SKIP_ATTENTION_HIGH(a, b) (float4)(a.s2, b.s2, a.s3, b.s3)
 #endif
 #define SKIP_ATTENTION_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
-
-/* One of the log2(VEC) steps of a square transposition: the halves of `from` interleaved. */
-#define SKIP_ATTENTION_STEP(from, to)                                                                                                     \
-	SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_VEC / 2)                                                                                    \
-	{                                                                                                                                 \
-		to[2 * i] = SKIP_ATTENTION_LOW(from[i], from[i + SKIP_ATTENTION_VEC / 2]);                                                \
-		to[2 * i + 1] = SKIP_ATTENTION_HIGH(from[i], from[i + SKIP_ATTENTION_VEC / 2]);                                           \
-	}
-
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(SKIP_ATTENTION_F *t)
-{
-	SKIP_ATTENTION_F u[SKIP_ATTENTION_VEC];
-	SKIP_ATTENTION_STEP(t, u)
-	SKIP_ATTENTION_STEP(u, t)
-#if SKIP_ATTENTION_VEC > 4
-	SKIP_ATTENTION_STEP(t, u)
-#if SKIP_ATTENTION_VEC > 8
-	SKIP_ATTENTION_STEP(u, t)
-#else
-	SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_VEC) t[i] = u[i];
-#endif
-#endif
-}
-
-/* lanes[e] = factor * column e of `rows` rows of x; lanes behind them see the last row. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, load)(__global const float *x, uint stride, uint width, uint rows,
-							SKIP_ATTENTION_F factor, SKIP_ATTENTION_F *lanes)
-{
-	if (width >= SKIP_ATTENTION_VEC) {
-		for (uint from = 0; from < width; from += SKIP_ATTENTION_VEC) {
-			const uint e = min(from, width - SKIP_ATTENTION_VEC);
-			SKIP_ATTENTION_F t[SKIP_ATTENTION_VEC];
-			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) t[r] = SKIP_ATTENTION_LOAD(0, x + min(r, rows - 1) * stride + e);
-			SKIP_ATTENTION_FN(turn)(t);
-			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) lanes[e + r] = t[r] * factor;
-		}
-	} else {
-		float *one = (float *)lanes;
-		for (uint e = 0; e < width; e++) {
-			for (uint r = 0; r < SKIP_ATTENTION_VEC; r++) one[e * SKIP_ATTENTION_VEC + r] = x[min(r, rows - 1) * stride + e];
-			lanes[e] *= factor;
-		}
-	}
-}
-
-/* The first `rows` lanes become rows of y; no column outside `width` is touched. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, store)(const SKIP_ATTENTION_F *lanes, uint stride, uint width, uint rows,
-							 __global float *y)
-{
-	if (width >= SKIP_ATTENTION_VEC) {
-		for (uint from = 0; from < width; from += SKIP_ATTENTION_VEC) {
-			const uint e = min(from, width - SKIP_ATTENTION_VEC);
-			SKIP_ATTENTION_F t[SKIP_ATTENTION_VEC];
-			SKIP_ATTENTION_EACH(r, SKIP_ATTENTION_VEC) t[r] = lanes[e + r];
-			SKIP_ATTENTION_FN(turn)(t);
-			for (uint r = 0; r < rows; r++) SKIP_ATTENTION_STORE(t[r], 0, y + r * stride + e);
-		}
-	} else {
-		const float *one = (const float *)lanes;
-		for (uint r = 0; r < rows; r++)
-			for (uint e = 0; e < width; e++) y[r * stride + e] = one[e * SKIP_ATTENTION_VEC + r];
-	}
-}
 
 /* out[j] = sum_e rows[j][e] x[e] in order of e, for `count` rows at a time. */
 #define SKIP_ATTENTION_DOTS(name, count)                                                                                                  \
@@ -298,7 +227,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
 	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
 	ctx += row * SKIP_ATTENTION_V_COLS + column_v;
-	SKIP_ATTENTION_FN(load)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+	SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
 #if SKIP_ATTENTION_P
 	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) : 0) + column;
 	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) : 0) + column_v;
@@ -309,7 +238,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
 	const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(a, SKIP_ATTENTION_P + n);
 	SKIP_ATTENTION_FN(mix_v)(pv, v, SKIP_ATTENTION_V_STRIDE, n, a, inverse, y);
-	SKIP_ATTENTION_FN(store)(y, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, ctx);
+	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(y, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, ctx);
 }
 #endif
 
@@ -413,8 +342,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		const uint rows = min((uint)SKIP_ATTENTION_VEC, queries - i);
 		SKIP_ATTENTION_F real; /* 1 in lanes that are queries */
 		for (uint r = 0; r < SKIP_ATTENTION_VEC; r++) ((float *)&real)[r] = r < rows ? 1.0f : 0.0f;
-		SKIP_ATTENTION_FN(load)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
-		SKIP_ATTENTION_FN(load)(dctx, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, real, g);
+		SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+		SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(dctx, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, real, g);
 #if SKIP_ATTENTION_P
 		SKIP_ATTENTION_FN(dots)(pk, SKIP_ATTENTION_K_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
 		SKIP_ATTENTION_FN(dots)(pv, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_V, g, dz);
@@ -439,7 +368,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 #if SKIP_ATTENTION_DQ
 		SKIP_ATTENTION_FN(mix_qk)(pk, k, SKIP_ATTENTION_K_STRIDE, n, dz, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
-		SKIP_ATTENTION_FN(store)(x, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, dq);
+		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(x, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, dq);
 		dq += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE;
 #endif
 		q += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE;
@@ -536,10 +465,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_BWD)
 #undef SKIP_ATTENTION_MOST
 #undef SKIP_ATTENTION_MANY
-#undef SKIP_ATTENTION_LOW
-#undef SKIP_ATTENTION_HIGH
 #undef SKIP_ATTENTION_EACH
-#undef SKIP_ATTENTION_STEP
 #undef SKIP_ATTENTION_DOTS
 #undef SKIP_ATTENTION_TILES
 #undef SKIP_ATTENTION_TILE

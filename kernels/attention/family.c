@@ -3,6 +3,7 @@
  * sees its own.
  *
  * cpu, forward: [PREFIX of keys, of values when they drop], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
+ * dot, forward with products in bfloat16: MAIN.
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
  */
 #include "device/family.h"
@@ -176,6 +177,32 @@ cleanup:
 	return status;
 }
 
+/* Products in bfloat16: the first form of the profile says whether words hold two numbers. */
+static enum skip_status forward_dot(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_kernel_spec spec;
+	int kernel;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	/* The largest score is found before the scale is applied. */
+	if (!(shape->attrs->scale > 0)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
+	skip_spec_init(&spec, "attention", "dot", "MAIN");
+	constants(&spec, shape);
+	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
+	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
+	skip_spec_int(&spec, "ATTENTION_E", strcmp(profile->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16") ? 1 : 2);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	add_inputs(launch, shape);
+	skip_launch_buffer(launch, shape->offset);
+	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 1, err));
+	skip_launch_global(launch, 0, SKIP_SIZE_B, 1, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
 /* dPk (which = K) or dPv (V) from the parts of the sequences. */
 static enum skip_status lower_sum(struct skip_lowering *lowering, const struct shape *shape, int which, int parts, struct skip_err *err)
 {
@@ -245,6 +272,7 @@ static enum skip_status generic_kernel(struct skip_lowering *lowering, const str
 	skip_spec_init(&spec, "attention", "generic", body_kernel);
 	constants(&spec, shape);
 	if (shape->drop) drop_constants(&spec, shape);
+	skip_spec_int(&spec, "ATTENTION_BF16", shape->attrs->precision == SKIP_PRECISION_BF16);
 	if (strcmp(body_kernel, "MAIN")) {
 		skip_spec_int(&spec, "ATTENTION_OUT_A", has_out(shape, out_a));
 		skip_spec_int(&spec, "ATTENTION_OUT_B", out_a && has_out(shape, out_a + 1));
@@ -340,13 +368,19 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 		goto cleanup;
 	}
 	if (shape.drop) SKIP_TRY(lower_drop(lowering, &shape, err));
-	status = backward ? backward_cpu(lowering, &shape, err) : forward_cpu(lowering, &shape, err);
+	if (backward) {
+		status = backward_cpu(lowering, &shape, err);
+	} else if (shape.attrs->precision == SKIP_PRECISION_BF16) {
+		status = forward_dot(lowering, &shape, err);
+	} else {
+		status = forward_cpu(lowering, &shape, err);
+	}
 cleanup:
 	return status;
 }
 
 static const char *const ops[] = {"attention", "attention_bwd", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
-static const char *const common[] = {"maths", "dropout", NULL};
+static const char *const common[] = {"maths", "dropout", "lanes", NULL};
 
 const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -14,6 +14,7 @@
  * H heads; QK, V: widths; P: prefix rows, 0 for none; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values that hold q, k, v and
  * their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: prefix elements carry the
  * factors of kernels/common/dropout.cl with THRESHOLD = rate * 2^32 and KEPT = 1/(1-rate), stream for keys and stream + 1 for values.
+ * BF16 1, MAIN only: q, k, v and exp(z - largest) are rounded to bfloat16 before they are multiplied.
  * OUT_A, OUT_B 0 or 1: QUERY: dq, -; KEY: dk, dv; SLOT: dPk, dPv; which outputs are there.
  */
 #ifndef SKIP_ATTENTION_H
@@ -55,6 +56,9 @@
 #ifndef SKIP_ATTENTION_DROPOUT
 #error "SKIP_ATTENTION_DROPOUT: 0 or 1"
 #endif
+#ifndef SKIP_ATTENTION_BF16
+#error "SKIP_ATTENTION_BF16: 0 or 1"
+#endif
 #if SKIP_ATTENTION_DROPOUT
 #ifndef SKIP_ATTENTION_THRESHOLD
 #error "SKIP_ATTENTION_THRESHOLD: rate * 2^32"
@@ -88,15 +92,27 @@
 #define SKIP_ATTENTION_FACTOR(stream, cols, col) 1.0f
 #endif
 
+#if SKIP_ATTENTION_BF16
+/* To the nearest bfloat16, ties to even. */
+static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, round)(float x)
+{
+	const uint bits = as_uint(x);
+	return as_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+#define SKIP_ATTENTION_ROUND(x) SKIP_ATTENTION_FN(round)(x)
+#else
+#define SKIP_ATTENTION_ROUND(x) (x)
+#endif
+
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, slot)(__global const float *prefix, uint cols, uint col, uint width, uint b,
 							uint slot, uint stream, uint seed, float *out)
 {
-	for (uint e = 0; e < width; e++) out[e] = prefix[slot * cols + col + e] * SKIP_ATTENTION_FACTOR(stream, cols, col + e);
+	for (uint e = 0; e < width; e++) out[e] = SKIP_ATTENTION_ROUND(prefix[slot * cols + col + e] * SKIP_ATTENTION_FACTOR(stream, cols, col + e));
 }
 
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, copy)(__global const float *from, uint width, float *out)
 {
-	for (uint e = 0; e < width; e++) out[e] = from[e];
+	for (uint e = 0; e < width; e++) out[e] = SKIP_ATTENTION_ROUND(from[e]);
 }
 
 static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(const float *a, const float *b, uint width)
@@ -173,7 +189,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		SKIP_ATTENTION_VALUE(j, value);
 		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - largest);
 		sum += a;
-		for (uint e = 0; e < SKIP_ATTENTION_V; e++) total[e] = fma(a, value[e], total[e]);
+		for (uint e = 0; e < SKIP_ATTENTION_V; e++) total[e] = fma(SKIP_ATTENTION_ROUND(a), value[e], total[e]);
 	}
 	for (uint e = 0; e < SKIP_ATTENTION_V; e++) ctx[row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V + e] = total[e] / sum;
 #else
@@ -301,3 +317,4 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_FACTOR
 #undef SKIP_ATTENTION_KEY
 #undef SKIP_ATTENTION_VALUE
+#undef SKIP_ATTENTION_ROUND

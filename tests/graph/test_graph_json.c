@@ -116,7 +116,7 @@ static const struct lie lies[] = {
     {"\"scale\": 0.5", "\"scale\": \"0.5\"", "", "\"scale\": expected a number"},
     {"\"heads\": 3", "\"heads\": 99999999999", "nodes", "\"heads\": expected an integer"},
     {"\"heads\": 3", "\"heads\": 4", "nodes", "q takes columns 0 to 16"},
-    {"\"heads\": 3", "\"heads\": 3, \"extra\": 1", "nodes", "op attention has 8 attributes, found are 9"},
+    {"\"heads\": 3", "\"heads\": 3, \"extra\": 1", "nodes", "op attention has 9 attributes, found are 10"},
     {"\"layer\": 0", "\"layer\": -1", "", "\"layer\": expected an integer from 0"},
     {"\"layer\": 0", "\"layer\": 70000", "", "layer is out of range"},
     {"\"cols\": 12", "\"cols\": 13", "", "columns, the op gives"},

@@ -315,6 +315,54 @@ ParameterizedTest(struct run *run, attention, large_shapes)
 	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), run);
 }
 
+/*
+ * Forward only, products in bfloat16. The reference rounds the same numbers, so what is left are the last bits of the exponentials: a weight beside the
+ * middle of two bfloat16 may go to the other one, a step of 2^-8 of it. Weights sum to 1, so no element is further off than 2^-8 of the largest value.
+ */
+static void check_short(const struct shape *shapes, int n_shapes, const struct run *run)
+{
+	struct kernel_check check;
+	struct pair pair[16];
+	kernel_check_begin(&check, 5);
+	check.graph->max_positions = 130;
+	for (int i = 0; i < n_shapes; i++) {
+		struct shape forward = shapes[i];
+		forward.outputs = 0;
+		add_pair(&check, &forward, i, &pair[i]);
+		check.graph->nodes[pair[i].forward].attrs.attention.precision = SKIP_PRECISION_BF16;
+	}
+	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 77);
+	for (int i = 0; i < n_shapes; i++) {
+		int ctx = check.graph->nodes[pair[i].forward].out[0], v = pair[i].in[2];
+		size_t n = kernel_check_count(&check, ctx), n_v = kernel_check_count(&check, v);
+		double most = 0, *bound = numbers(n);
+		for (size_t j = 0; j < n_v; j++) most = fmax(most, fabs(check.input[v][j]));
+		for (int j = 0; pair[i].param[1] != SKIP_NONE && j < shapes[i].prefix * shapes[i].heads * shapes[i].v; j++)
+			most = fmax(most, fabs((double)skip_tensor_f32(check.graph->tensors[pair[i].param[1]])[j]) / (1 - (double)shapes[i].dropout));
+		for (size_t j = 0; j < n; j++) bound[j] = 0x1p-8 * most;
+		kernel_check_bound(&check, ctx, bound);
+		free(bound);
+	}
+	kernel_check_end(&check);
+}
+
+ParameterizedTestParameters(attention, small_shapes_in_bf16)
+{
+	return cr_make_param_array(struct run, (void *)small_runs, sizeof(small_runs) / sizeof(*small_runs));
+}
+ParameterizedTest(struct run *run, attention, small_shapes_in_bf16)
+{
+	check_short(small, (int)(sizeof(small) / sizeof(*small)), run);
+}
+
+Test(attention, bf16_assembly)
+{
+	const struct run run = {"pocl-x86-avx512-bf16", {1, 7, 61, 128, 17}, 5};
+	if (!skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", run.profile);
+	check_short(small, (int)(sizeof(small) / sizeof(*small)), &run);
+	check_short(large, (int)(sizeof(large) / sizeof(*large)), &run);
+}
+
 Test(attention, what_no_kernel_can_do)
 {
 	struct kernel_check check;

@@ -4,6 +4,8 @@
  *
  * q, k, v may be column ranges of one value [T][H*(2*qk+v)]: q_col, k_col, v_col are the first columns, head h starts h*width later.
  *
+ * With precision BF16 q, k and v are rounded, and so is exp(z - largest) before it meets the values; the sum it is divided by is not.
+ *
  * Prefix dropout (docs/method.md 2.1): element (b, slot, col) of the key prefix is multiplied by 0 or 1/(1-rate) after the rule of
  * dropout.c, with stream 0x50000000 + 2*layer and index (b*P + slot)*(H*qk) + col; the value prefix has stream + 1 and its own width H*v.
  * Arithmetic is modulo 2^32.
@@ -12,7 +14,7 @@
 
 #include <string.h>
 
-const struct skip_attr_desc skip_desc_attention[8] = {
+const struct skip_attr_desc skip_desc_attention[9] = {
     {"heads", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, heads), NULL},
     {"qk", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, qk), NULL},
     {"v", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v), NULL},
@@ -21,6 +23,7 @@ const struct skip_attr_desc skip_desc_attention[8] = {
     {"v_col", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v_col), NULL},
     {"scale", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, scale), NULL},
     {"prefix_dropout", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, prefix_dropout), NULL},
+    {"dtype", SKIP_ATTR_LATE_ENUM, offsetof(struct skip_attrs_attention, precision), skip_precision_names},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -57,6 +60,8 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_graph *graph = skip_grad_graph(grad);
 	const struct skip_node like = graph->nodes[node];
+	if (like.attrs.attention.precision != SKIP_PRECISION_F32)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in a short type has no gradient");
 	char names[5][SKIP_TENSOR_NAME];
 	const char *outs[5] = {NULL};
 	int n_out = 0;
