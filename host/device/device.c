@@ -12,7 +12,8 @@
 
 struct skip_device {
 	struct skip_cl *cl;
-	const struct skip_profile *profile;
+	struct skip_profile profile;       /* as matched, without the forms that failed here */
+	bool settled[SKIP_PRECISION_COUNT]; /* forms that have given their known answer */
 	struct skip_device_info info;
 };
 
@@ -142,9 +143,9 @@ enum skip_status skip_device_open(const struct skip_profiles *profiles, const ch
 		status = no_device(found, n, is_auto(which) ? "auto" : which, err);
 		goto cleanup;
 	}
-	device->profile = forced ? forced : skip_profiles_find(profiles, chosen->info.profile_id);
+	device->profile = *(forced ? forced : skip_profiles_find(profiles, chosen->info.profile_id));
 	device->info = chosen->info;
-	device->info.profile_id = device->profile->id;
+	device->info.profile_id = device->profile.id;
 	SKIP_TRY(skip_cl_open(chosen, &device->cl, err));
 	*out = device;
 	device = NULL;
@@ -168,7 +169,24 @@ const struct skip_device_info *skip_device_get_info(const struct skip_device *de
 
 const struct skip_profile *skip_device_profile(const struct skip_device *device)
 {
-	return device->profile;
+	return &device->profile;
+}
+
+bool skip_device_form_settled(const struct skip_device *device, enum skip_precision precision)
+{
+	return device->settled[precision];
+}
+
+void skip_device_settle_form(struct skip_device *device, enum skip_precision precision)
+{
+	device->settled[precision] = true;
+}
+
+void skip_device_drop_form(struct skip_device *device, enum skip_precision precision)
+{
+	struct skip_profile *profile = &device->profile;
+	int left = --profile->n_dot[precision];
+	memmove(profile->dot[precision][0], profile->dot[precision][1], (size_t)left * sizeof(profile->dot[precision][0]));
 }
 
 struct skip_cl *skip_device_cl(struct skip_device *device)

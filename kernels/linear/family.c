@@ -257,14 +257,13 @@ cleanup:
 /* The first form of the profile. */
 static enum skip_status find_form(const struct skip_profile *profile, enum skip_precision precision, const struct form **out, struct skip_err *err)
 {
-	for (int i = 0; i < profile->n_dot[precision]; i++) {
-		for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
-			if (forms[f].precision != precision || strcmp(forms[f].name, profile->dot[precision][i])) continue;
-			*out = &forms[f];
-			return SKIP_OK;
-		}
+	const char *name = profile->n_dot[precision] > 0 ? profile->dot[precision][0] : "none";
+	for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
+		if (forms[f].precision != precision || strcmp(forms[f].name, name)) continue;
+		*out = &forms[f];
+		return SKIP_OK;
 	}
-	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "profile '%s' names no form of products in this type that exists", profile->id);
+	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "profile '%s': there is no form '%s' of products in this type", profile->id, name);
 }
 
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)

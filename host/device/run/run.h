@@ -6,6 +6,7 @@
  *   memory.c   device buffers              pack.c    weight layouts
  *   gather.c   the word table's rows       check.c   plans and batches that cannot be
  *   chunks.c   a large batch in parts      open.c    lowering and creating in one
+ *   known.c    known answers of forms
  */
 #ifndef SKIP_DEVICE_RUN_RUN_H
 #define SKIP_DEVICE_RUN_RUN_H
@@ -125,6 +126,15 @@ enum skip_status skip_bind_time(struct skip_session *session, size_t launch, dou
 /* Runs every kernel object once on the current batch, also those no piece uses. */
 enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *err);
 void skip_bind_destroy(struct skip_session *session);
+
+/*
+ * known.c: forms of the short types a graph uses, tried on the device once; those that fail are taken from its profile. SKIP_ERR_DEVICE when none is
+ * left. The state is the device's (device.c).
+ */
+enum skip_status skip_known_forms(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err);
+bool skip_device_form_settled(const struct skip_device *device, enum skip_precision precision);
+void skip_device_settle_form(struct skip_device *device, enum skip_precision precision);
+void skip_device_drop_form(struct skip_device *device, enum skip_precision precision); /* the first of its profile */
 
 /* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too.
  */

@@ -1,0 +1,117 @@
+/*
+ * Forms of products in short types are used after they have given a known answer on the device: an instruction that the compiler's assembler does not
+ * know can vanish without any error, and the numbers are wrong then. A profile has matched the processor before anything of it runs.
+ *
+ * The answer is the float64 reference of one small linear, run through the very path of every other graph. A form that fails gives way to the next
+ * of the profile.
+ */
+#include "base/log.h"
+#include "base/rng.h"
+#include "device/run/run.h"
+#include "graph/op.h"
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 13, DEPTH = 70, COLUMNS = 45 };
+
+static enum skip_status add_weights(struct skip_graph *graph, int *tensor, struct skip_err *err)
+{
+	struct skip_tensor *w = NULL;
+	struct skip_rng rng;
+	enum skip_status status = skip_tensor_create("w", SKIP_F32, 2, (const int64_t[]){COLUMNS, DEPTH}, &w, err);
+	if (status != SKIP_OK) return status;
+	skip_rng_init(&rng, 0, "known weights");
+	for (int i = 0; i < COLUMNS * DEPTH; i++) ((float *)w->owned)[i] = (float)skip_rng_normal(&rng);
+	status = skip_graph_add_tensor(graph, w, tensor, err);
+	skip_tensor_unref(w);
+	return status;
+}
+
+static enum skip_status make_graph(enum skip_precision precision, struct skip_graph **out, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_graph *graph = NULL;
+	struct skip_node node = {.op = skip_op_find("linear"), .layer = SKIP_NONE, .n_in = 1, .n_param = 1, .n_out = 1};
+	node.attrs.linear.precision = precision;
+	SKIP_TRY(skip_graph_create(&graph, err));
+	SKIP_TRY(skip_graph_add_value(graph, "x", SKIP_ROWS_T, 0, DEPTH, &node.in[0], err));
+	SKIP_TRY(add_weights(graph, &node.param[0], err));
+	SKIP_TRY(skip_graph_add_node(graph, &node, (const char *[]){"y"}, NULL, err));
+	*out = graph;
+	graph = NULL;
+cleanup:
+	skip_graph_destroy(graph);
+	return status;
+}
+
+/* Whether the first form of the profile gives the answer of the reference. */
+static enum skip_status run_known(struct skip_device *device, enum skip_precision precision, bool *right, struct skip_err *err)
+{
+	enum skip_status status;
+	static const int32_t zeros[ROWS];
+	const int32_t offset[2] = {0, ROWS};
+	const struct skip_batch batch = {.n_tokens = ROWS, .n_seqs = 1, .ids = zeros, .types = zeros, .offset = offset};
+	float x[ROWS * DEPTH], got[ROWS * COLUMNS];
+	double wide[ROWS * DEPTH];
+	struct skip_graph *graph = NULL;
+	struct skip_session *session = NULL;
+	struct skip_ref_result known = {0};
+	struct skip_rng rng;
+	skip_rng_init(&rng, 0, "known inputs");
+	for (int i = 0; i < ROWS * DEPTH; i++) wide[i] = x[i] = (float)skip_rng_normal(&rng);
+	SKIP_TRY(make_graph(precision, &graph, err));
+	const int in = graph->nodes[0].in[0], out = graph->nodes[0].out[0];
+	const struct skip_ref_input input = {in, wide};
+	SKIP_TRY(skip_reference_run(graph, &batch, &input, 1, 0, &known, err));
+	SKIP_TRY(skip_session_open(device, graph, &out, 1, false, &session, err));
+	SKIP_TRY(skip_session_set_batch(session, &batch, err));
+	SKIP_TRY(skip_session_write(session, in, x, err));
+	SKIP_TRY(skip_session_enqueue(session, 0, graph->n_nodes, 0, err));
+	SKIP_TRY(skip_session_read(session, out, got, err));
+	*right = true;
+	/* Sums are of about 70 products near 1; a step of int8 is a hundredth. */
+	for (int i = 0; i < ROWS * COLUMNS; i++) *right = *right && fabs(got[i] - known.data[out][i]) < 1e-3;
+cleanup:
+	skip_reference_free(&known);
+	skip_session_destroy(session);
+	skip_graph_destroy(graph);
+	return status;
+}
+
+static bool uses(const struct skip_graph *graph, enum skip_precision precision)
+{
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		if (!strcmp(node->op->name, "linear") && node->attrs.linear.precision == precision) return true;
+		if (!strcmp(node->op->name, "attention") && node->attrs.attention.precision == precision) return true;
+	}
+	return false;
+}
+
+static enum skip_status settle(struct skip_device *device, enum skip_precision precision, struct skip_err *err)
+{
+	const struct skip_profile *profile = skip_device_profile(device);
+	skip_device_settle_form(device, precision); /* the run below opens a session too */
+	while (profile->n_dot[precision] > 0) {
+		bool right = false;
+		struct skip_err why = {0};
+		enum skip_status status = run_known(device, precision, &right, &why);
+		if (status == SKIP_ERR_NOMEM) return skip_err_set(err, status, "%s", why.message);
+		if (status == SKIP_OK && right) return SKIP_OK;
+		skip_log(SKIP_LOG_WARN, "form %s of products fails its known answer and is not used: %s", profile->dot[precision][0],
+			 status == SKIP_OK ? "wrong numbers" : why.message);
+		skip_device_drop_form(device, precision);
+	}
+	return skip_err_set(err, SKIP_ERR_DEVICE, "profile '%s': no form of products in a short type gives the right numbers on this device", profile->id);
+}
+
+enum skip_status skip_known_forms(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (int p = SKIP_PRECISION_BF16; p < SKIP_PRECISION_COUNT; p++) {
+		enum skip_precision precision = (enum skip_precision)p;
+		if (!skip_device_form_settled(device, precision) && uses(graph, precision)) SKIP_TRY(settle(device, precision, err));
+	}
+cleanup:
+	return status;
+}
