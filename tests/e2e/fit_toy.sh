@@ -50,6 +50,22 @@ has_keys "$log/out" device rows model dtype batch length median_ms p95_ms gflops
 gives 0 bench half.skip --data test.tsv --batch 8 --seconds 0.05 --json
 has_keys "$log/out" data
 
+# A result in a short type: reported in both types, verified in its own, run in any.
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --dtype int8 --json --quiet -o short.skip
+has_keys "$log/out" dtype pruned_f32
+check "the type is named" grep -q '"dtype":"int8"' "$log/out"
+gives 0 verify short.skip
+gives 2 verify short.skip --dtype f32
+says 'a package is verified in the type it was saved in'
+for type in f32 bf16 int8; do
+	gives 0 eval short.skip --data test.tsv --dtype $type --json
+	correct=$(sed 's/.*"correct":\([0-9]*\),.*/\1/' "$log/out")
+	check "the small network answers in $type: $correct of 61" test "$correct" -ge 35
+	gives 0 bench short.skip --batch 1 --length 16 --seconds 0.05 --dtype $type --json
+	check "rows name $type" grep -q "\"dtype\":\"$type\"" "$log/out"
+done
+rm -r short.skip
+
 # The same seed gives the same bytes, but for what is measured.
 mv half.skip first.skip
 mv half.dense.skip first.dense.skip
