@@ -31,5 +31,7 @@ const struct skip_device_info *skip_device_get_info(const struct skip_device *de
 const struct skip_profile *skip_device_profile(const struct skip_device *device);
 /* Measured FMA peak of float32 in GFLOP/s (emitted kernel, independent accumulators, best of several runs). */
 enum skip_status skip_device_measure_peak(struct skip_device *device, double *gflops_f32, struct skip_err *err);
+/* Measured rate of reading a buffer larger than any cache, in GB/s of 1e9 bytes (256 MiB of device memory for as long as it takes). */
+enum skip_status skip_device_measure_bandwidth(struct skip_device *device, double *gbs, struct skip_err *err);
 
 #endif

@@ -113,7 +113,7 @@ struct skip_plan_launch {
 	int n_cover;
 	/* Not 0: dimension 1 of a piece may be cut into any number of work-items up to this; run/ takes few where the rows alone keep the device busy. */
 	int split;
-	double macs_per_row; /* of cover_rows or T, for bench --layers */
+	double macs_per_row; /* of cover_rows or T; a statement of the manifest, nothing here reads it */
 };
 
 struct skip_plan_program {

@@ -45,7 +45,20 @@ struct skip_session_memory {
 void skip_session_get_memory(const struct skip_session *session, struct skip_session_memory *out);
 const struct skip_graph *skip_session_graph(const struct skip_session *session);
 const struct skip_plan *skip_session_plan(const struct skip_session *session);
-/* Times every launch of one run with a finish after each (bench --layers): seconds[i] for plan launch i. */
-enum skip_status skip_session_profile(struct skip_session *session, double *seconds, struct skip_err *err);
+/*
+ * What one launch of the plan does in a run of a whole batch, all its chunks together (bench --layers). `bytes` are those it cannot avoid to move:
+ * every weight and value it touches, whole and once a chunk; of tables that are looked up, a row per token.
+ */
+struct skip_launch_profile {
+	int kernel;	       /* of the plan; with a cover the one that computes most rows */
+	double seconds;	       /* median of the runs, the device's own clock */
+	double macs, bytes;
+	double rows, computed; /* of the cover: real rows, and those its tiles compute. Both 0 without a cover */
+	int per_word;	       /* numbers in a 32-bit word of its packed weights (skip_layout_per_word), else 1 */
+};
+/* Runs `batch` as skip_session_run does, with a finish after every launch: once unseen, then for `seconds`, but 5 to 101 times. out[i] is plan
+ * launch i. Afterwards the current batch is the last chunk. */
+enum skip_status skip_session_profile(struct skip_session *session, const struct skip_batch *batch, int value, double seconds,
+				      struct skip_launch_profile *out, struct skip_err *err);
 
 #endif

@@ -113,6 +113,16 @@ Test(device, peak_is_a_speed)
 	close_device(&open);
 }
 
+Test(device, bandwidth_is_a_speed)
+{
+	struct skip_err err;
+	struct test_device open = open_device(NULL);
+	double gbs = 0;
+	CHECK_OK(skip_device_measure_bandwidth(open.device, &gbs, &err));
+	cr_expect(gbs > 0.1 && gbs < 1e5, "%g", gbs);
+	close_device(&open);
+}
+
 Test(device, survives_every_failed_allocation)
 {
 	struct skip_err err;

@@ -4,6 +4,7 @@
 #include "open_device.h"
 #include "device/session.h"
 #include "graph/op.h"
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -186,10 +187,32 @@ Test(session, profile_times_every_launch)
 	struct skip_session *session = NULL;
 	CHECK_OK(skip_session_open(device.device, net.graph, &net.y, 1, true, &session, &err));
 	compare(session, &net, 64, 1);
-	double seconds[16];
-	cr_assert(skip_session_plan(session)->n_launches <= 16);
-	CHECK_OK(skip_session_profile(session, seconds, &err));
-	for (size_t i = 0; i < skip_session_plan(session)->n_launches; i++) cr_expect(seconds[i] > 0 && seconds[i] < 10, "%g", seconds[i]);
+	struct skip_launch_profile profile[16];
+	size_t n = skip_session_plan(session)->n_launches;
+	cr_assert(n <= 16);
+	/* In one chunk, and in more than one: the work is that of the whole batch, the weights are read once a chunk. */
+	double bytes[2] = {0, 0};
+	for (int whole = 0; whole < 2; whole++) {
+		enum { MOST = 64 * 61 };
+		static const int32_t zeros[MOST];
+		int32_t offset[65];
+		const int n_seqs = whole ? 1 : 64;
+		for (int b = 0; b <= n_seqs; b++) offset[b] = b * 61;
+		const struct skip_batch batch = {n_seqs * 61, n_seqs, zeros, zeros, offset};
+		double macs = 0, chunk = skip_device_profile(device.device)->chunk;
+		double chunks = chunk > 0 && batch.n_tokens > chunk ? ceil(batch.n_tokens / chunk) : 1;
+		CHECK_OK(skip_session_profile(session, &batch, net.y, 0, profile, &err));
+		for (size_t i = 0; i < n; i++) {
+			cr_expect(profile[i].seconds > 0 && profile[i].seconds < 10, "%g", profile[i].seconds);
+			cr_expect(profile[i].computed >= profile[i].rows && (profile[i].rows == 0 || profile[i].rows == batch.n_tokens));
+			macs += profile[i].macs;
+			bytes[whole] += profile[i].bytes;
+		}
+		cr_expect(macs == 2.0 * 64 * 64 * batch.n_tokens, "%g", macs);
+		/* x, h, h, y; h + y again: the residual, and two weights with their biases */
+		cr_expect(bytes[whole] >= 4.0 * (4 * 64 * batch.n_tokens + chunks * 2 * 64 * 64), "%g bytes", bytes[whole]);
+		cr_expect(bytes[whole] <= 4.0 * (5 * 64 * batch.n_tokens + chunks * 2 * 65 * 64), "%g bytes", bytes[whole]);
+	}
 	struct skip_session_memory memory;
 	skip_session_get_memory(session, &memory);
 	cr_expect(memory.weights >= 2 * 64 * 64 * 4 && memory.weights < 4 * 64 * 64 * 4, "%zu", memory.weights);

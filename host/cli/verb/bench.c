@@ -1,6 +1,7 @@
 /* skip bench: median and p95 of packed batches, several packages interleaved in one process. */
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "cli/layers.h"
 #include "cli/record.h"
 #include "graph/rules.h"
 
@@ -99,37 +100,19 @@ cleanup:
 	return status;
 }
 
-static enum skip_status print_layers(const struct subject *subject, const struct skip_dataset *data, int batch, bool json, json_t *list, struct skip_err *err)
+/* The profile view of the first --batch rows of the data. */
+static enum skip_status print_layers(const struct subject *subject, const struct skip_dataset *data, int batch, const struct skip_layers_settings *set,
+				     json_t *list, struct skip_err *err)
 {
 	enum skip_status status;
-	const struct skip_plan *plan = skip_session_plan(subject->session);
 	struct skip_packer packer;
-	float *out = NULL;
 	int rows[4096], n = batch < (int)data->n_rows ? batch : (int)data->n_rows; /* --batch is at most 4096 */
-	double *seconds = skip_alloc_array(plan->n_launches, sizeof(*seconds));
 	skip_packer_init(&packer);
 	for (int i = 0; i < n; i++) rows[i] = i;
-	if (!seconds) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for times"));
 	SKIP_TRY(skip_packer_pack(&packer, data, rows, (size_t)n, err));
-	const struct skip_graph *graph = skip_session_graph(subject->session);
-	out = skip_alloc_array((size_t)n, (size_t)graph->values[subject->value].cols * sizeof(*out));
-	if (!out) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the result"));
-	SKIP_TRY(skip_session_run(subject->session, &packer.batch, subject->value, out, err));
-	SKIP_TRY(skip_session_profile(subject->session, seconds, err));
-	if (!json) printf("\n%s, batch %d, %d tokens\n%5s %-36s %10s %9s\n", subject->path, n, packer.batch.n_tokens, "layer", "kernel", "ms", "GFLOP/s");
-	for (size_t i = 0; i < plan->n_launches; i++) {
-		const struct skip_plan_launch *launch = &plan->launches[i];
-		const char *name = plan->kernels[launch->n_cover ? launch->cover[0].kernel : launch->kernel].name;
-		double gflops = 2 * launch->macs_per_row * packer.batch.n_tokens / seconds[i] / 1e9;
-		int layer = graph->nodes[launch->node].layer;
-		json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:f, s:f}", "model", subject->path, "layer", layer, "kernel", name, "median_ms",
-						      seconds[i] * 1e3, "gflops", gflops));
-		if (!json) printf("%5d %-36.36s %10.4f %9.1f\n", layer, name, seconds[i] * 1e3, gflops);
-	}
+	SKIP_TRY(skip_cli_layers(subject->path, subject->session, subject->value, &packer.batch, set, list, err));
 cleanup:
 	skip_packer_deinit(&packer);
-	skip_free(seconds);
-	skip_free(out);
 	return status;
 }
 
@@ -169,12 +152,15 @@ static enum skip_status bench(struct subject *subjects, size_t n, const struct s
 	int vocabulary = 1000;
 	size_t n_batches, n_lengths;
 	double peak;
+	struct skip_layers_settings profile = { .seconds = set->seconds, .print = !set->common.json };
 	struct skip_dataset data = { 0 };
 	json_t *rows = json_array(), *layers = json_array();
 	SKIP_TRY(skip_cli_int_list("--batch", set->batch, 4096, batches, MAX_LIST, &n_batches, err));
 	SKIP_TRY(choose_lengths(set, subjects, n, lengths, &n_lengths, err));
 	for (size_t i = 0; i < n; i++) vocabulary = smaller(vocabulary, skip_cli_vocabulary(subjects[i].model.graph));
 	SKIP_TRY(skip_device_measure_peak(device, &peak, err));
+	profile.peak_gflops = peak;
+	if (set->layers) SKIP_TRY(skip_device_measure_bandwidth(device, &profile.bandwidth_gbs, err));
 	if (!set->common.json)
 		printf("%s, %.1f GFLOP/s measured\n%-32s %5s %7s %10s %10s %9s %8s %8s\n", skip_device_get_info(device)->facts.name, peak, "model", "batch", "length",
 		       "median ms", "p95 ms", "GFLOP/s", "of peak", "speedup");
@@ -191,12 +177,15 @@ static enum skip_status bench(struct subject *subjects, size_t n, const struct s
 			}
 			struct cell cell = { .data = &data, .batch = batches[b], .length = set->data ? 0 : lengths[l], .name = set->data };
 			SKIP_TRY(run_cell(subjects, n, &cell, set->seconds, peak, !set->common.json, rows, err));
-			for (size_t i = 0; set->layers && i < n; i++) SKIP_TRY(print_layers(&subjects[i], &data, batches[b], set->common.json, layers, err));
+			for (size_t i = 0; set->layers && i < n; i++) SKIP_TRY(print_layers(&subjects[i], &data, batches[b], &profile, layers, err));
 		}
 	}
 	if (set->common.json) {
 		json_t *out = json_pack("{s:o, s:f, s:O}", "device", skip_record_host(device), "peak_gflops", peak, "rows", rows);
-		if (set->layers) json_object_set(out, "launches", layers);
+		if (set->layers) {
+			json_object_set_new(out, "bandwidth_gbs", json_real(profile.bandwidth_gbs));
+			json_object_set(out, "launches", layers);
+		}
 		SKIP_TRY(skip_cli_print_json(out, err));
 	}
 cleanup:
@@ -250,7 +239,7 @@ const struct skip_verb skip_verb_bench = {
 		"  --data DATA             the whole file in packed batches of --batch instead\n"
 		"  --against PKG0          reference of the speedup column (else the last package)\n"
 		"  --seconds S             at least S seconds a cell (default 1)\n"
-		"  --layers                every kernel on its own too\n"
+		"  --layers                every kernel of a batch too: time, share, GFLOP/s, GB/s, bound, rows wasted\n"
 		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"

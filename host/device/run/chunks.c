@@ -13,39 +13,62 @@ static int chunk_end(const struct skip_batch *batch, int first, double share)
 	return end;
 }
 
-static enum skip_status run_chunk(struct skip_session *session, const struct skip_batch *chunk, int value, float *out, struct skip_err *err)
+enum skip_status skip_chunks_init(const struct skip_session *session, const struct skip_batch *batch, int value, struct skip_chunks *out,
+				  struct skip_err *err)
 {
-	enum skip_status status;
-	SKIP_TRY(skip_session_set_batch(session, chunk, err));
-	SKIP_TRY(skip_session_enqueue(session, 0, session->graph->n_nodes, 0, err));
-	SKIP_TRY(skip_session_read(session, value, out, err));
+	enum skip_status status = SKIP_OK;
+	const int most = skip_device_profile(session->device)->chunk;
+	struct skip_chunks chunks = {.whole = batch};
+	*out = chunks;
+	if (most == 0 || batch->n_tokens <= most || session->graph->values[value].rows == SKIP_ROWS_FIXED) return SKIP_OK;
+	struct skip_sizes sizes;
+	SKIP_TRY(skip_batch_sizes(batch, session->plan, &sizes, err));
+	/* Equal shares: a small last chunk would leave the device half empty. */
+	chunks.share = (double)batch->n_tokens / ((batch->n_tokens + most - 1) / most);
+	chunks.offset = skip_alloc_array((size_t)batch->n_seqs + 1, sizeof(*chunks.offset));
+	if (!chunks.offset) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a batch of %d sequences", batch->n_seqs);
+	*out = chunks;
 cleanup:
 	return status;
 }
 
+bool skip_chunks_next(struct skip_chunks *chunks)
+{
+	const struct skip_batch *whole = chunks->whole;
+	chunks->first = chunks->end;
+	if (!chunks->offset) {
+		chunks->now = *whole;
+		chunks->end = 1;
+		return chunks->first == 0;
+	}
+	if (chunks->first == whole->n_seqs) return false;
+	const int first = chunks->first, end = chunk_end(whole, first, chunks->share), token = whole->offset[first];
+	for (int b = first; b <= end; b++) chunks->offset[b - first] = whole->offset[b] - token;
+	chunks->now = (struct skip_batch){.n_tokens = chunks->offset[end - first], .n_seqs = end - first, .ids = whole->ids + token,
+					  .types = whole->types + token, .offset = chunks->offset};
+	chunks->end = end;
+	return true;
+}
+
+void skip_chunks_deinit(struct skip_chunks *chunks)
+{
+	skip_free(chunks->offset);
+	*chunks = (struct skip_chunks){0};
+}
+
 enum skip_status skip_session_run(struct skip_session *session, const struct skip_batch *batch, int value, float *out, struct skip_err *err)
 {
-	enum skip_status status = SKIP_OK;
+	enum skip_status status;
 	const struct skip_value *v = &session->graph->values[value];
-	const int most = skip_device_profile(session->device)->chunk;
-	int32_t *offset = NULL;
-	if (most == 0 || batch->n_tokens <= most || v->rows == SKIP_ROWS_FIXED) return run_chunk(session, batch, value, out, err);
-	struct skip_sizes sizes;
-	SKIP_TRY(skip_batch_sizes(batch, session->plan, &sizes, err));
-	/* Equal shares: a small last chunk would leave the device half empty. */
-	double share = (double)batch->n_tokens / ((batch->n_tokens + most - 1) / most);
-	offset = skip_alloc_array((size_t)batch->n_seqs + 1, sizeof(*offset));
-	if (!offset) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a batch of %d sequences", batch->n_seqs);
-	for (int first = 0; first < batch->n_seqs;) {
-		int end = chunk_end(batch, first, share), token = batch->offset[first];
-		for (int b = first; b <= end; b++) offset[b - first] = batch->offset[b] - token;
-		struct skip_batch chunk = {.n_tokens = offset[end - first], .n_seqs = end - first, .ids = batch->ids + token, .types = batch->types + token,
-					   .offset = offset};
-		size_t row = (size_t)(v->rows == SKIP_ROWS_T ? token : first);
-		SKIP_TRY(run_chunk(session, &chunk, value, out + row * (size_t)v->cols, err));
-		first = end;
+	struct skip_chunks chunks = {0};
+	SKIP_TRY(skip_chunks_init(session, batch, value, &chunks, err));
+	while (skip_chunks_next(&chunks)) {
+		size_t row = (size_t)(v->rows == SKIP_ROWS_T ? batch->offset[chunks.first] : chunks.first);
+		SKIP_TRY(skip_session_set_batch(session, &chunks.now, err));
+		SKIP_TRY(skip_session_enqueue(session, 0, session->graph->n_nodes, 0, err));
+		SKIP_TRY(skip_session_read(session, value, out + row * (size_t)v->cols, err));
 	}
 cleanup:
-	skip_free(offset);
+	skip_chunks_deinit(&chunks);
 	return status;
 }

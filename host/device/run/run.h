@@ -7,6 +7,7 @@
  *   gather.c   the word table's rows       check.c   plans and batches that cannot be
  *   chunks.c   a large batch in parts      open.c    lowering and creating in one
  *   known.c    known answers of forms
+ *   profile.c  every launch on its own
  */
 #ifndef SKIP_DEVICE_RUN_RUN_H
 #define SKIP_DEVICE_RUN_RUN_H
@@ -135,6 +136,22 @@ enum skip_status skip_known_forms(struct skip_device *device, const struct skip_
 bool skip_device_form_settled(const struct skip_device *device, enum skip_precision precision);
 void skip_device_settle_form(struct skip_device *device, enum skip_precision precision);
 void skip_device_drop_form(struct skip_device *device, enum skip_precision precision); /* the first of its profile */
+
+/*
+ * chunks.c. The chunks skip_session_run cuts `batch` into for `value`: next moves to the first, then to each other one, and is false after the
+ * last. `first` is the first sequence of the chunk `now`, which is good until the next call; the batch must outlive it.
+ */
+struct skip_chunks {
+	const struct skip_batch *whole;
+	struct skip_batch now;
+	int first, end;
+	double share;	 /* tokens of a chunk, about */
+	int32_t *offset; /* of `now`; NULL: one chunk */
+};
+enum skip_status skip_chunks_init(const struct skip_session *session, const struct skip_batch *batch, int value, struct skip_chunks *out,
+				  struct skip_err *err);
+bool skip_chunks_next(struct skip_chunks *chunks);
+void skip_chunks_deinit(struct skip_chunks *chunks);
 
 /* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too.
  */

@@ -212,15 +212,6 @@ enum skip_status skip_session_finish(struct skip_session *session, struct skip_e
 	return skip_cl_finish(session->cl, err);
 }
 
-enum skip_status skip_session_profile(struct skip_session *session, double *seconds, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	SKIP_TRY(need_batch(session, err));
-	for (size_t i = 0; i < session->plan->n_launches; i++) SKIP_TRY(skip_bind_time(session, i, &seconds[i], err));
-cleanup:
-	return status;
-}
-
 void skip_session_get_memory(const struct skip_session *session, struct skip_session_memory *out)
 {
 	const struct skip_plan *plan = session->plan;
