@@ -78,7 +78,6 @@ struct skip_op {
 	enum skip_status (*resize)(struct skip_node *node, const struct skip_resize *resize, struct skip_err *err);
 	/* Multiply-adds for one sequence of n tokens. NULL: 0. */
 	double (*macs)(const struct skip_graph *graph, const struct skip_node *node, double n);
-	const char *onnx; /* op of the export, NULL when a sub-graph is written */
 };
 
 /* The table CMake makes from graph/op/ (NULL-terminated), and look-up by name (NULL when absent). */

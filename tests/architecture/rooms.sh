@@ -8,7 +8,7 @@ check() {
 	find "$1/host" "$1/kernels" \( -path "$1/host/*" -name '*.[ch]' \) -o \( -path "$1/kernels/*/family.c" \) | sort | while read -r file; do
 		awk -v file="${file#"$1"/}" '
 		BEGIN {
-			split("base 0 graph 1 model 2 text 2 device 2 method 3 package 3 report 4 cli 5", words, " ")
+			split("base 0 graph 1 model 2 text 2 device 2 method 3 package 3 report 4 export 4 cli 5", words, " ")
 			for (i = 1; i in words; i += 2) row[words[i]] = words[i + 1]
 			n = split(file, part, "/")
 			room = part[1] == "kernels" ? "device" : part[2]

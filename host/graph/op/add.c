@@ -35,5 +35,4 @@ const struct skip_op skip_op_add = {
     .infer = infer,
     .reference = reference,
     .gradient = gradient,
-    .onnx = "Add",
 };

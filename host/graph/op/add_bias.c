@@ -48,5 +48,4 @@ const struct skip_op skip_op_add_bias = {
     .infer = infer,
     .reference = reference,
     .gradient = gradient,
-    .onnx = "Add",
 };

@@ -52,5 +52,4 @@ const struct skip_op skip_op_dropout = {
     .reference = reference,
     .gradient = gradient,
     .ties = ties,
-    .onnx = "Dropout",
 };

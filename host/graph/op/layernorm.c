@@ -63,5 +63,4 @@ const struct skip_op skip_op_layernorm = {
     .infer = infer,
     .reference = reference,
     .gradient = gradient,
-    .onnx = "LayerNormalization",
 };

@@ -47,5 +47,4 @@ const struct skip_op skip_op_mask = {
     .reference = reference,
     .gradient = gradient,
     .ties = ties,
-    .onnx = "Mul",
 };
