@@ -45,7 +45,7 @@ for verb in run encode tokenize; do
 	fails 2 "missing; usage: skip $verb" "$verb"
 	fails 2 "missing; usage: skip $verb" "$verb" model
 done
-for verb in fit tune prune attribute eval verify inspect report bench; do
+for verb in fit tune prune attribute eval verify inspect report bench export; do
 	fails 2 "missing; usage: skip $verb" "$verb"
 done
 fails 2 '--train, --dev and -o are needed' fit model
