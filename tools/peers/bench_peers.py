@@ -1,9 +1,10 @@
 """Whole encoders, the same weights in every engine: median milliseconds per cell of batch x length, and sentences a second on real text, interleaved.
 
 usage: venv/bin/python tools/peers/bench_peers.py SKIP MODEL WORK [--shapes minilm,bert-base] [--batch 1,8,32] [--length 16,64,128] [--data FILE.tsv]
-       [--rounds 5] [--seconds 0.5] [--threads 2] [--engines LIST] [--out FOLDER]
+       [--package PKG] [--rounds 5] [--seconds 0.5] [--threads 2] [--engines LIST] [--out FOLDER]
 WORK keeps the exported models. minilm is MODEL itself; bert-base has random weights of BERT-base's shape and MODEL's vocabulary. --batch "" leaves the
 cells out. --data: the sentences of a file, `skip` in packed batches of 32, each peer in batches of 32 sorted by length and padded to their longest.
+--package: a smaller network, timed on that text as the engines small-f32, small-bf16 and small-int8 that --engines names, against the dense float32 ones.
 
 Every engine gives mean embeddings of the same sentences first; the distances to float32 are printed, float32 engines must agree, and one of a shorter
 type must give much the same directions to be a peer. In every round each engine in turn is timed for --seconds, so that drifts of the machine hit all
@@ -149,7 +150,7 @@ def peer_engines(folder, work, wanted, threads):
     plain, fused, small = export(folder, work, threads)
     makers = {"ort-f32": lambda: ort_engine(fused, threads), "ort-int8": lambda: ort_engine(small, threads), "torch-f32": lambda: torch_engine(folder, threads),
               "openvino-f32": lambda: openvino_engine(plain, threads, "f32"), "openvino-bf16": lambda: openvino_engine(plain, threads, "bf16")}
-    return {name: makers[name]() for name in wanted if not name.startswith("skip-")}
+    return {name: makers[name]() for name in wanted if name in makers}
 
 
 # ---------------------------------------------------------------- the same answers
@@ -205,8 +206,9 @@ def time_peer(run, feed, seconds):
 
 
 def time_skip(args, folder, name, *what):
-    out = subprocess.run([args.skip, "bench", folder, *map(str, what), "--seconds", str(args.seconds), "--threads", str(args.threads),
-                          "--dtype", name.removeprefix("skip-"), "--json", "--quiet"], check=True, capture_output=True, text=True).stdout
+    size, dtype = name.split("-")
+    out = subprocess.run([args.skip, "bench", args.package if size == "small" else folder, *map(str, what), "--seconds", str(args.seconds),
+                          "--threads", str(args.threads), "--dtype", dtype, "--json", "--quiet"], check=True, capture_output=True, text=True).stdout
     return json.loads(out)["rows"][0]["median_ms"]
 
 
@@ -300,11 +302,14 @@ def main():
     parser.add_argument("--length", type=numbers, default=[16, 64, 128])
     parser.add_argument("--engines", type=words, default=ENGINES)
     parser.add_argument("--data")
+    parser.add_argument("--package")
     parser.add_argument("--out")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if any(name.startswith("small-") for name in args.engines) and not (args.package and args.data and not args.batch):
+        parser.error("small-* engines take --package, --data and --batch ''")
     log = Log(args.out)
     for shape in args.shapes:
         folder = args.model if shape == "minilm" else bert_base(args.model, os.path.join(args.work, shape))

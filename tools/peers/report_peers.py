@@ -14,9 +14,11 @@ COLOURS = dict(f32="#3b6fb6", bf16="#e08a1e", int8="#3f9b57")
 
 
 def peers_of(engine, engines):
-    """Engines of others with the type of this one; none for engines that are not skip's."""
-    kind = engine.split("-")[-1]
-    return [name for name in engines if name.split("-")[-1] == kind and not name.startswith("skip-")] if engine.startswith("skip-") else []
+    """Engines of others with the type of this one, of float32 for a smaller network; none for engines that are not skip's."""
+    size, kind = engine.split("-")
+    others = [name for name in engines if name.split("-")[0] not in ("skip", "small")]
+    wanted = {"skip": kind, "small": "f32"}.get(size)
+    return [name for name in others if name.split("-")[1] == wanted]
 
 
 def rows_of(records, shape):
