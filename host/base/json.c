@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, struct skip_err *err)
+static enum skip_status parse(const char *text, size_t size, size_t flags, json_t **out, struct skip_err *err)
 {
 	json_error_t error;
-	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+	json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | flags, &error);
 	if (value) {
 		*out = value;
 		return SKIP_OK;
@@ -21,17 +21,32 @@ enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, st
 	                   error.column, error.position, error.text);
 }
 
-enum skip_status skip_json_load(const char *path, json_t **out, struct skip_err *err)
+enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, struct skip_err *err)
+{
+	return parse(text, size, 0, out, err);
+}
+
+static enum skip_status load(const char *path, size_t flags, json_t **out, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_buf text;
 	skip_buf_init(&text);
 	SKIP_TRY(skip_file_read(path, &text, err));
-	SKIP_TRY(skip_json_parse(skip_buf_text(&text), text.length, out, err));
+	SKIP_TRY(parse(skip_buf_text(&text), text.length, flags, out, err));
 cleanup:
 	skip_buf_deinit(&text);
 	if (status != SKIP_OK) skip_err_add_file(err, path);
 	return status;
+}
+
+enum skip_status skip_json_load(const char *path, json_t **out, struct skip_err *err)
+{
+	return load(path, 0, out, err);
+}
+
+enum skip_status skip_json_load_reals(const char *path, json_t **out, struct skip_err *err)
+{
+	return load(path, JSON_DECODE_INT_AS_REAL, out, err);
 }
 
 static const char *type_name(const json_t *value)

@@ -9,6 +9,7 @@
 #include "graph/pass.h"
 #include "graph/rules.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,6 +61,17 @@ enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *ou
 	enum skip_status status = skip_package_is(path) ? open_package(path, out, err) : open_checkpoint(path, out, err);
 	if (status != SKIP_OK) skip_cli_close_model(out);
 	return status;
+}
+
+enum skip_status skip_cli_open_tokenizer(const char *path, struct skip_cli_model *out, struct skip_err *err)
+{
+	char config[600];
+	bool network = !skip_file_is_folder(path) || skip_package_is(path) || !skip_path_join(config, sizeof(config), path, "config.json") || skip_file_exists(config);
+	if (network) return skip_cli_open_model(path, out, err);
+	memset(out, 0, sizeof(*out));
+	snprintf(out->path, sizeof(out->path), "%s", path);
+	out->max_length = INT_MAX;
+	return skip_tokenizer_open(path, &out->tokenizer, err);
 }
 
 void skip_cli_close_model(struct skip_cli_model *model)

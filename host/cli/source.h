@@ -20,6 +20,8 @@ struct skip_cli_model {
 };
 
 enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err);
+/* The same for verbs that need no network: a folder without config.json gives its tokenizer alone, and text then has no limit but --max-length. */
+enum skip_status skip_cli_open_tokenizer(const char *path, struct skip_cli_model *out, struct skip_err *err);
 void skip_cli_close_model(struct skip_cli_model *model);
 /* The type of a graph's products; and another one. */
 enum skip_precision skip_cli_precision(const struct skip_graph *graph);

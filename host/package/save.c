@@ -147,7 +147,7 @@ static enum skip_status put_manifest(struct saver *s, json_t *tokenizer_files, s
 	SKIP_TRY(skip_graph_to_json(write->graph, &graph, err));
 	manifest = json_pack("{s:i, s:s, s:s, s:O, s:o, s:{s:s, s:O}, s:i, s:O, s:O, s:O, s:o}", "format", SKIP_PACKAGE_FORMAT, "kind",
 	                     SKIP_PACKAGE_KIND, "version", SKIP_VERSION, "graph", graph, "labels", labels_json(write->labels), "tokenizer",
-	                     "kind", "wordpiece", "files", tokenizer_files, "max_length", write->max_length, "files", s->files, "records",
+	                     "kind", skip_tokenizer_kind(write->tokenizer), "files", tokenizer_files, "max_length", write->max_length, "files", s->files, "records",
 	                     s->records, "plans", s->plans, "history", write->history ? json_deep_copy(write->history) : json_object());
 	if (!manifest) {
 		status = no_memory(err);

@@ -1,6 +1,6 @@
 /*
- * Encoding: special tokens inside the text, the template [CLS] A [SEP] B [SEP], truncation, type ids. Words and pieces are words.c and
- * wordpiece.c; reading the files of a folder is tokenizer_open.c.
+ * Encoding, for every kind alike: added tokens inside the text (added.c), normalising (normalize.c), the template of special tokens, truncation, type
+ * ids. What a kind does with the text between is wordpiece.c, bpe.c, unigram.c; reading the files of a folder is tokenizer_open.c.
  */
 #include "text/tokenizer.h"
 
@@ -8,63 +8,46 @@
 #include "text/tokenizer_impl.h"
 #include <string.h>
 
-/* The longest added token that starts at `text`, or NULL. */
-static const struct skip_added_token *added_at(const struct skip_tokenizer *tokenizer, const char *text, size_t size)
+struct stretch {
+	const struct skip_tokenizer *tokenizer;
+	const char *start; /* of the text as it came */
+	struct skip_buf *normal;
+	bool at_start;
+	size_t enough;
+	struct skip_encoding *out;
+};
+
+/* A stretch of normalised text between added tokens. */
+static bool encode_normal(void *context, const char *text, size_t size)
 {
-	const struct skip_added_token *best = NULL;
-	for (size_t i = 0; i < tokenizer->n_added; i++) {
-		const struct skip_added_token *token = &tokenizer->added[i];
-		if (token->size <= size && (!best || token->size > best->size) && memcmp(text, token->content, token->size) == 0)
-			best = token;
-	}
-	return best;
+	const struct stretch *s = context;
+	bool at_start = s->at_start && text == (s->tokenizer->normalizer.count ? skip_buf_text(s->normal) : s->start);
+	return s->tokenizer->kind->encode(s->tokenizer, text, size, at_start, s->enough, s->out);
 }
 
-/* End of the text before `end` without the white space at its end, not below `start`. */
-static size_t without_space_before(const char *text, size_t start, size_t end)
+/* A stretch of the text as it came. */
+static bool encode_raw(void *context, const char *text, size_t size)
 {
-	while (end > start) {
-		size_t at = end - 1;
-		while (at > start && ((unsigned char)text[at] & 0xc0) == 0x80) at--;
-		const char *p = text + at;
-		if (!skip_char_space(skip_utf8_next(&p))) break;
-		end = at;
+	struct stretch *s = context;
+	const struct skip_tokenizer *tokenizer = s->tokenizer;
+	s->at_start = text == s->start;
+	if (tokenizer->normalizer.count) {
+		if (!skip_normalize(&tokenizer->normalizer, text, size, s->normal)) return false;
+		text = skip_buf_text(s->normal);
+		size = s->normal->length;
 	}
-	return end;
+	return skip_added_split(&tokenizer->normal, text, size, s->enough, s->out, encode_normal, s);
 }
 
-static size_t after_space(const char *text, size_t at, size_t size)
-{
-	while (at < size) {
-		const char *p = text + at;
-		if (!skip_char_space(skip_utf8_next(&p))) break;
-		at = (size_t)(p - text);
-	}
-	return at;
-}
-
-/* Appends the ids of `text`, added tokens found first (leftmost, longest). */
+/* Appends the ids of `text`. */
 static bool encode_text(const struct skip_tokenizer *tokenizer, const char *text, size_t size, size_t enough, struct skip_encoding *out)
 {
-	size_t start = 0; /* of the stretch that is not encoded yet */
-	for (size_t i = 0; i < size && out->length < enough;) {
-		const struct skip_added_token *token = NULL;
-		if (tokenizer->added_first[(unsigned char)text[i]]) token = added_at(tokenizer, text + i, size - i);
-		if (!token) {
-			i++;
-			continue;
-		}
-		if (i > start) {
-			size_t end = token->lstrip ? without_space_before(text, start, i) : i;
-			if (!skip_wordpiece_encode(&tokenizer->wordpiece, text + start, end - start, enough, out)) return false;
-		}
-		if (!skip_encoding_reserve(out, 1)) return false;
-		out->ids[out->length++] = token->id;
-		i += token->size;
-		start = token->rstrip ? after_space(text, i, size) : i;
-		if (start > i) i = start;
-	}
-	return start >= size || skip_wordpiece_encode(&tokenizer->wordpiece, text + start, size - start, enough, out);
+	struct skip_buf normal;
+	skip_buf_init(&normal);
+	struct stretch s = {.tokenizer = tokenizer, .start = text, .normal = &normal, .enough = enough, .out = out};
+	bool good = skip_added_split(&tokenizer->raw, text, size, enough, out, encode_raw, &s);
+	skip_buf_deinit(&normal);
+	return good;
 }
 
 /*
@@ -93,11 +76,25 @@ static enum skip_status check_text(const char *what, const char *text, size_t si
 	                   (unsigned char)text[bad], bad);
 }
 
+static void put_part(const struct skip_template_part *part, struct skip_encoding *out)
+{
+	for (size_t i = 0; i < part->count; i++) {
+		out->ids[out->length] = part->id[i];
+		out->types[out->length++] = part->type[i];
+	}
+}
+
+static void put_types(struct skip_encoding *out, size_t count, int32_t type)
+{
+	for (size_t i = 0; i < count; i++) out->types[out->length++] = type;
+}
+
 enum skip_status skip_tokenizer_encode(const struct skip_tokenizer *tokenizer, const char *text, size_t text_size, const char *pair,
                                        size_t pair_size, int max_length, struct skip_encoding *out, struct skip_err *err)
 {
-	size_t n_special = pair ? 3 : 2;
-	if (max_length < (int)n_special)
+	const struct skip_template *form = pair ? &tokenizer->pair : &tokenizer->single;
+	size_t before = form->before.count, between = form->between.count, n_special = before + between + form->behind.count;
+	if (max_length < 1 || (size_t)max_length < n_special)
 		return skip_err_set(err, SKIP_ERR_USAGE, "a maximum length of %d leaves no room for the %zu special tokens", max_length,
 		                    n_special);
 	enum skip_status status = check_text("text", text, text_size, err);
@@ -105,29 +102,24 @@ enum skip_status skip_tokenizer_encode(const struct skip_tokenizer *tokenizer, c
 	if (status != SKIP_OK) return status;
 
 	size_t room = (size_t)max_length - n_special;
-	out->length = 0;
 	if (!skip_encoding_reserve(out, n_special)) goto no_memory;
-	out->ids[out->length++] = tokenizer->cls;
+	out->length = before;
 	/* Of a single text nothing past the cut matters; how two texts share the room depends on both lengths. */
-	if (!encode_text(tokenizer, text, text_size, pair ? SIZE_MAX : 1 + room, out)) goto no_memory;
-	size_t first = out->length - 1, second = 0;
+	if (!encode_text(tokenizer, text, text_size, pair ? SIZE_MAX : before + room, out)) goto no_memory;
+	size_t first = out->length - before, second_at = out->length, second = 0;
 	if (pair) {
 		if (!encode_text(tokenizer, pair, pair_size, SIZE_MAX, out)) goto no_memory;
-		second = out->length - 1 - first;
+		second = out->length - second_at;
 	}
-	size_t second_at = 1 + first;
 	share_room(room, &first, &second);
-	if (!skip_encoding_reserve(out, 2)) goto no_memory;
-	/* The second text moves behind the first [SEP]: to the left when the first was cut, else one to the right. */
-	memmove(out->ids + 1 + first + 1, out->ids + second_at, second * sizeof(*out->ids));
-	out->ids[1 + first] = tokenizer->sep;
-	out->length = 1 + first + 1;
-	memset(out->types, 0, out->length * sizeof(*out->types));
-	if (pair) {
-		for (size_t i = 0; i <= second; i++) out->types[out->length + i] = 1;
-		out->length += second;
-		out->ids[out->length++] = tokenizer->sep;
-	}
+	if (!skip_encoding_reserve(out, n_special)) goto no_memory;
+	memmove(out->ids + before + first + between, out->ids + second_at, second * sizeof(*out->ids));
+	out->length = 0;
+	put_part(&form->before, out);
+	put_types(out, first, form->type_a);
+	put_part(&form->between, out);
+	put_types(out, second, form->type_b);
+	put_part(&form->behind, out);
 	return SKIP_OK;
 no_memory:
 	return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the tokens of a text");
@@ -146,15 +138,26 @@ size_t skip_tokenizer_vocab_size(const struct skip_tokenizer *tokenizer)
 	return tokenizer->vocab_size;
 }
 
+static const char *added_token(const struct skip_added *added, int32_t id)
+{
+	for (size_t i = 0; i < added->count; i++)
+		if (added->token[i].id == id) return added->token[i].content;
+	return NULL;
+}
+
 const char *skip_tokenizer_token(const struct skip_tokenizer *tokenizer, int32_t id)
 {
-	const char *token = skip_vocab_token(&tokenizer->wordpiece.vocab, id);
-	for (size_t i = 0; !token && i < tokenizer->n_added; i++)
-		if (tokenizer->added[i].id == id) token = tokenizer->added[i].content;
-	return token;
+	const char *token = skip_vocab_token(tokenizer->kind->vocab(tokenizer), id);
+	if (!token) token = added_token(&tokenizer->raw, id);
+	return token ? token : added_token(&tokenizer->normal, id);
 }
 
 const char *const *skip_tokenizer_files(const struct skip_tokenizer *tokenizer)
 {
 	return tokenizer->files;
+}
+
+const char *skip_tokenizer_kind(const struct skip_tokenizer *tokenizer)
+{
+	return tokenizer->kind->name;
 }

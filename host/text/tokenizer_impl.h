@@ -1,28 +1,89 @@
-/* Inside of struct skip_tokenizer: shared by tokenizer.c (encoding) and tokenizer_open.c (reading its files). Nobody else includes this. */
+/*
+ * Inside of struct skip_tokenizer: shared by tokenizer.c (encoding), tokenizer_open.c and open_*.c (reading files). Nobody else includes this.
+ *
+ * A kind of tokenizer is one file open_<kind>.c that ends in a struct skip_tokenizer_kind, named in the table of tokenizer_open.c.
+ */
 #ifndef SKIP_TEXT_TOKENIZER_IMPL_H
 #define SKIP_TEXT_TOKENIZER_IMPL_H
 
+#include "base/json.h"
+#include "text/bpe.h"
+#include "text/normalize.h"
+#include "text/unigram.h"
 #include "text/wordpiece.h"
 
-/* A token that is found in the raw text before anything else is done to it ("[SEP]"); lstrip/rstrip: it takes white space beside it along.
- */
-struct skip_added_token {
-	char *content;
-	size_t size;
-	int32_t id;
-	bool lstrip, rstrip;
+struct opening;
+
+struct skip_tokenizer_kind {
+	const char *name;         /* "wordpiece": in manifests */
+	const char *model;        /* "type" of "model" in tokenizer.json */
+	const char *const *files; /* without tokenizer.json: one of these tells the kind; NULL-terminated */
+	enum skip_status (*read)(struct opening *o, struct skip_err *err);
+	/* Appends the ids of text without added tokens, normalised; stops once out->length >= enough; `at_start`: the text as it came begins here. */
+	bool (*encode)(const struct skip_tokenizer *tokenizer, const char *text, size_t size, bool at_start, size_t enough, struct skip_encoding *out);
+	const struct skip_vocab *(*vocab)(const struct skip_tokenizer *tokenizer);
+	void (*deinit)(struct skip_tokenizer *tokenizer);
 };
 
-#define SKIP_TOKENIZER_MAX_FILES 3
+#define SKIP_TOKENIZER_MAX_FILES 4
+#define SKIP_TEMPLATE_MAX 4
+
+/* Special tokens before A, between A and B, behind the last; `pair` says which template. */
+struct skip_template_part {
+	int32_t id[SKIP_TEMPLATE_MAX], type[SKIP_TEMPLATE_MAX];
+	size_t count;
+};
+struct skip_template {
+	struct skip_template_part before, between, behind;
+	int32_t type_a, type_b;
+};
 
 struct skip_tokenizer {
-	struct skip_wordpiece wordpiece;
-	struct skip_added_token *added;
-	size_t n_added, cap_added;
-	bool added_first[256]; /* bytes that begin an added token */
-	size_t vocab_size;     /* largest id + 1, added tokens included */
-	int32_t cls, sep;
+	const struct skip_tokenizer_kind *kind;
+	struct skip_wordpiece wordpiece; /* of these three the kind's own is used */
+	struct skip_bpe bpe;
+	struct skip_unigram unigram;
+	struct skip_normalizer normalizer;
+	struct skip_added raw, normal; /* added tokens: found in the text as it came, found in normalised text */
+	size_t vocab_size;             /* largest id + 1, added tokens included */
+	struct skip_template single, pair;
 	const char *files[SKIP_TOKENIZER_MAX_FILES + 1]; /* those that exist; NULL-terminated */
 };
+
+/* A folder being read. */
+struct opening {
+	const char *folder;
+	char path[4096]; /* of the file in hand, for messages */
+	json_t *json;    /* tokenizer.json or NULL */
+	json_t *config;  /* tokenizer_config.json or NULL */
+	struct skip_tokenizer *tokenizer;
+	size_t n_files;
+};
+
+/* For open_*.c. o->path becomes the file; */
+enum skip_status skip_opening_path(struct opening *o, const char *name, struct skip_err *err);
+/* whether the folder has it; */
+bool skip_opening_has(struct opening *o, const char *name);
+/* and a package must carry it. */
+void skip_opening_carry(struct opening *o, const char *name);
+/* SKIP_ERR_UNSUPPORTED unless `part` of `object` has this "type". */
+enum skip_status skip_opening_want_type(const json_t *object, const char *part, const char *wanted, struct skip_err *err);
+/* "unk_token": "[UNK]", or {"content": "[UNK]", ...}; `fallback` where the config says nothing. */
+const char *skip_opening_special(const json_t *config, const char *key, const char *fallback);
+/* Reads "added_tokens" of tokenizer.json; the vocabulary and the normaliser must be there. */
+enum skip_status skip_opening_added(struct opening *o, struct skip_err *err);
+/* Without tokenizer.json: the special tokens `names` (by what tokenizer_config.json calls keys[i], else as given), with the behaviour that
+ * "added_tokens_decoder" gives them; names [n] are replaced by what was found. A name the vocabulary lacks is left out, or with `append` gets the next id. */
+enum skip_status skip_opening_config_added(struct opening *o, const char *const *keys, const char **names, size_t n, bool append, struct skip_err *err);
+/* The id of a special token, of the vocabulary or added. SKIP_ERR_INPUT names it. */
+enum skip_status skip_opening_id(struct opening *o, const char *name, int32_t *out, struct skip_err *err);
+/* Reads "post_processor" of tokenizer.json into both templates. */
+enum skip_status skip_opening_templates(struct opening *o, struct skip_err *err);
+/* before A behind, and before A between B behind; type of B and of what stands behind it is `type_b`. Ids of -1 are left out. */
+void skip_opening_plain_templates(struct skip_tokenizer *tokenizer, int32_t before, int32_t between, int32_t between2, int32_t behind, int32_t type_b);
+/* Reads "normalizer" of tokenizer.json into steps. */
+enum skip_status skip_opening_normalizer(struct opening *o, struct skip_err *err);
+
+extern const struct skip_tokenizer_kind skip_tokenizer_wordpiece, skip_tokenizer_bpe, skip_tokenizer_unigram;
 
 #endif

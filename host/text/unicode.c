@@ -107,6 +107,26 @@ bool skip_char_space(uint32_t c)
 	       c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+bool skip_char_combining(uint32_t c)
+{
+	return c >= 0x300 && IN(combining_ranges, c);
+}
+
+static bool in_category(uint32_t c, utf8proc_category_t first, utf8proc_category_t last)
+{
+	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+	return category >= first && category <= last;
+}
+
+bool skip_char_letter(uint32_t c)
+{
+	return in_category(c, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO) || IN(later_letter_ranges, c);
+}
+bool skip_char_number(uint32_t c)
+{
+	return in_category(c, UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO) || IN(later_number_ranges, c);
+}
+
 int skip_char_class(uint32_t c)
 {
 	if (c < 0x300) return 0;
@@ -122,6 +142,26 @@ int skip_char_decompose(uint32_t c, uint32_t out[SKIP_CHAR_MAX_DECOMPOSED])
 	int boundary = 0;
 	utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, SKIP_CHAR_MAX_DECOMPOSED, UTF8PROC_DECOMPOSE, &boundary);
 	if (n < 1 || n > SKIP_CHAR_MAX_DECOMPOSED) return 1;
+	for (utf8proc_ssize_t i = 0; i < n; i++) out[i] = (uint32_t)parts[i];
+	return (int)n;
+}
+
+uint32_t skip_char_compose(uint32_t a, uint32_t b)
+{
+	utf8proc_int32_t both[2] = {(utf8proc_int32_t)a, (utf8proc_int32_t)b};
+	if (utf8proc_normalize_utf32(both, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1 || IN(later_composed, (uint32_t)both[0])) return 0;
+	return (uint32_t)both[0];
+}
+
+int skip_char_decompose_compat(uint32_t c, uint32_t out[SKIP_CHAR_MAX_COMPAT])
+{
+	out[0] = c;
+	if (c < 0xa0 || IN(later_composed, c) || IN(later_compat_ranges, c)) return 1;
+	utf8proc_int32_t parts[SKIP_CHAR_MAX_COMPAT];
+	int boundary = 0;
+	utf8proc_ssize_t n =
+	    utf8proc_decompose_char((utf8proc_int32_t)c, parts, SKIP_CHAR_MAX_COMPAT, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+	if (n < 1 || n > SKIP_CHAR_MAX_COMPAT) return 1;
 	for (utf8proc_ssize_t i = 0; i < n; i++) out[i] = (uint32_t)parts[i];
 	return (int)n;
 }

@@ -10,21 +10,6 @@ struct run {
 	bool failed;
 };
 
-bool skip_encoding_reserve(struct skip_encoding *out, size_t more)
-{
-	size_t need;
-	if (!skip_size_add(out->length, more, &need)) return false;
-	if (need <= out->capacity) return true;
-	void *ids = out->ids, *types = out->types;
-	size_t cap_ids = out->capacity, cap_types = out->capacity;
-	bool grown = skip_grow(&ids, &cap_ids, need, sizeof(*out->ids));
-	out->ids = ids;
-	grown = grown && skip_grow(&types, &cap_types, need, sizeof(*out->types));
-	out->types = types;
-	if (grown) out->capacity = cap_ids < cap_types ? cap_ids : cap_types;
-	return grown;
-}
-
 static bool add_word(void *context, const struct skip_word *word)
 {
 	struct run *run = context;

@@ -4,8 +4,7 @@
 #ifndef SKIP_TEXT_WORDPIECE_H
 #define SKIP_TEXT_WORDPIECE_H
 
-#include "text/tokenizer.h"
-#include "text/vocab.h"
+#include "text/added.h"
 #include "text/words.h"
 
 struct skip_wordpiece {
@@ -17,7 +16,5 @@ struct skip_wordpiece {
 
 /* Appends the ids of `text` (checked UTF-8) to out->ids. Stops early once out->length >= `enough`. False when out of memory. */
 bool skip_wordpiece_encode(const struct skip_wordpiece *wordpiece, const char *text, size_t size, size_t enough, struct skip_encoding *out);
-/* Room for `more` ids in both arrays of the encoding. */
-bool skip_encoding_reserve(struct skip_encoding *out, size_t more);
 
 #endif

@@ -211,3 +211,18 @@ Test(json, survives_failing_allocations)
 	cr_assert(n > 10 && n < 1000);
 	toy_folder_remove(folder);
 }
+
+Test(json, integers_past_64_bits_can_be_read_as_reals)
+{
+	struct skip_err err;
+	json_t *value;
+	char folder[512];
+	toy_folder(folder);
+	toy_write_text(folder, "big.json", "{\"none\": 1000000000000000019884624838656, \"one\": 1}");
+	CHECK_FAILS(skip_json_load(toy_path(folder, "big.json"), &value, &err), SKIP_ERR_INPUT);
+	CHECK_OK(skip_json_load_reals(toy_path(folder, "big.json"), &value, &err));
+	cr_assert(json_real_value(json_object_get(value, "none")) == 1e30);
+	cr_assert(json_real_value(json_object_get(value, "one")) == 1);
+	json_decref(value);
+	toy_folder_remove(folder);
+}

@@ -46,7 +46,7 @@ fails 3 '^skip inspect: error: nowhere: no such model folder' inspect nowhere
 fails 3 '^skip inspect: error: toy/config.json: expected a model folder or a package, found a file' inspect toy/config.json
 mkdir empty
 fails 3 'empty/config.json: ' inspect empty
-fails 3 'empty/config.json: ' tokenize empty /dev/null
+fails 3 'empty: no tokenizer: expected tokenizer.json, vocab.txt' tokenize empty /dev/null
 rmdir empty
 copy && rm bad/config.json
 fails 3 'bad/config.json: .*No such file' inspect bad
@@ -55,7 +55,7 @@ fails 3 'bad/model.safetensors: no such file, and no model.safetensors.index.jso
 : >bad/pytorch_model.bin
 fails 3 'pytorch_model.bin must be saved as safetensors' inspect bad
 copy && rm bad/vocab.txt
-fails 3 'bad: no tokenizer: expected vocab.txt or tokenizer.json' inspect bad
+fails 3 'bad: no tokenizer: expected tokenizer.json, vocab.txt' inspect bad
 copy shards && rm bad/model-00002-of-00003.safetensors
 fails 3 'bad/model-00002-of-00003.safetensors: ' inspect bad
 copy && rm bad/config.json && mkdir bad/config.json

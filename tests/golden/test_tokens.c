@@ -64,6 +64,74 @@ Test(tokens, hostile_lines_give_the_library_s_ids)
 	skip_tokenizer_close(tokenizer);
 }
 
+/* "5 6|0 1" */
+static void write_code(const struct skip_encoding *code, struct skip_buf *out)
+{
+	skip_buf_clear(out);
+	for (size_t i = 0; i < code->length; i++) skip_buf_printf(out, "%s%d", i ? " " : "", code->ids[i]);
+	for (size_t i = 0; i < code->length; i++) skip_buf_printf(out, "%s%d", i ? " " : "|", code->types[i]);
+	if (!code->length) skip_buf_puts(out, "|");
+}
+
+struct family {
+	char name[16], kind[16], file[32];
+};
+
+ParameterizedTestParameters(tokens, families)
+{
+	static struct family families[] = {
+	    {"gpt2", "bpe", "merges.txt"},
+	    {"roberta", "bpe", "tokenizer_config.json"},
+	    {"modernbert", "bpe", "tokenizer.json"},
+	    {"xlmr", "unigram", "sentencepiece.bpe.model"},
+	    {"albert", "unigram", "spiece.model"},
+	    {"deberta", "unigram", "spm.model"},
+	    {"deberta-json", "unigram", "tokenizer.json"},
+	};
+	return cr_make_param_array(struct family, families, sizeof(families) / sizeof(families[0]));
+}
+
+/* Small vocabularies of every family (tools/make-golden-tokenizers). What differs is shown by tools/check-tokenizer. */
+ParameterizedTest(struct family *family, tokens, families)
+{
+	struct skip_err err;
+	struct skip_tokenizer *tokenizer;
+	struct skip_encoding code = {0};
+	struct skip_buf nasty, golden, text;
+	char folder[1024], sums[64], hash[SKIP_SHA256_HEX], *save = NULL;
+	size_t cases = 0;
+	bool carried = false;
+	snprintf(folder, sizeof(folder), "%s/tests/golden/tokenizers/%s", getenv("SKIP_TEST_SOURCE"), family->name);
+	snprintf(sums, sizeof(sums), "tests/golden/tokenizers/%s/nasty.sums", family->name);
+	CHECK_OK(skip_tokenizer_open(folder, &tokenizer, &err));
+	cr_assert(eq(str, (char *)skip_tokenizer_kind(tokenizer), family->kind));
+	for (const char *const *file = skip_tokenizer_files(tokenizer); *file; file++) carried = carried || strcmp(*file, family->file) == 0;
+	cr_assert(carried, "a package would lack %s", family->file);
+	read_source_file("tests/golden/nasty.txt", &nasty);
+	read_source_file(sums, &golden);
+	skip_buf_init(&text);
+	for (char *line = strtok_r(golden.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		long max_length, first, second;
+		char wanted[17];
+		if (line[0] == '#') continue;
+		cr_assert(sscanf(line, "%ld %ld %ld %16s", &max_length, &first, &second, wanted) == 4);
+		size_t size, pair_size = 0;
+		const char *one = line_of(&nasty, first, &size), *two = second ? line_of(&nasty, second, &pair_size) : NULL;
+		CHECK_OK(skip_tokenizer_encode(tokenizer, one, size, two, pair_size, (int)max_length, &code, &err));
+		write_code(&code, &text);
+		skip_sha256_hex(skip_buf_text(&text), text.length, hash);
+		cr_expect(strncmp(hash, wanted, 16) == 0, "%s: line %ld, pair %ld, length %ld: %.200s", family->name, first, second, max_length, skip_buf_text(&text));
+		for (size_t i = 0; i < code.length; i++) cr_assert(skip_tokenizer_token(tokenizer, code.ids[i]) != NULL);
+		cases++;
+	}
+	cr_assert(cases >= 400, "only %zu cases", cases);
+	skip_buf_deinit(&nasty);
+	skip_buf_deinit(&golden);
+	skip_buf_deinit(&text);
+	skip_encoding_deinit(&code);
+	skip_tokenizer_close(tokenizer);
+}
+
 static bool collect(void *context, const struct skip_word *word)
 {
 	struct skip_buf *text = context;

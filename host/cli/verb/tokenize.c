@@ -28,7 +28,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_input_options(&args, &input);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 2, 2, err));
 	if (args.help) goto cleanup;
-	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_open_tokenizer(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_read(args.word[1], &model, &input, false, false, NULL, NULL, &data, err));
 	for (size_t row = 0; row < data.n_rows && !skip_cli_reader_left(); row++) SKIP_TRY(print_row(&model, &data, row, err));
 cleanup:
@@ -43,7 +43,8 @@ const struct skip_verb skip_verb_tokenize = {
 	.summary = "Print the token ids of every row, one JSON object a line",
 	.help = "  --max-length N          cut rows to N tokens (default: the model's limit)\n"
 		"  --input-format F        tsv, jsonl or text (default: by the suffix)\n"
-		"  --quiet, --json         accepted; the output is JSON Lines anyway\n\n"
+		"  --quiet, --json         accepted; the output is JSON Lines anyway\n"
+		"  MODEL may be a folder that holds a tokenizer alone\n\n"
 		"examples:\n"
 		"  skip tokenize models/all-minilm-l6-v2 test.tsv\n"
 		"  echo 'Where is my parcel?' | skip tokenize tickets.skip -\n",
