@@ -102,7 +102,8 @@ enum skip_status skip_tokenizer_encode(const struct skip_tokenizer *tokenizer, c
 	if (status != SKIP_OK) return status;
 
 	size_t room = (size_t)max_length - n_special;
-	if (!skip_encoding_reserve(out, n_special)) goto no_memory;
+	out->length = 0;
+	if (!skip_encoding_reserve(out, n_special + 1)) goto no_memory; /* room even for nothing, so that the arrays exist */
 	out->length = before;
 	/* Of a single text nothing past the cut matters; how two texts share the room depends on both lengths. */
 	if (!encode_text(tokenizer, text, text_size, pair ? SIZE_MAX : before + room, out)) goto no_memory;
