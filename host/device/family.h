@@ -37,6 +37,9 @@ struct skip_family {
 	const char *const *common;   /* files of kernels/common it needs */
 	/* Appends the launches of one node, using the functions below. `variant` is one of `variants`, chosen by the profile. */
 	enum skip_status (*lower)(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err);
+	/* The layout in which the node would read its input `input`: words, or SKIP_LAYOUT_ROWS for floats. NULL: all inputs are floats. */
+	enum skip_layout (*reads)(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
+				  int input);
 };
 
 extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */
@@ -60,16 +63,27 @@ enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor
 				      struct skip_err *err);
 enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const char *name, struct skip_extent rows, int64_t cols, int *buffer,
 				       struct skip_err *err);
+/*
+ * Values in words. Whether a later node, or for floats the caller, reads `value` in this layout; and the buffer for its words, which the node that makes
+ * the value may write itself: `written` is false the first time it is asked for, and who asks then writes it. Readers ask skip_lowering_rounded, which
+ * appends a launch that rounds the floats when nobody has.
+ */
+bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum skip_layout layout);
+bool skip_lowering_has_words(const struct skip_lowering *lowering, int value, enum skip_layout layout); /* somebody writes them */
+enum skip_status skip_lowering_words(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, bool *written,
+				     struct skip_err *err);
+enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, struct skip_err *err);
+const char *skip_words_row_function(enum skip_layout layout); /* of kernels/common/words.cl */
 /* The launch being built: begin, add arguments in the order of the kernel, end. */
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel);
 void skip_launch_buffer(struct skip_plan_launch *launch, int buffer);
 void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size);
 void skip_launch_int(struct skip_plan_launch *launch, int32_t value);
 void skip_launch_row0(struct skip_plan_launch *launch);
+void skip_launch_tile(struct skip_plan_launch *launch);
 void skip_launch_key(struct skip_plan_launch *launch);
 void skip_launch_global(struct skip_plan_launch *launch, int dim, enum skip_size size, int mul, int add, int div);
 void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int kernel, int tile);
-void skip_launch_split(struct skip_plan_launch *launch, int most); /* of a cover */
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err);
 /* The run-time size symbol of a value's rows (T or B; ONE with the fixed count in *fixed). */
 enum skip_size skip_value_size(const struct skip_graph *graph, int value, int *fixed);

@@ -26,7 +26,7 @@ struct skip_extent {
 enum skip_buffer_role {
 	SKIP_BUFFER_WEIGHT,  /* filled once from `source` in `layout`; refilled when a trained tensor changes */
 	SKIP_BUFFER_VALUE,   /* a graph value; `value` says which */
-	SKIP_BUFFER_SCRATCH, /* private to one node: gathered keys ... */
+	SKIP_BUFFER_SCRATCH, /* what is no graph value: a value in words, a prefix with its dropout ... */
 	SKIP_BUFFER_BATCH    /* written per batch by run/: what `batch` says */
 };
 
@@ -59,6 +59,8 @@ enum skip_layout {
 /* Numbers in a word of the layout; 0 for layouts of floats. And words beside the weights, per column. */
 int skip_layout_per_word(enum skip_layout layout);
 int skip_layout_side(enum skip_layout layout);
+/* Words of a row of a value of `cols` numbers in a layout of words (kernels/common/words.cl). */
+int skip_layout_row(enum skip_layout layout, int cols);
 bool skip_layout_is_panels(enum skip_layout layout);
 
 struct skip_plan_buffer {
@@ -75,7 +77,7 @@ struct skip_plan_buffer {
 	int pool;                    /* memory pool slot given by the memory plan; buffers of one slot never live together. -1: own */
 };
 
-enum skip_arg_kind { SKIP_ARG_BUFFER, SKIP_ARG_SIZE, SKIP_ARG_INT, SKIP_ARG_FLOAT, SKIP_ARG_ROW0, SKIP_ARG_KEY };
+enum skip_arg_kind { SKIP_ARG_BUFFER, SKIP_ARG_SIZE, SKIP_ARG_INT, SKIP_ARG_FLOAT, SKIP_ARG_ROW0, SKIP_ARG_TILE, SKIP_ARG_KEY };
 
 struct skip_plan_arg {
 	enum skip_arg_kind kind;
@@ -83,7 +85,7 @@ struct skip_plan_arg {
 	enum skip_size size; /* SIZE: passed as int */
 	int32_t i;           /* INT */
 	float f;             /* FLOAT */
-	                     /* ROW0: first row of a cover piece (uint); KEY: dropout key of this run (uint) */
+	                     /* ROW0: first row of a cover piece, TILE: rows of its tiles; KEY: dropout key of this run (uint) */
 };
 
 #define SKIP_LAUNCH_MAX_ARGS 20
@@ -111,8 +113,6 @@ struct skip_plan_launch {
 		int kernel, tile;
 	} cover[SKIP_LAUNCH_MAX_COVER];
 	int n_cover;
-	/* Not 0: dimension 1 of a piece may be cut into any number of work-items up to this; run/ takes few where the rows alone keep the device busy. */
-	int split;
 	double macs_per_row; /* of cover_rows or T; a statement of the manifest, nothing here reads it */
 };
 

@@ -8,6 +8,8 @@
  * floats that hold a bfloat16. Keys behind the last, up to a whole tile, are zeros whose scores nobody reads; values behind it have weight 0.
  * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values
  * that hold q, k, v, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: the prefix arguments are [B][P][..].
+ * WORDS 1: q, k, v are words of bfloat16 (kernels/common/words.cl), STRIDE and COL count words, and heads start at whole words.
+ * OUT: words of a row of ctx in bfloat16, 0 for floats.
  */
 #ifndef SKIP_ATTENTION_H
 #error "SKIP_ATTENTION_H: heads"
@@ -57,6 +59,12 @@
 #ifndef SKIP_ATTENTION_E
 #error "SKIP_ATTENTION_E: numbers in a word, 1 or 2"
 #endif
+#ifndef SKIP_ATTENTION_WORDS
+#error "SKIP_ATTENTION_WORDS: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_OUT
+#error "SKIP_ATTENTION_OUT: words of a row of ctx, or 0"
+#endif
 #if SKIP_ATTENTION_E == 2 && !(defined(__x86_64__) && defined(__AVX512F__))
 #error "assembly of x86-64 with AVX-512: this device has it not"
 #endif
@@ -75,6 +83,15 @@
 #define SKIP_ATTENTION_TILES ((SKIP_ATTENTION_V + SKIP_ATTENTION_MOST - 1) / SKIP_ATTENTION_MOST)
 #define SKIP_ATTENTION_TILE ((SKIP_ATTENTION_V + SKIP_ATTENTION_TILES - 1) / SKIP_ATTENTION_TILES)
 #define SKIP_ATTENTION_HIGH 0xffff0000u
+#if SKIP_ATTENTION_WORDS
+#define SKIP_ATTENTION_IN uint
+#define SKIP_ATTENTION_QK_IN (SKIP_ATTENTION_QK / 2) /* elements of a head of q, k */
+#define SKIP_ATTENTION_V_IN (SKIP_ATTENTION_V / 2)
+#else
+#define SKIP_ATTENTION_IN float
+#define SKIP_ATTENTION_QK_IN SKIP_ATTENTION_QK
+#define SKIP_ATTENTION_V_IN SKIP_ATTENTION_V
+#endif
 /* To the nearest bfloat16, ties to even: its bits are the high half. */
 #define SKIP_ATTENTION_NEAR(bits) ((bits) + 0x7fff + ((bits) >> 16 & 1))
 
@@ -145,6 +162,36 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *f
 	for (; e < SKIP_ATTENTION_V; e++) to[e] = SKIP_ATTENTION_FN(word)(as_uint(first[e]), as_uint(second[e]));
 }
 
+#if SKIP_ATTENTION_WORDS
+/* The same for rows that are words. */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, copy_key)(__global const uint *row, uint *to)
+{
+	uint e = 0;
+	for (; e + 16 <= SKIP_ATTENTION_KW; e += 16) vstore16(vload16(0, row + e), 0, to + e);
+	for (; e < SKIP_ATTENTION_KW; e++) to[e] = row[e];
+}
+
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const uint *first, __global const uint *second, uint *to)
+{
+	uint e = 0;
+	for (; e + 8 <= SKIP_ATTENTION_V_IN; e += 8) {
+		const uint8 a = vload8(0, first + e), b = vload8(0, second + e);
+		const uint8 low = (a & 0xffff) | b << 16, high = a >> 16 | (b & SKIP_ATTENTION_HIGH);
+		vstore16((uint16)(low.s0, high.s0, low.s1, high.s1, low.s2, high.s2, low.s3, high.s3, low.s4, high.s4, low.s5, high.s5, low.s6, high.s6, low.s7,
+				  high.s7), 0, to + 2 * e);
+	}
+	for (; e < SKIP_ATTENTION_V_IN; e++) {
+		to[2 * e] = (first[e] & 0xffff) | second[e] << 16;
+		to[2 * e + 1] = first[e] >> 16 | (second[e] & SKIP_ATTENTION_HIGH);
+	}
+}
+#define SKIP_ATTENTION_TAKE_KEY SKIP_ATTENTION_FN(copy_key)
+#define SKIP_ATTENTION_TAKE_VALUES SKIP_ATTENTION_FN(join_values)
+#else
+#define SKIP_ATTENTION_TAKE_KEY SKIP_ATTENTION_FN(key)
+#define SKIP_ATTENTION_TAKE_VALUES SKIP_ATTENTION_FN(value)
+#endif
+
 /* Scores of all keys, in tiles. */
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)
 {
@@ -195,53 +242,78 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, mix)(const uint *values, uint 
 }
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
-	__global const float *restrict q, /* [T or B][Q_STRIDE] */
-	__global const float *restrict k, /* [T][K_STRIDE] */
-	__global const float *restrict v, /* [T][V_STRIDE] */
+	__global const SKIP_ATTENTION_IN *restrict q, /* [T or B][Q_STRIDE] */
+	__global const SKIP_ATTENTION_IN *restrict k, /* [T][K_STRIDE] */
+	__global const SKIP_ATTENTION_IN *restrict v, /* [T][V_STRIDE] */
 #if SKIP_ATTENTION_P
 	__global const float *restrict pk, /* [P][H*QK], DROPOUT: [B][P][H*QK] */
 	__global const float *restrict pv, /* [P][H*V], DROPOUT: [B][P][H*V] */
 #endif
 	__global const int *restrict offset, /* [B+1] */
+#if SKIP_ATTENTION_OUT
+	__global uint *restrict ctx) /* [T or B][OUT] */
+#else
 	__global float *restrict ctx) /* [T or B][H*V] */
+#endif
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
+	SKIP_REQUIRE(words, !SKIP_ATTENTION_WORDS || (SKIP_ATTENTION_E == 2 && SKIP_ATTENTION_QK % 2 == 0 && SKIP_ATTENTION_V % 2 == 0));
+	SKIP_REQUIRE(out, SKIP_ATTENTION_OUT == 0 || SKIP_ATTENTION_OUT == SKIP_ATTENTION_H * SKIP_ATTENTION_V / 2);
 	const uint b = (uint)get_global_id(0), head = (uint)get_global_id(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	uint key_words[SKIP_ATTENTION_KEYS * SKIP_ATTENTION_KW], value_words[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_V];
-	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + head * SKIP_ATTENTION_QK;
-	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + head * SKIP_ATTENTION_V;
+	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + head * SKIP_ATTENTION_QK_IN;
+	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + head * SKIP_ATTENTION_V_IN;
+	uint from = 0; /* keys and values already taken */
 #if SKIP_ATTENTION_P
 	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_QK) : 0) + head * SKIP_ATTENTION_QK;
 	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_H * SKIP_ATTENTION_V) : 0) + head * SKIP_ATTENTION_V;
-#define SKIP_ATTENTION_VALUE(j)                                                                                                             \
-	((j) < SKIP_ATTENTION_P ? pv + (j) * (SKIP_ATTENTION_H * SKIP_ATTENTION_V) : v + ((j) - SKIP_ATTENTION_P) * SKIP_ATTENTION_V_STRIDE)
+#define SKIP_ATTENTION_PREFIX_VALUE(j) (pv + (j) * (SKIP_ATTENTION_H * SKIP_ATTENTION_V))
 	for (uint j = 0; j < SKIP_ATTENTION_P; j++)
 		SKIP_ATTENTION_FN(key)(pk + j * (SKIP_ATTENTION_H * SKIP_ATTENTION_QK), key_words + j * SKIP_ATTENTION_KW);
-#else
-#define SKIP_ATTENTION_VALUE(j) (v + (j) * SKIP_ATTENTION_V_STRIDE)
+	for (; from + SKIP_ATTENTION_E <= SKIP_ATTENTION_P; from += SKIP_ATTENTION_E)
+		SKIP_ATTENTION_FN(value)(SKIP_ATTENTION_PREFIX_VALUE(from), SKIP_ATTENTION_PREFIX_VALUE(from + SKIP_ATTENTION_E - 1),
+					 value_words + from / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
 #endif
-	for (uint j = 0; j < n; j++)
-		SKIP_ATTENTION_FN(key)(k + j * SKIP_ATTENTION_K_STRIDE, key_words + (SKIP_ATTENTION_P + j) * SKIP_ATTENTION_KW);
+	for (uint j = 0; j < n; j++) SKIP_ATTENTION_TAKE_KEY(k + j * SKIP_ATTENTION_K_STRIDE, key_words + (SKIP_ATTENTION_P + j) * SKIP_ATTENTION_KW);
 	for (uint i = keys * SKIP_ATTENTION_KW; i % (SKIP_ATTENTION_TILE_KEYS * SKIP_ATTENTION_KW); i++) key_words[i] = 0;
-	for (uint j = 0; j < keys; j += SKIP_ATTENTION_E) {
-		const uint second = min(j + 1, keys - 1);
-		SKIP_ATTENTION_FN(value)(SKIP_ATTENTION_VALUE(j), SKIP_ATTENTION_VALUE(second), value_words + j / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
+	for (; from < keys; from += SKIP_ATTENTION_E) {
+#if SKIP_ATTENTION_P && SKIP_ATTENTION_P % SKIP_ATTENTION_E
+		if (from < SKIP_ATTENTION_P) { /* the last of the prefix and the first of the sequence */
+			SKIP_ATTENTION_FN(value)(SKIP_ATTENTION_PREFIX_VALUE(from), v, value_words + from / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
+			continue;
+		}
+#endif
+		const uint second = min(from + 1, keys - 1);
+		SKIP_ATTENTION_TAKE_VALUES(v + (from - SKIP_ATTENTION_P) * SKIP_ATTENTION_V_STRIDE, v + (second - SKIP_ATTENTION_P) * SKIP_ATTENTION_V_STRIDE,
+					   value_words + from / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
 	}
 	const uint start = SKIP_ATTENTION_ROWS_B ? b : first, rows = SKIP_ATTENTION_ROWS_B ? 1 : n;
-	for (uint row = 0; row < rows; row += SKIP_ATTENTION_VEC) {
-		SKIP_ATTENTION_F x[SKIP_ATTENTION_QK + 1], z[SKIP_ATTENTION_KEYS], y[SKIP_ATTENTION_V];
+	q += start * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + head * SKIP_ATTENTION_QK_IN;
+	for (uint row = 0; row < rows; row += SKIP_ATTENTION_VEC, q += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE) {
+		SKIP_ATTENTION_F z[SKIP_ATTENTION_KEYS], y[SKIP_ATTENTION_V];
 		SKIP_ATTENTION_U words[SKIP_ATTENTION_KW], a[SKIP_ATTENTION_ROWS];
 		const uint count = min(rows - row, (uint)SKIP_ATTENTION_VEC);
-		SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(q + (start + row) * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + head * SKIP_ATTENTION_QK,
-			SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, count, (SKIP_ATTENTION_F)(1.0f), x);
+#if SKIP_ATTENTION_WORDS
+		SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)((__global const float *)q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_KW, count, (SKIP_ATTENTION_F *)words);
+#else
+		SKIP_ATTENTION_F x[SKIP_ATTENTION_QK + 1];
+		SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, count, x);
 		x[SKIP_ATTENTION_QK] = (SKIP_ATTENTION_F)(0.0f);
 		for (uint e = 0; e < SKIP_ATTENTION_KW; e++) words[e] = SKIP_ATTENTION_FN(words)(x[SKIP_ATTENTION_E * e], x[SKIP_ATTENTION_E * e + SKIP_ATTENTION_E - 1]);
+#endif
 		SKIP_ATTENTION_FN(scores)(key_words, keys, words, z);
 		const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(z, keys, a);
 		SKIP_ATTENTION_FN(mix)(value_words, (keys + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E, a, inverse, y);
+#if SKIP_ATTENTION_OUT
+		SKIP_ATTENTION_U out[SKIP_ATTENTION_V / 2];
+		for (uint e = 0; e < SKIP_ATTENTION_V / 2; e++) out[e] = SKIP_ATTENTION_FN(words)(y[2 * e], y[2 * e + 1]);
+		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)((const SKIP_ATTENTION_F *)out, SKIP_ATTENTION_OUT, SKIP_ATTENTION_V / 2, count,
+			(__global float *)ctx + (start + row) * SKIP_ATTENTION_OUT + head * (SKIP_ATTENTION_V / 2));
+#else
 		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(y, SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_V, count,
 			ctx + (start + row) * (SKIP_ATTENTION_H * SKIP_ATTENTION_V) + head * SKIP_ATTENTION_V);
+#endif
 	}
 }
 
@@ -260,4 +332,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_TILE
 #undef SKIP_ATTENTION_HIGH
 #undef SKIP_ATTENTION_NEAR
-#undef SKIP_ATTENTION_VALUE
+#undef SKIP_ATTENTION_PREFIX_VALUE
+#undef SKIP_ATTENTION_TAKE_KEY
+#undef SKIP_ATTENTION_TAKE_VALUES
+#undef SKIP_ATTENTION_IN
+#undef SKIP_ATTENTION_QK_IN
+#undef SKIP_ATTENTION_V_IN

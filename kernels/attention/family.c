@@ -20,6 +20,7 @@ struct shape {
 	int stride[3];	   /* columns of the values of q, k, v */
 	bool rows_b, drop; /* one query per sequence; prefix dropout */
 	int vec;
+	bool words;	   /* q, k, v are words of bfloat16 */
 	int in[4], prefix_buffer[2], offset; /* buffers */
 };
 
@@ -29,15 +30,41 @@ static int32_t stream_of(const struct shape *shape, int value)
 	return 0x50000000 + 2 * shape->layer + value;
 }
 
-static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, struct shape *out, struct skip_err *err)
+/* Whether words hold two bfloat16: the first form of the profile says so. */
+static bool pairs(const struct skip_profile *profile)
+{
+	return profile->n_dot[SKIP_PRECISION_BF16] > 0 && !strcmp(profile->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16");
+}
+
+/* dot.cl takes words where every head, and what follows the prefix, starts at a whole one. */
+static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
+			      int input)
+{
+	const struct skip_attrs_attention *a = &node->attrs.attention;
+	const int64_t prefix = node->n_param == 2 && node->param[0] != SKIP_NONE ? graph->tensors[node->param[0]]->dim[0] : 0;
+	const bool whole = a->qk % 2 == 0 && a->v % 2 == 0 && a->q_col % 2 == 0 && a->k_col % 2 == 0 && a->v_col % 2 == 0 && prefix % 2 == 0;
+	const bool dot = !strcmp(variant, "cpu") && !strcmp(node->op->name, "attention") && a->precision == SKIP_PRECISION_BF16;
+	return dot && input <= V && whole && pairs(profile) ? SKIP_LAYOUT_BF16X2 : SKIP_LAYOUT_ROWS;
+}
+
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, bool takes_words, struct shape *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_graph *graph = skip_lowering_graph(lowering);
 	struct shape shape = {.node = node, .attrs = &node->attrs.attention, .layer = node->layer};
 	shape.vec = skip_lowering_profile(lowering)->vec;
 	shape.rows_b = graph->values[node->in[Q]].rows == SKIP_ROWS_B;
-	for (int i = 0; i < 3; i++) shape.stride[i] = graph->values[node->in[i]].cols;
-	for (int i = 0; i < node->n_in; i++) SKIP_TRY(skip_lowering_value(lowering, node->in[i], &shape.in[i], err));
+	for (int i = 0; i < 3; i++) {
+		shape.stride[i] = graph->values[node->in[i]].cols;
+		shape.words |= takes_words && skip_lowering_has_words(lowering, node->in[i], SKIP_LAYOUT_BF16X2);
+	}
+	for (int i = 0; i < node->n_in; i++) {
+		if (shape.words) {
+			SKIP_TRY(skip_lowering_rounded(lowering, node->in[i], SKIP_LAYOUT_BF16X2, &shape.in[i], err));
+		} else {
+			SKIP_TRY(skip_lowering_value(lowering, node->in[i], &shape.in[i], err));
+		}
+	}
 	if (node->n_param == 2 && node->param[0] != SKIP_NONE) {
 		shape.prefix = (int)graph->tensors[node->param[0]]->dim[0];
 		for (int i = 0; i < 2 && shape.prefix; i++)
@@ -58,6 +85,12 @@ static void drop_constants(struct skip_kernel_spec *spec, const struct shape *sh
 	skip_spec_float(spec, "ATTENTION_KEPT", 1.0f / (1.0f - rate));
 }
 
+/* Elements of a row of q, k or v: floats or words. */
+static int row_of(const struct shape *shape, int which)
+{
+	return shape->words ? skip_layout_row(SKIP_LAYOUT_BF16X2, shape->stride[which]) : shape->stride[which];
+}
+
 static void constants(struct skip_kernel_spec *spec, const struct shape *shape)
 {
 	skip_spec_int(spec, "ATTENTION_H", shape->attrs->heads);
@@ -65,12 +98,12 @@ static void constants(struct skip_kernel_spec *spec, const struct shape *shape)
 	skip_spec_int(spec, "ATTENTION_V", shape->attrs->v);
 	skip_spec_int(spec, "ATTENTION_P", shape->prefix);
 	skip_spec_float(spec, "ATTENTION_SCALE", shape->attrs->scale);
-	skip_spec_int(spec, "ATTENTION_Q_STRIDE", shape->stride[Q]);
-	skip_spec_int(spec, "ATTENTION_K_STRIDE", shape->stride[K]);
-	skip_spec_int(spec, "ATTENTION_V_STRIDE", shape->stride[V]);
-	skip_spec_int(spec, "ATTENTION_Q_COL", shape->attrs->q_col);
-	skip_spec_int(spec, "ATTENTION_K_COL", shape->attrs->k_col);
-	skip_spec_int(spec, "ATTENTION_V_COL", shape->attrs->v_col);
+	skip_spec_int(spec, "ATTENTION_Q_STRIDE", row_of(shape, Q));
+	skip_spec_int(spec, "ATTENTION_K_STRIDE", row_of(shape, K));
+	skip_spec_int(spec, "ATTENTION_V_STRIDE", row_of(shape, V));
+	skip_spec_int(spec, "ATTENTION_Q_COL", shape->attrs->q_col / (shape->words ? 2 : 1));
+	skip_spec_int(spec, "ATTENTION_K_COL", shape->attrs->k_col / (shape->words ? 2 : 1));
+	skip_spec_int(spec, "ATTENTION_V_COL", shape->attrs->v_col / (shape->words ? 2 : 1));
 	skip_spec_int(spec, "ATTENTION_ROWS_B", shape->rows_b);
 	skip_spec_int(spec, "ATTENTION_DROPOUT", shape->drop);
 }
@@ -177,25 +210,36 @@ cleanup:
 	return status;
 }
 
-/* Products in bfloat16: the first form of the profile says whether words hold two numbers. */
+/* Products in bfloat16. */
 static enum skip_status forward_dot(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_kernel_spec spec;
-	int kernel;
+	int kernel, ctx;
+	bool written;
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const int value = shape->node->out[0], ctx_cols = shape->attrs->heads * shape->attrs->v;
+	const bool out_words = pairs(profile) && shape->attrs->v % 2 == 0 && ctx_cols % 16 == 0 && skip_lowering_is_read(lowering, value, SKIP_LAYOUT_BF16X2) &&
+			       !skip_lowering_is_read(lowering, value, SKIP_LAYOUT_ROWS);
 	/* The largest score is found before the scale is applied. */
 	if (!(shape->attrs->scale > 0)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
 	skip_spec_init(&spec, "attention", "dot", "MAIN");
 	constants(&spec, shape);
+	skip_spec_int(&spec, "ATTENTION_WORDS", shape->words);
+	skip_spec_int(&spec, "ATTENTION_OUT", out_words ? skip_layout_row(SKIP_LAYOUT_BF16X2, ctx_cols) : 0);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
-	skip_spec_int(&spec, "ATTENTION_E", strcmp(profile->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16") ? 1 : 2);
+	skip_spec_int(&spec, "ATTENTION_E", pairs(profile) ? 2 : 1);
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	if (out_words) {
+		SKIP_TRY(skip_lowering_words(lowering, value, SKIP_LAYOUT_BF16X2, &ctx, &written, err));
+	} else {
+		SKIP_TRY(skip_lowering_value(lowering, value, &ctx, err));
+	}
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_inputs(launch, shape);
 	skip_launch_buffer(launch, shape->offset);
-	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 1, err));
+	skip_launch_buffer(launch, ctx);
 	skip_launch_global(launch, 0, SKIP_SIZE_B, 1, 0, 1);
 	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
 	status = skip_lowering_end(lowering, launch, err);
@@ -353,7 +397,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const bool backward = strcmp(node->op->name, "attention") != 0;
 	struct shape shape;
-	SKIP_TRY(bind(lowering, node, &shape, err));
+	SKIP_TRY(bind(lowering, node, !backward && !strcmp(variant, "cpu"), &shape, err));
 	if (strcmp(variant, "cpu")) {
 		status = backward ? backward_generic(lowering, &shape, err) : generic_rows(lowering, &shape, SKIP_NONE, err);
 		goto cleanup;
@@ -383,4 +427,4 @@ static const char *const ops[] = {"attention", "attention_bwd", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
 static const char *const common[] = {"maths", "dropout", "lanes", NULL};
 
-const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower};
+const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads};

@@ -1,7 +1,8 @@
 /*
  * Rows as lanes: a vector holds one number of WIDTH rows, for bodies that work on that many rows side by side. lanes_width.cl has the functions:
  *
- *   skip_lanes_load_f16(x, stride, width, rows, factor, lanes)    lanes[e] = factor * column e of `rows` rows of x; lanes behind them see the last row
+ *   skip_lanes_take_f16(x, stride, width, rows, lanes)            lanes[e] = column e of `rows` rows of x, lanes behind them see the last row; bits only move
+ *   skip_lanes_load_f16(x, stride, width, rows, factor, lanes)    the same times `factor`
  *   skip_lanes_store_f16(lanes, stride, width, rows, y)           the first `rows` lanes become rows of y; no column outside `width` is touched
  *   skip_lanes_turn_f16(t)                                        a square transposition in place
  */

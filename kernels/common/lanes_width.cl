@@ -27,8 +27,7 @@ static inline void SKIP_LANES_FN(turn)(SKIP_LANES_FLOAT *t)
 #endif
 }
 
-static inline void SKIP_LANES_FN(load)(__global const float *x, uint stride, uint width, uint rows, SKIP_LANES_FLOAT factor,
-				       SKIP_LANES_FLOAT *lanes)
+static inline void SKIP_LANES_FN(take)(__global const float *x, uint stride, uint width, uint rows, SKIP_LANES_FLOAT *lanes)
 {
 	if (width >= SKIP_LANES_WIDTH) {
 		for (uint from = 0; from < width; from += SKIP_LANES_WIDTH) {
@@ -36,15 +35,21 @@ static inline void SKIP_LANES_FN(load)(__global const float *x, uint stride, uin
 			SKIP_LANES_FLOAT t[SKIP_LANES_WIDTH];
 			SKIP_LANES_EACH(r, SKIP_LANES_WIDTH) t[r] = SKIP_LANES_LOAD(0, x + min(r, rows - 1) * stride + e);
 			SKIP_LANES_FN(turn)(t);
-			SKIP_LANES_EACH(r, SKIP_LANES_WIDTH) lanes[e + r] = t[r] * factor;
+			SKIP_LANES_EACH(r, SKIP_LANES_WIDTH) lanes[e + r] = t[r];
 		}
 	} else {
 		float *one = (float *)lanes;
 		for (uint e = 0; e < width; e++) {
 			for (uint r = 0; r < SKIP_LANES_WIDTH; r++) one[e * SKIP_LANES_WIDTH + r] = x[min(r, rows - 1) * stride + e];
-			lanes[e] *= factor;
 		}
 	}
+}
+
+static inline void SKIP_LANES_FN(load)(__global const float *x, uint stride, uint width, uint rows, SKIP_LANES_FLOAT factor,
+				       SKIP_LANES_FLOAT *lanes)
+{
+	SKIP_LANES_FN(take)(x, stride, width, rows, lanes);
+	for (uint e = 0; e < width; e++) lanes[e] *= factor;
 }
 
 static inline void SKIP_LANES_FN(store)(const SKIP_LANES_FLOAT *lanes, uint stride, uint width, uint rows, __global float *y)

@@ -3,7 +3,7 @@
  * then the D mod VEC last columns in order. Rows past the end repeat the last row.
  *
  * r = 1/sqrt(var + EPS), xh = (x - mean) r. MAIN: y = gamma xh + beta. BWD, a = dy gamma: dx = r (a - mean(a) - xh mean(a xh)).
- * D: columns, at least VEC; EPS above 0.
+ * D: columns, at least VEC; EPS above 0; WORDS: words of a row of y in a short type, which MAIN writes too, 0 for none; ROUND: the function that does.
  */
 #ifndef SKIP_LAYERNORM_D
 #error "SKIP_LAYERNORM_D: columns"
@@ -16,6 +16,12 @@
 #endif
 #ifndef SKIP_LAYERNORM_VEC
 #error "SKIP_LAYERNORM_VEC: lanes, 4, 8 or 16"
+#endif
+#ifndef SKIP_LAYERNORM_WORDS
+#error "SKIP_LAYERNORM_WORDS: words of a row, or 0"
+#endif
+#if SKIP_LAYERNORM_WORDS && !defined(SKIP_LAYERNORM_ROUND)
+#error "SKIP_LAYERNORM_ROUND: skip_words_row_bf16x2, skip_words_row_s8x4 or skip_words_row_s16x2"
 #endif
 #define SKIP_LAYERNORM_F SKIP_PASTE(float, SKIP_LAYERNORM_VEC)
 #define SKIP_LAYERNORM_LOAD SKIP_PASTE(vload, SKIP_LAYERNORM_VEC)
@@ -34,6 +40,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_L
 	__global const float *restrict beta, /* [D] */
 #endif
 	__global float *restrict y, /* [rows][D] */
+#if SKIP_LAYERNORM_WORDS
+	__global uint *restrict words, /* [rows][WORDS] */
+#endif
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_LAYERNORM_D >= SKIP_LAYERNORM_VEC && SKIP_LAYERNORM_ROWS > 0);
@@ -114,6 +123,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_L
 #endif
 		}
 	}
+#if SKIP_LAYERNORM_WORDS
+	for (uint i = 0; i < SKIP_LAYERNORM_ROWS; i++)
+		SKIP_LAYERNORM_ROUND(y + start[i], SKIP_LAYERNORM_D, words + start[i] / SKIP_LAYERNORM_D * SKIP_LAYERNORM_WORDS);
+#endif
 }
 #undef SKIP_LAYERNORM_F
 #undef SKIP_LAYERNORM_LOAD

@@ -1,14 +1,15 @@
 /*
  * The product of linear in a short type: words of E numbers, one instruction for the E products of each lane.
  *
- * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n] with x and w rounded first: INT 1 to int8 with one scale per row of x and of w and an
- * exact int32 sum, INT 0 to bfloat16 with a float sum. A work-item takes BLOCK tiles of MR rows, rounds them once into words, and walks its share of the
- * panels of NR = NV * VEC columns; dimension 0 are the row blocks, dimension 1 the shares, of any number.
+ * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], x and w rounded before: INT 1 to int8 with one scale per row of x and of w and an
+ * exact int32 sum, INT 0 to bfloat16 with a float sum. A work-item takes one panel of NR = NV * VEC columns and `rows` rows, in tiles of MR. Dimensions
+ * are row items and panels; within them items are dealt out so that BLOCK rows of x stay in cache until they have met every panel, and neighbours share one.
  *
  * Numbers per word: 4 int8 (x as unsigned x + 128; what that adds to a sum depends on w alone and comes with it), 2 int16 that hold int8, 2 bfloat16.
  * ASM 1: vpdpbusd, vpmaddwd and vpaddd, vdpbf16ps; 0: the same in plain arithmetic (bfloat16: two fused multiply-adds, low number first).
- * K N: sizes; MR NV VEC BLOCK: tile; E INT ASM: form; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
- * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
+ * K N: sizes; MR NV VEC BLOCK: tile; E INT ASM: form; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument
+ * there; WORDS: words of a row of y in bfloat16, 0 for floats.
+ * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written, but as zeros of words.
  */
 #ifndef SKIP_LINEAR_K
 #error "SKIP_LINEAR_K: depth of the product"
@@ -26,7 +27,7 @@
 #error "SKIP_LINEAR_VEC: lanes of a vector, 4, 8 or 16"
 #endif
 #ifndef SKIP_LINEAR_BLOCK
-#error "SKIP_LINEAR_BLOCK: row tiles of a work-item"
+#error "SKIP_LINEAR_BLOCK: rows of x that stay in cache"
 #endif
 #ifndef SKIP_LINEAR_E
 #error "SKIP_LINEAR_E: numbers in a word, 2 or 4"
@@ -46,6 +47,9 @@
 #ifndef SKIP_LINEAR_RESIDUAL
 #error "SKIP_LINEAR_RESIDUAL: 0 or 1"
 #endif
+#ifndef SKIP_LINEAR_WORDS
+#error "SKIP_LINEAR_WORDS: words of a row of y, or 0"
+#endif
 #if SKIP_LINEAR_ASM && !(defined(__x86_64__) && (SKIP_LINEAR_VEC == 8 ? defined(__AVX2__) : defined(__AVX512F__)))
 #error "assembly of x86-64: this device is none, or has no vectors of this width"
 #endif
@@ -61,38 +65,19 @@
 #define SKIP_LINEAR_PANELS ((SKIP_LINEAR_N + SKIP_LINEAR_NR - 1) / SKIP_LINEAR_NR)
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 #define SKIP_LINEAR_KW ((SKIP_LINEAR_K + SKIP_LINEAR_E - 1) / SKIP_LINEAR_E) /* words of a row of w */
-#define SKIP_LINEAR_XW ((SKIP_LINEAR_K + 15) / 16 * 16 / SKIP_LINEAR_E) /* words of a row of x: whole vectors of 16 numbers */
+#define SKIP_LINEAR_XW ((SKIP_LINEAR_K + 15) / 16 * 16 / SKIP_LINEAR_E + SKIP_LINEAR_INT) /* words of a row of x: whole vectors of 16 numbers, a scale */
 #define SKIP_LINEAR_PANEL ((SKIP_LINEAR_KW + 2 * SKIP_LINEAR_INT) * SKIP_LINEAR_NV) /* vectors of a panel */
-#define SKIP_LINEAR_ROUND 0x1.8p+23f /* added, it leaves the nearest integer in the low bits */
 #if SKIP_LINEAR_INT
 #define SKIP_LINEAR_SUM_V SKIP_LINEAR_INT_V
 #else
 #define SKIP_LINEAR_SUM_V SKIP_LINEAR_V
 #endif
-
-/* 16 numbers as 16 / E words. */
-#if !SKIP_LINEAR_INT
-static inline uint8 SKIP_JOIN(SKIP_LINEAR_NAME, pack)(float16 x, float inverse)
-{
-	const uint16 bits = as_uint16(x), near = bits + 0x7fff + (bits >> 16 & 1); /* to the nearest, ties to even */
-	return near.even >> 16 | (near.odd & 0xffff0000u);
-}
-#define SKIP_LINEAR_PUT(words, to) vstore8(words, 0, to)
-#elif SKIP_LINEAR_E == 4
-static inline uint4 SKIP_JOIN(SKIP_LINEAR_NAME, pack)(float16 x, float inverse)
-{
-	const uint16 bits = as_uint16(fma(x, (float16)(inverse), (float16)(SKIP_LINEAR_ROUND + 128.0f)));
-	return as_uint4(convert_uchar16(bits & 0xff));
-}
-#define SKIP_LINEAR_PUT(words, to) vstore4(words, 0, to)
+#if SKIP_LINEAR_VEC == 16
+#define SKIP_LINEAR_STORE_WORDS vstore8
+#elif SKIP_LINEAR_VEC == 8
+#define SKIP_LINEAR_STORE_WORDS vstore4
 #else
-static inline uint8 SKIP_JOIN(SKIP_LINEAR_NAME, pack)(float16 x, float inverse)
-{
-	/* The integer sits in the low bits of a number that starts with 0x4b40: sign-extending 16 of them gives the int16. */
-	const uint16 bits = as_uint16(fma(x, (float16)(inverse), (float16)(SKIP_LINEAR_ROUND)));
-	return (bits.even & 0xffff) | bits.odd << 16;
-}
-#define SKIP_LINEAR_PUT(words, to) vstore8(words, 0, to)
+#define SKIP_LINEAR_STORE_WORDS vstore2
 #endif
 
 /* sum + the E products of each lane: one word of x against a word of w per lane. */
@@ -118,37 +103,8 @@ static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM
 	return sum;
 }
 
-/* A row of x as words; gives its scale. */
-static inline float SKIP_JOIN(SKIP_LINEAR_NAME, convert)(__global const float *x, uint *words)
-{
-	float scale = 1.0f, inverse = 1.0f;
-#if SKIP_LINEAR_INT
-	float most = 0.0f;
-#if SKIP_LINEAR_K >= 16
-	float16 top = fabs(vload16(0, x));
-	for (uint k = 16; k + 16 <= SKIP_LINEAR_K; k += 16) {
-		const float16 size = fabs(vload16(0, x + k));
-		top = size > top ? size : top;
-	}
-	most = skip_max_f16(top);
-#endif
-	for (uint k = SKIP_LINEAR_K & ~15u; k < SKIP_LINEAR_K; k++) most = max(most, fabs(x[k]));
-	scale = most * 0x1.020408p-7f; /* 1 / 127 */
-	inverse = most > 0x1p-100f ? 127.0f / most : 0.0f;
-#endif
-	for (uint k = 0; k + 16 <= SKIP_LINEAR_K; k += 16) {
-		SKIP_LINEAR_PUT(SKIP_JOIN(SKIP_LINEAR_NAME, pack)(vload16(0, x + k), inverse), words + k / SKIP_LINEAR_E);
-	}
-#if SKIP_LINEAR_K % 16
-	float last[16];
-	for (uint k = 0; k < 16; k++) last[k] = k < SKIP_LINEAR_K % 16 ? x[(SKIP_LINEAR_K & ~15u) + k] : 0.0f;
-	SKIP_LINEAR_PUT(SKIP_JOIN(SKIP_LINEAR_NAME, pack)(vload16(0, last), inverse), words + (SKIP_LINEAR_K & ~15u) / SKIP_LINEAR_E);
-#endif
-	return scale;
-}
-
 __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
-	__global const float *restrict x, /* [M][K] */
+	__global const uint *restrict x, /* [M][XW] words, with INT the scale last (kernels/common/words.cl) */
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [ceil(N / NR)][PANEL] vectors: [KW][NV] words, with INT [NV] scales and [NV] starts of the sums */
 #if SKIP_LINEAR_BIAS
 	__global const SKIP_LINEAR_V *restrict bias, /* [ceil(N / NR)][NV] vectors */
@@ -156,86 +112,97 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #if SKIP_LINEAR_RESIDUAL
 	__global const float *restrict residual, /* [M][N] */
 #endif
+#if SKIP_LINEAR_WORDS
+	__global uint *restrict y, /* [M][WORDS] */
+#else
 	__global float *restrict y, /* [M][N] */
-	uint row0)
+#endif
+	uint rows, uint row0)
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0 && SKIP_LINEAR_K <= 65536 && SKIP_LINEAR_BLOCK > 0);
 	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
-	const size_t m = row0 + get_global_id(0) * (SKIP_LINEAR_MR * SKIP_LINEAR_BLOCK);
-	const uint share = (uint)get_global_id(1), shares = (uint)get_global_size(1);
-	const uint first = share * SKIP_LINEAR_PANELS / shares, end = (share + 1) * SKIP_LINEAR_PANELS / shares;
-	uint words[SKIP_LINEAR_MR * SKIP_LINEAR_BLOCK * SKIP_LINEAR_XW];
-	float scale[SKIP_LINEAR_MR * SKIP_LINEAR_BLOCK];
-	for (uint i = 0; i < SKIP_LINEAR_MR * SKIP_LINEAR_BLOCK; i++) {
-		scale[i] = SKIP_JOIN(SKIP_LINEAR_NAME, convert)(x + (m + i) * SKIP_LINEAR_K, words + i * SKIP_LINEAR_XW);
-	}
-	for (uint panel = first; panel < end; panel++) {
-		__global const SKIP_LINEAR_INT_V *wp = w + (size_t)panel * SKIP_LINEAR_PANEL;
-		for (uint tile = 0; tile < SKIP_LINEAR_BLOCK; tile++) {
-			const uint *xp = words + tile * (SKIP_LINEAR_MR * SKIP_LINEAR_XW);
-			SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
-			SKIP_UNROLL(SKIP_LINEAR_MR)
-			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+	SKIP_REQUIRE(words, SKIP_LINEAR_WORDS == 0 || (SKIP_LINEAR_WORDS == (SKIP_LINEAR_N + 15) / 16 * 8 && SKIP_LINEAR_NR % 16 == 0 && !SKIP_LINEAR_RESIDUAL));
+	/* Items come in order of id; blocks of rows walk all panels before the next block starts. The last block may be smaller. */
+	const uint items = (uint)get_global_size(0), id = (uint)get_global_id(1) * items + (uint)get_global_id(0);
+	const uint most = max(SKIP_LINEAR_BLOCK / rows, 1u), block = id / (most * SKIP_LINEAR_PANELS), first = block * most;
+	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(items - first, most), panel = within / height;
+	const size_t m0 = row0 + (first + within - panel * height) * rows;
+	__global const SKIP_LINEAR_INT_V *wp = w + (size_t)panel * SKIP_LINEAR_PANEL;
+	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) {
+		__global const uint *xp = x + m * SKIP_LINEAR_XW;
+		SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
+		SKIP_UNROLL(SKIP_LINEAR_MR)
+		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 #if SKIP_LINEAR_INT
-					sum[i][v] = wp[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + v];
+				sum[i][v] = wp[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + v];
 #elif SKIP_LINEAR_BIAS
-					sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
+				sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
 #else
-					sum[i][v] = (SKIP_LINEAR_SUM_V)(0.0f);
+				sum[i][v] = (SKIP_LINEAR_SUM_V)(0.0f);
 #endif
-				}
 			}
-			for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
-				SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
-				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) wk[v] = wp[k * SKIP_LINEAR_NV + v];
-				SKIP_UNROLL(SKIP_LINEAR_MR)
-				for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-					const uint xk = xp[i * SKIP_LINEAR_XW + k];
-					SKIP_UNROLL(SKIP_LINEAR_NV)
-					for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
-				}
-			}
-			const size_t at = (m + tile * SKIP_LINEAR_MR) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+		}
+		for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
+			SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) wk[v] = wp[k * SKIP_LINEAR_NV + v];
 			SKIP_UNROLL(SKIP_LINEAR_MR)
 			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-				SKIP_LINEAR_V out[SKIP_LINEAR_NV];
+				const uint xk = xp[i * SKIP_LINEAR_XW + k];
 				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+				for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
+			}
+		}
+		SKIP_UNROLL(SKIP_LINEAR_MR)
+		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+			SKIP_LINEAR_V out[SKIP_LINEAR_NV];
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 #if SKIP_LINEAR_INT
-					out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * (SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale[tile * SKIP_LINEAR_MR + i]);
+				const float scale = as_float(xp[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]);
+				out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * (SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale);
 #if SKIP_LINEAR_BIAS
-					out[v] += bias[panel * SKIP_LINEAR_NV + v];
+				out[v] += bias[panel * SKIP_LINEAR_NV + v];
 #endif
 #else
-					out[v] = sum[i][v];
+				out[v] = sum[i][v];
 #endif
-					out[v] = SKIP_LINEAR_ACT_V(out[v]);
-				}
-#if SKIP_LINEAR_TAIL
-				if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
-					float lane[SKIP_LINEAR_NR];
-					SKIP_UNROLL(SKIP_LINEAR_NV)
-					for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(out[v], v, lane);
-					for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
-#if SKIP_LINEAR_RESIDUAL
-						lane[j] += residual[at + i * SKIP_LINEAR_N + j];
-#endif
-						y[at + i * SKIP_LINEAR_N + j] = lane[j];
-					}
-					continue;
-				}
-#endif
-				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_RESIDUAL
-					out[v] += SKIP_LINEAR_LOAD(v, residual + at + i * SKIP_LINEAR_N);
-#endif
-					SKIP_LINEAR_STORE(out[v], v, y + at + i * SKIP_LINEAR_N);
-				}
+				out[v] = SKIP_LINEAR_ACT_V(out[v]);
 			}
+#if SKIP_LINEAR_WORDS
+			const uint column = panel * SKIP_LINEAR_NR / 2;
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+				/* A row has whole vectors of 16 numbers, which the last panel may pass. */
+				if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / 2) >= SKIP_LINEAR_WORDS) break;
+				SKIP_LINEAR_STORE_WORDS(SKIP_PASTE(skip_words_bf16x2_f, SKIP_LINEAR_VEC)(out[v]), v, y + (m + i) * SKIP_LINEAR_WORDS + column);
+			}
+#else
+			const size_t at = (m + i) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+#if SKIP_LINEAR_TAIL
+			if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
+				float lane[SKIP_LINEAR_NR];
+				SKIP_UNROLL(SKIP_LINEAR_NV)
+				for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(out[v], v, lane);
+				for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
+#if SKIP_LINEAR_RESIDUAL
+					lane[j] += residual[at + j];
+#endif
+					y[at + j] = lane[j];
+				}
+				continue;
+			}
+#endif
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_RESIDUAL
+				out[v] += SKIP_LINEAR_LOAD(v, residual + at);
+#endif
+				SKIP_LINEAR_STORE(out[v], v, y + at);
+			}
+#endif
 		}
 	}
 }
@@ -253,6 +220,5 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_KW
 #undef SKIP_LINEAR_XW
 #undef SKIP_LINEAR_PANEL
-#undef SKIP_LINEAR_ROUND
 #undef SKIP_LINEAR_SUM_V
-#undef SKIP_LINEAR_PUT
+#undef SKIP_LINEAR_STORE_WORDS

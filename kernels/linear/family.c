@@ -2,7 +2,8 @@
  * Matrix products with everything that can hang on them: bias, activation, residual.
  *
  * generic: weights as they stand, one work-item per element. cpu: weights in panels of NR columns, row tiles of several heights that cover the rows.
- * Precisions below float32 have bodies of their own, one for each of the two (dot.cl, generic_dot.cl), in the form the profile names.
+ * Precisions below float32 have bodies of their own, one for each of the two (dot.cl, generic_dot.cl), in the form the profile names. The one for cpu
+ * reads rows that are rounded already: by the node before where it can (skip_lowering_words), else by round.cl.
  */
 #include "device/family.h"
 #include <string.h>
@@ -11,7 +12,6 @@
 #define GENERIC_GROUP 32
 #define BLOCK_BYTES (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
 #define BLOCK_MAX 16
-#define WORDS_BYTES (96 * 1024) /* rows of x in a short type that a work-item keeps: private memory is stack, and should stay in the second cache */
 
 /* How products in a short type are taken (dot.cl). */
 static const struct form {
@@ -34,6 +34,7 @@ struct product {
 	int rows_value;              /* the value whose rows are walked */
 	int n, k;
 	int transpose;
+	bool words; /* y is rounded to bfloat16 */
 	const char *act;
 };
 
@@ -50,8 +51,49 @@ static const char *act_word(enum skip_act act)
 /* Behind products in a short type a coarser polynomial is as good. */
 static const char *short_act_word(enum skip_act act) { return act == SKIP_ACT_GELU ? "skip_gelu_short" : act_word(act); }
 
-/* Buffers of the node. nr 0: the bias as it stands; else padded to whole panels of nr columns. */
-static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, enum skip_layout layout, int nr, struct product *out,
+const char *skip_words_row_function(enum skip_layout layout)
+{
+	static const char *const names[SKIP_LAYOUT_COUNT] = {
+		[SKIP_LAYOUT_BF16X2] = "skip_words_row_bf16x2", [SKIP_LAYOUT_S8X4] = "skip_words_row_s8x4", [SKIP_LAYOUT_S16X2] = "skip_words_row_s16x2",
+	};
+	return names[layout];
+}
+
+enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	struct skip_kernel_spec spec;
+	int kernel, x, fixed;
+	bool written;
+	SKIP_TRY(skip_lowering_words(lowering, value, layout, buffer, &written, err));
+	if (written) goto cleanup;
+	skip_spec_init(&spec, "linear", "round", "MAIN");
+	skip_spec_int(&spec, "LINEAR_K", graph->values[value].cols);
+	skip_spec_int(&spec, "LINEAR_WORDS", skip_layout_row(layout, graph->values[value].cols));
+	skip_spec_word(&spec, "LINEAR_ROUND", skip_words_row_function(layout));
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, value, &x, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, x);
+	skip_launch_buffer(launch, *buffer);
+	enum skip_size size = skip_value_size(graph, value, &fixed);
+	skip_launch_global(launch, 0, size, size == SKIP_SIZE_ONE ? fixed : 1, 0, 1);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* Whether the product writes its result as words of bfloat16: that is how all read it, and its panels are whole rows of words. */
+static bool writes_words(const struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, int nr)
+{
+	bool residual = node->n_in > 1 && node->in[1] != SKIP_NONE;
+	return form && !form->generic && nr % 16 == 0 && !residual && skip_lowering_is_read(lowering, node->out[0], SKIP_LAYOUT_BF16X2) &&
+	       !skip_lowering_is_read(lowering, node->out[0], SKIP_LAYOUT_ROWS);
+}
+
+/* Buffers of the node. form: NULL for float32. nr 0: weights and bias as they stand; else padded to whole panels of nr columns. */
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, int nr, struct product *out,
 			     struct skip_err *err)
 {
 	enum skip_status status;
@@ -61,13 +103,24 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 	p.n = graph->values[node->out[0]].cols;
 	p.transpose = node->attrs.linear.transpose;
 	p.act = act_word(node->attrs.linear.act);
-	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &p.x, err));
+	p.words = writes_words(lowering, node, form, nr);
+	bool written;
+	if (form && !form->generic) {
+		SKIP_TRY(skip_lowering_rounded(lowering, node->in[0], form->layout, &p.x, err));
+	} else {
+		SKIP_TRY(skip_lowering_value(lowering, node->in[0], &p.x, err));
+	}
+	const enum skip_layout layout = form ? form->layout : nr ? SKIP_LAYOUT_PANELS : SKIP_LAYOUT_ROWS;
 	SKIP_TRY(skip_lowering_weight(lowering, node->param[0], layout, nr ? nr : 1, p.transpose, &p.w, err));
 	if (node->n_param > 1 && node->param[1] != SKIP_NONE) {
 		SKIP_TRY(skip_lowering_weight(lowering, node->param[1], nr ? SKIP_LAYOUT_PADDED : SKIP_LAYOUT_ROWS, nr, 0, &p.bias, err));
 	}
 	if (node->n_in > 1 && node->in[1] != SKIP_NONE) SKIP_TRY(skip_lowering_value(lowering, node->in[1], &p.residual, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &p.y, err));
+	if (p.words) {
+		SKIP_TRY(skip_lowering_words(lowering, node->out[0], SKIP_LAYOUT_BF16X2, &p.y, &written, err));
+	} else {
+		SKIP_TRY(skip_lowering_value(lowering, node->out[0], &p.y, err));
+	}
 	*out = p;
 cleanup:
 	return status;
@@ -109,7 +162,7 @@ static enum skip_status lower_generic(struct skip_lowering *lowering, const stru
 	struct product p;
 	struct skip_kernel_spec spec;
 	int kernel, fixed;
-	SKIP_TRY(bind(lowering, node, form ? form->layout : SKIP_LAYOUT_ROWS, 0, &p, err));
+	SKIP_TRY(bind(lowering, node, form, 0, &p, err));
 	skip_spec_init(&spec, "linear", form ? "generic_dot" : "generic", "MAIN");
 	common_constants(&spec, &p);
 	if (form) p.act = short_act_word(node->attrs.linear.act);
@@ -170,7 +223,7 @@ static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct s
 	const int vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1, nr = vec * nv;
 	struct product p;
 	int fixed, tile[SKIP_LAUNCH_MAX_COVER], tile_kernel[SKIP_LAUNCH_MAX_COVER], n_tiles = 0;
-	SKIP_TRY(bind(lowering, node, SKIP_LAYOUT_PANELS, nr, &p, err));
+	SKIP_TRY(bind(lowering, node, NULL, nr, &p, err));
 	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
 	if (rows == SKIP_SIZE_ONE) {
 		tile[n_tiles++] = best_tile(profile, nv, fixed);
@@ -197,15 +250,14 @@ cleanup:
 	return status;
 }
 
-/* Row tiles of a work-item of dot.cl: as many of `most` as leave its rows room. */
-static int dot_block(const struct form *form, int k, int tile, int most)
+/* Rows of x in words that stay in cache while they meet every panel. */
+static int dot_block(const struct form *form, int k)
 {
-	int per_word = skip_layout_per_word(form->layout);
-	int64_t bytes = (int64_t)tile * ((k + 15) / 16 * 16 / per_word) * 4, block = WORDS_BYTES / bytes;
-	return block < 1 ? 1 : block < most ? (int)block : most;
+	int64_t rows = BLOCK_BYTES / ((int64_t)skip_layout_row(form->layout, k) * (int64_t)sizeof(uint32_t));
+	return rows < 1 ? 1 : (int)rows;
 }
 
-static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct product *p, const struct form *form, int tile, int block, int *kernel,
+static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct product *p, const struct form *form, int tile, int *kernel,
 				   struct skip_err *err)
 {
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
@@ -215,10 +267,28 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 	skip_spec_int(&spec, "LINEAR_MR", tile);
 	skip_spec_int(&spec, "LINEAR_NV", profile->nv);
 	skip_spec_int(&spec, "LINEAR_VEC", profile->vec);
-	skip_spec_int(&spec, "LINEAR_BLOCK", block);
+	skip_spec_int(&spec, "LINEAR_BLOCK", dot_block(form, p->k));
 	form_constants(&spec, form);
 	epilogue_constants(&spec, p);
+	skip_spec_int(&spec, "LINEAR_WORDS", p->words ? skip_layout_row(SKIP_LAYOUT_BF16X2, p->n) : 0);
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
+}
+
+/* Launches of several heights: work-items of `block`, half and so on down to one of the largest tile, which one kernel serves, then smaller tiles. */
+static enum skip_status dot_cover(struct skip_lowering *lowering, const struct product *p, const struct form *form, enum skip_size size,
+				  struct skip_plan_launch *launch, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	int kernel;
+	for (int i = 0; i < profile->n_mr; i++) {
+		if (profile->mr[i] * profile->nv > SUMS_MAX) continue;
+		SKIP_TRY(dot_kernel(lowering, p, form, profile->mr[i], &kernel, err));
+		for (int tiles = launch->n_cover ? 1 : profile->block; tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
+			skip_launch_cover(launch, size, kernel, profile->mr[i] * tiles);
+	}
+cleanup:
+	return status;
 }
 
 static enum skip_status lower_dot(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, struct skip_err *err)
@@ -227,27 +297,24 @@ static enum skip_status lower_dot(struct skip_lowering *lowering, const struct s
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const int nr = profile->vec * profile->nv;
 	struct product p;
-	int fixed, rows[SKIP_LAUNCH_MAX_COVER], kernel[SKIP_LAUNCH_MAX_COVER], n = 0;
-	SKIP_TRY(bind(lowering, node, form->layout, nr, &p, err));
+	int fixed, kernel;
+	SKIP_TRY(bind(lowering, node, form, nr, &p, err));
 	p.act = short_act_word(node->attrs.linear.act);
 	enum skip_size size = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
-	/* Several tiles of the largest height first, then single tiles. */
-	for (int i = -1; i < profile->n_mr && n < SKIP_LAUNCH_MAX_COVER; i++) {
-		int tile = profile->mr[i < 0 ? 0 : i], block = i < 0 ? dot_block(form, p.k, tile, profile->block) : 1;
-		if (tile * profile->nv > SUMS_MAX || (n > 0 && tile * block >= rows[n - 1])) continue;
-		rows[n] = tile * block;
-		SKIP_TRY(dot_kernel(lowering, &p, form, tile, block, &kernel[n++], err));
-	}
-	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel[n - 1]);
+	const int tile = best_tile(profile, profile->nv, size == SKIP_SIZE_ONE ? fixed : profile->mr[0]);
+	SKIP_TRY(dot_kernel(lowering, &p, form, tile, &kernel, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_buffers(launch, &p);
 	if (size == SKIP_SIZE_ONE) {
+		skip_launch_int(launch, tile);
 		skip_launch_int(launch, 0);
-		skip_launch_global(launch, 0, size, fixed, 0, rows[n - 1]);
+		skip_launch_global(launch, 0, size, fixed, 0, tile);
 	} else {
+		skip_launch_tile(launch);
 		skip_launch_row0(launch);
-		for (int i = 0; i < n; i++) skip_launch_cover(launch, size, kernel[i], rows[i]);
-		skip_launch_split(launch, (p.n + nr - 1) / nr);
+		SKIP_TRY(dot_cover(lowering, &p, form, size, launch, err));
 	}
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, p.n, 0, nr);
 	launch->macs_per_row = (double)p.n * p.k;
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
@@ -277,8 +344,17 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	return form ? lower_dot(lowering, node, form, err) : lower_cpu(lowering, node, err);
 }
 
+static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
+			      int input)
+{
+	(void)graph;
+	const struct form *form;
+	if (input != 0 || strcmp(variant, "cpu") || node->attrs.linear.precision == SKIP_PRECISION_F32) return SKIP_LAYOUT_ROWS;
+	return find_form(profile, node->attrs.linear.precision, &form, NULL) == SKIP_OK && !form->generic ? form->layout : SKIP_LAYOUT_ROWS;
+}
+
 static const char *const ops[] = {"linear", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
-static const char *const common[] = {"maths", NULL};
+static const char *const common[] = {"maths", "words", NULL};
 
-const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower};
+const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads};

@@ -39,6 +39,8 @@ struct kernel_check {
 	float **got;    /* [n_values] */
 	struct skip_ref_result reference;
 	uint32_t key;
+	const int *wanted; /* values that keep their own memory; none after begin */
+	size_t n_wanted;
 };
 
 static inline void kernel_check_begin(struct kernel_check *check, uint64_t seed)
@@ -139,7 +141,7 @@ static inline void kernel_check_execute(struct kernel_check *check, const struct
 	struct skip_plan *plan = NULL;
 	struct skip_session *session = NULL;
 	const struct skip_graph *graph = check->graph;
-	CHECK_OK(skip_lower(graph, profile, NULL, 0, &plan, &err));
+	CHECK_OK(skip_lower(graph, profile, check->wanted, check->n_wanted, &plan, &err));
 	for (size_t i = 0; i < plan->n_buffers; i++) {
 		if (plan->buffers[i].role != SKIP_BUFFER_VALUE && plan->buffers[i].role != SKIP_BUFFER_SCRATCH) continue;
 		plan->buffers[i].pool = SKIP_NONE;

@@ -23,7 +23,8 @@ static const char *const batch_names[] = {
 };
 static const char *const arg_names[] = {
 	[SKIP_ARG_BUFFER] = "buffer", [SKIP_ARG_SIZE] = "size", [SKIP_ARG_INT] = "int",
-	[SKIP_ARG_FLOAT] = "float",   [SKIP_ARG_ROW0] = "row0", [SKIP_ARG_KEY] = "key",  NULL,
+	[SKIP_ARG_FLOAT] = "float",   [SKIP_ARG_ROW0] = "row0", [SKIP_ARG_TILE] = "tile",
+	[SKIP_ARG_KEY] = "key",       NULL,
 };
 
 /* Writing. json_pack gives NULL when memory runs out; every caller passes that on. */
@@ -86,8 +87,8 @@ static json_t *launch_json(const struct skip_plan_launch *launch)
 		json_decref(cover);
 		return NULL;
 	}
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:i, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
-			 cover, "cover_rows", size_names[launch->cover_rows], "split", launch->split, "macs_per_row", launch->macs_per_row);
+	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
+			 cover, "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
 }
 
 enum skip_status skip_plan_to_json(const struct skip_plan *plan, json_t **out, struct skip_err *err)
@@ -244,6 +245,7 @@ static enum skip_status read_arg(const json_t *object, const struct skip_plan *p
 		out->f = (float)real;
 		break;
 	case SKIP_ARG_ROW0:
+	case SKIP_ARG_TILE:
 	case SKIP_ARG_KEY: break;
 	}
 cleanup:
@@ -280,7 +282,6 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 	SKIP_TRY(skip_json_real(object, "macs_per_row", &out->macs_per_row, err));
 	SKIP_TRY(read_word(object, "cover_rows", size_names, &word, err));
 	out->cover_rows = (enum skip_size)word;
-	SKIP_TRY(read_int(object, "split", 0, INT_MAX, &out->split, err));
 	if (json_array_size(global) != 3 || json_array_size(args) > SKIP_LAUNCH_MAX_ARGS) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "launch has %zu dimensions and %zu arguments, possible are 3 and up to %d", json_array_size(global),
 				    json_array_size(args), SKIP_LAUNCH_MAX_ARGS);

@@ -119,6 +119,46 @@ enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const cha
 	return add_buffer(lowering, &made, buffer, err);
 }
 
+static const char *layout_name(enum skip_layout layout)
+{
+	static const char *const names[SKIP_LAYOUT_COUNT] = {
+	    [SKIP_LAYOUT_ROWS] = "rows",     [SKIP_LAYOUT_PANELS] = "panels", [SKIP_LAYOUT_PADDED] = "padded",
+	    [SKIP_LAYOUT_BF16X2] = "bf16x2", [SKIP_LAYOUT_S8X4] = "s8x4",     [SKIP_LAYOUT_S16X2] = "s16x2",
+	};
+	return names[layout];
+}
+
+bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum skip_layout layout)
+{
+	return lowering->read_as[value] >> layout & 1;
+}
+
+bool skip_lowering_has_words(const struct skip_lowering *lowering, int value, enum skip_layout layout)
+{
+	return lowering->words[(size_t)value * SKIP_LAYOUT_COUNT + layout] != SKIP_NONE;
+}
+
+enum skip_status skip_lowering_words(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, bool *written,
+				     struct skip_err *err)
+{
+	const struct skip_value *v = &lowering->graph->values[value];
+	int *known = &lowering->words[(size_t)value * SKIP_LAYOUT_COUNT + layout], fixed;
+	*written = *known != SKIP_NONE;
+	if (*written) {
+		*buffer = *known;
+		return SKIP_OK;
+	}
+	struct skip_plan_buffer made = new_buffer(SKIP_BUFFER_SCRATCH);
+	made.rows = (struct skip_extent){.size = skip_value_size(lowering->graph, value, &fixed), .mul = 1, .div = 1};
+	if (made.rows.size == SKIP_SIZE_ONE) made.rows.mul = fixed;
+	made.cols = skip_layout_row(layout, v->cols);
+	made.slack = slack_of(lowering->profile, made.cols);
+	snprintf(made.name, sizeof(made.name), "%.*s.%s", (int)sizeof(made.name) - 10, v->name, layout_name(layout));
+	enum skip_status status = add_buffer(lowering, &made, buffer, err);
+	if (status == SKIP_OK) *known = *buffer;
+	return status;
+}
+
 enum skip_status skip_lowering_batch(struct skip_lowering *lowering, enum skip_batch_data data, int *buffer, struct skip_err *err)
 {
 	static const struct {
@@ -147,15 +187,6 @@ enum skip_status skip_lowering_batch(struct skip_lowering *lowering, enum skip_b
 	made.batch = data;
 	snprintf(made.name, sizeof(made.name), "%s", table[data].name);
 	return add_buffer(lowering, &made, buffer, err);
-}
-
-static const char *layout_name(enum skip_layout layout)
-{
-	static const char *const names[SKIP_LAYOUT_COUNT] = {
-	    [SKIP_LAYOUT_ROWS] = "rows",     [SKIP_LAYOUT_PANELS] = "panels", [SKIP_LAYOUT_PADDED] = "padded",
-	    [SKIP_LAYOUT_BF16X2] = "bf16x2", [SKIP_LAYOUT_S8X4] = "s8x4",     [SKIP_LAYOUT_S16X2] = "s16x2",
-	};
-	return names[layout];
 }
 
 enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor, enum skip_layout layout, int nr, int transpose, int *buffer,
@@ -234,6 +265,7 @@ void skip_launch_int(struct skip_plan_launch *launch, int32_t value)
 }
 
 void skip_launch_row0(struct skip_plan_launch *launch) { add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_ROW0}); }
+void skip_launch_tile(struct skip_plan_launch *launch) { add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_TILE}); }
 void skip_launch_key(struct skip_plan_launch *launch) { add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_KEY}); }
 
 void skip_launch_global(struct skip_plan_launch *launch, int dim, enum skip_size size, int mul, int add, int div)
@@ -250,12 +282,6 @@ void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int
 	launch->cover[launch->n_cover].kernel = kernel;
 	launch->cover[launch->n_cover].tile = tile;
 	launch->n_cover++;
-}
-
-void skip_launch_split(struct skip_plan_launch *launch, int most)
-{
-	assert(launch->n_cover > 0 && most > 0);
-	launch->split = most;
 }
 
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err)

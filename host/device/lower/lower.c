@@ -30,6 +30,28 @@ static const char *variant_of(const struct skip_family *family, const struct ski
 	return NULL;
 }
 
+/* In which layouts each value is read: what a family makes of one node depends on how the nodes behind it read the result. */
+static enum skip_status find_readers(struct skip_lowering *lowering, const int *wanted, size_t n_wanted, struct skip_err *err)
+{
+	const struct skip_graph *graph = lowering->graph;
+	lowering->read_as = skip_alloc_zeroed(graph->n_values, sizeof(*lowering->read_as));
+	lowering->words = skip_alloc_array(graph->n_values * SKIP_LAYOUT_COUNT, sizeof(*lowering->words));
+	if (!lowering->read_as || !lowering->words) return skip_err_set(err, SKIP_ERR_NOMEM, "readers of %zu values", graph->n_values);
+	for (size_t i = 0; i < graph->n_values * SKIP_LAYOUT_COUNT; i++) lowering->words[i] = SKIP_NONE;
+	for (size_t w = 0; w < n_wanted; w++) lowering->read_as[wanted[w]] |= 1u << SKIP_LAYOUT_ROWS;
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		const struct skip_family *family = family_of(node->op->name);
+		const char *variant = family ? variant_of(family, lowering->profile) : NULL;
+		for (int i = 0; i < node->n_in; i++) {
+			if (node->in[i] == SKIP_NONE) continue;
+			enum skip_layout layout = variant && family->reads ? family->reads(graph, lowering->profile, variant, node, i) : SKIP_LAYOUT_ROWS;
+			lowering->read_as[node->in[i]] |= 1u << layout;
+		}
+	}
+	return SKIP_OK;
+}
+
 static enum skip_status lower_node(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
 {
 	const char *op = node->op->name, *profile = lowering->profile->id;
@@ -73,6 +95,7 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 			return skip_err_set(err, SKIP_ERR_USAGE, "wanted value %d does not exist (graph has %zu)", wanted[w], graph->n_values);
 		}
 	}
+	SKIP_TRY(find_readers(&lowering, wanted, n_wanted, err));
 	SKIP_TRY(create_plan(graph, profile, &lowering.plan, err));
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		lowering.node = (int)n;
@@ -85,5 +108,7 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 cleanup:
 	skip_plan_destroy(lowering.plan);
 	skip_free(lowering.specs);
+	skip_free(lowering.read_as);
+	skip_free(lowering.words);
 	return status;
 }

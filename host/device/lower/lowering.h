@@ -10,6 +10,8 @@ struct skip_lowering {
 	struct skip_plan *plan;
 	struct skip_kernel_spec *specs; /* one for each plan kernel */
 	size_t cap_specs, cap_kernels, cap_buffers, cap_launches;
+	unsigned *read_as; /* [graph->n_values] bit for each layout the value is read in */
+	int *words;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] buffers of values in words, SKIP_NONE */
 	int node; /* being lowered */
 	struct skip_plan_launch launch; /* between begin and end */
 	bool open;

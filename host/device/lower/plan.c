@@ -1,6 +1,7 @@
 /* Owning a plan, and its layouts. It is made by lower.c and read from a manifest by emit/manifest.c. */
 #include "device/plan.h"
 #include "base/alloc.h"
+#include <assert.h>
 
 int skip_layout_per_word(enum skip_layout layout)
 {
@@ -9,6 +10,13 @@ int skip_layout_per_word(enum skip_layout layout)
 }
 
 int skip_layout_side(enum skip_layout layout) { return layout == SKIP_LAYOUT_S8X4 || layout == SKIP_LAYOUT_S16X2 ? 2 : 0; }
+
+int skip_layout_row(enum skip_layout layout, int cols)
+{
+	assert(skip_layout_per_word(layout) > 0);
+	return (cols + 15) / 16 * 16 / skip_layout_per_word(layout) + (skip_layout_side(layout) > 0);
+}
+
 bool skip_layout_is_panels(enum skip_layout layout) { return layout == SKIP_LAYOUT_PANELS || skip_layout_per_word(layout) > 0; }
 
 void skip_plan_destroy(struct skip_plan *plan)

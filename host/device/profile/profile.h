@@ -22,7 +22,7 @@ struct skip_profile {
 	int vec;         /* lanes of the explicit vector type: 4, 8, 16 */
 	int mr[4], n_mr; /* row tiles, descending */
 	int nv;          /* vectors per row tile: NR = nv * vec */
-	int block;       /* row tiles that a work-item of a product in a short type takes */
+	int block;       /* most row tiles that a work-item of a product in a short type takes */
 	/* Forms of the products in short types, in order of preference (kernels/linear/forms.c); indexed by enum skip_precision, none for F32. */
 	char dot[SKIP_PRECISION_COUNT][4][24];
 	int n_dot[SKIP_PRECISION_COUNT];

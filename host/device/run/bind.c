@@ -46,7 +46,7 @@ void skip_bind_destroy(struct skip_session *session)
 
 /* Sets what depends on the batch, and everything when buffers have moved. */
 static enum skip_status set_args(struct skip_session *session, const struct skip_plan_launch *launch, struct skip_cl_kernel *kernel,
-				 uint32_t row0, struct skip_err *err)
+				 uint32_t row0, int tile, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	for (unsigned a = 0; a < (unsigned)launch->n_args; a++) {
@@ -67,6 +67,9 @@ static enum skip_status set_args(struct skip_session *session, const struct skip
 		case SKIP_ARG_ROW0:
 			SKIP_TRY(skip_cl_set_word(kernel, a, &row0, err));
 			break;
+		case SKIP_ARG_TILE:
+			if (session->rebind) SKIP_TRY(skip_cl_set_word(kernel, a, &tile, err));
+			break;
 		case SKIP_ARG_KEY: /* by enqueue */
 			break;
 		}
@@ -85,15 +88,6 @@ static void global_size(const struct skip_session *session, const struct skip_pl
 	}
 }
 
-/* Work-items per compute unit below which a piece is cut in its other dimension: enough that the last ones end together. */
-#define ITEMS_PER_UNIT 4
-
-static size_t cut(const struct skip_session *session, int split, size_t tiles)
-{
-	size_t wanted = (size_t)skip_device_get_info(session->device)->compute_units * ITEMS_PER_UNIT, pieces = (wanted + tiles - 1) / tiles;
-	return pieces < (size_t)split ? pieces : (size_t)split;
-}
-
 static enum skip_status bind_launch(struct skip_session *session, size_t i, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -105,13 +99,12 @@ static enum skip_status bind_launch(struct skip_session *session, size_t i, stru
 	if (launch->n_cover > 0) skip_cover(session->sizes.of[launch->cover_rows], tile, launch->n_cover, count);
 	bound->n_pieces = 0;
 	for (int v = 0; v < bound->n_kernels; v++) {
-		SKIP_TRY(set_args(session, launch, bound->kernel[v], (uint32_t)row0, err));
+		SKIP_TRY(set_args(session, launch, bound->kernel[v], (uint32_t)row0, tile[v], err));
 		if (count[v] == 0) continue;
 		struct skip_piece *piece = &bound->piece[bound->n_pieces];
 		piece->variant = v;
 		global_size(session, launch, bound->plan_kernel[v], piece->global);
 		if (launch->n_cover > 0) piece->global[0] = (size_t)count[v] * bound->plan_kernel[v]->local[0];
-		if (launch->split > 0) piece->global[1] = cut(session, launch->split, (size_t)count[v]);
 		row0 += count[v] * tile[v];
 		if (piece->global[0] > 0 && piece->global[1] > 0 && piece->global[2] > 0) bound->n_pieces++;
 	}

@@ -42,7 +42,7 @@ static bool counts(const struct skip_plan *plan, const struct skip_plan_launch *
 {
 	if (launch->arg[arg].kind != SKIP_ARG_BUFFER) return false;
 	enum skip_buffer_role role = plan->buffers[launch->arg[arg].buffer].role;
-	if (role != SKIP_BUFFER_WEIGHT && role != SKIP_BUFFER_VALUE) return false;
+	if (role == SKIP_BUFFER_BATCH) return false;
 	for (int i = 0; i < arg; i++)
 		if (launch->arg[i].kind == SKIP_ARG_BUFFER && launch->arg[i].buffer == launch->arg[arg].buffer) return false;
 	return true;

@@ -1,0 +1,23 @@
+/*
+ * Rows of floats as rows of short numbers (kernels/common/words.cl), as dot.cl reads them; one row per work-item.
+ *
+ * K: numbers in a row; WORDS: words of a row of the result; ROUND: the function that rounds a row.
+ */
+#ifndef SKIP_LINEAR_K
+#error "SKIP_LINEAR_K: numbers in a row"
+#endif
+#ifndef SKIP_LINEAR_WORDS
+#error "SKIP_LINEAR_WORDS: words of a row"
+#endif
+#ifndef SKIP_LINEAR_ROUND
+#error "SKIP_LINEAR_ROUND: skip_words_row_bf16x2, skip_words_row_s8x4 or skip_words_row_s16x2"
+#endif
+
+__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+	__global const float *restrict x, /* [rows][K] */
+	__global uint *restrict words)    /* [rows][WORDS] */
+{
+	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_WORDS > 0);
+	const size_t row = get_global_id(0);
+	SKIP_LINEAR_ROUND(x + row * SKIP_LINEAR_K, SKIP_LINEAR_K, words + row * SKIP_LINEAR_WORDS);
+}

@@ -1,0 +1,108 @@
+/*
+ * Values kept in words between nodes: a product, attention and norm that hand rounded rows on give the bits they give when every value between them is
+ * asked for as floats and rounded behind. What the nodes themselves compute is the business of their own tests.
+ */
+#include "kernel_check.h"
+
+struct chain {
+	char profile[24];
+	enum skip_precision precision;
+	int heads, width, ffn, prefix;
+	bool words; /* q, k, v are never floats */
+	int length[4], n_seqs;
+};
+
+enum { MODEL = 61 };
+
+static int product(struct kernel_check *check, const char *name, int x, int residual, int k, int n, enum skip_act act, enum skip_precision precision)
+{
+	char w[16], b[16];
+	snprintf(w, sizeof(w), "%s.w", name);
+	snprintf(b, sizeof(b), "%s.b", name);
+	const int in[2] = {x, residual}, param[2] = {kernel_check_param(check, w, n, k, 0, 1 / sqrt(k)), kernel_check_param(check, b, n, 0, 0, 1)};
+	const union skip_attrs attrs = {.linear = {.act = act, .precision = precision}};
+	return kernel_check_node(check, "linear", in, residual == SKIP_NONE ? 1 : 2, param, 2, attrs, (const char *[]){name}, 1);
+}
+
+static int norm(struct kernel_check *check, const char *name, int x)
+{
+	char g[16], b[16];
+	snprintf(g, sizeof(g), "%s.g", name);
+	snprintf(b, sizeof(b), "%s.b", name);
+	const int param[2] = {kernel_check_param(check, g, MODEL, 0, 1, 0.1), kernel_check_param(check, b, MODEL, 0, 0, 0.1)};
+	const union skip_attrs attrs = {.layernorm = {.eps = 1e-5f}};
+	return kernel_check_node(check, "layernorm", &x, 1, param, 2, attrs, (const char *[]){name}, 1);
+}
+
+/* One layer; its last value. */
+static int build(struct kernel_check *check, const struct chain *c)
+{
+	const int inner = c->heads * c->width, x = kernel_check_input(check, "x", SKIP_ROWS_T, 0, MODEL);
+	const int qkv = product(check, "qkv", norm(check, "n0", x), SKIP_NONE, MODEL, 3 * inner, SKIP_ACT_NONE, c->precision);
+	union skip_attrs attrs = {.attention = {.heads = c->heads, .qk = c->width, .v = c->width, .precision = SKIP_PRECISION_BF16}};
+	attrs.attention.scale = (float)(1 / sqrt(c->width));
+	attrs.attention.k_col = inner;
+	attrs.attention.v_col = 2 * inner;
+	int param[2];
+	for (int i = 0; i < 2 && c->prefix; i++) param[i] = kernel_check_param(check, i ? "pv" : "pk", c->prefix, inner, 0, 1);
+	check->graph->prefix = c->prefix;
+	check->graph->max_positions = 130;
+	const int ctx = kernel_check_node(check, "attention", (int[]){qkv, qkv, qkv}, 3, param, c->prefix ? 2 : 0, attrs, (const char *[]){"ctx"}, 1);
+	const int n1 = norm(check, "n1", product(check, "o", ctx, x, inner, MODEL, SKIP_ACT_NONE, c->precision));
+	const int u = product(check, "u", n1, SKIP_NONE, MODEL, c->ffn, SKIP_ACT_GELU, c->precision);
+	return product(check, "y", u, n1, c->ffn, MODEL, SKIP_ACT_NONE, c->precision);
+}
+
+static void check_chain(const struct chain *c)
+{
+	struct kernel_check check;
+	kernel_check_begin(&check, 7);
+	const int y = build(&check, c), qkv = skip_graph_find_value(check.graph, "qkv");
+	check.wanted = &y;
+	check.n_wanted = 1;
+	kernel_check_run(&check, c->profile, c->length, c->n_seqs, 0);
+	cr_assert(c->words == !check.got[qkv], "q, k, v are %s", check.got[qkv] ? "floats" : "words");
+	const size_t bytes = kernel_check_count(&check, y) * sizeof(float);
+	float *in_words = malloc(bytes);
+	memcpy(in_words, check.got[y], bytes);
+	int all[16];
+	check.n_wanted = check.graph->n_values;
+	cr_assert(check.n_wanted <= 16);
+	for (int v = 0; v < (int)check.n_wanted; v++) all[v] = v;
+	check.wanted = all;
+	kernel_check_execute(&check, skip_profiles_find(check.device.profiles, c->profile), 0);
+	cr_assert(check.got[qkv] != NULL);
+	cr_assert(memcmp(in_words, check.got[y], bytes) == 0, "words give other bits than floats");
+	free(in_words);
+	kernel_check_end(&check);
+}
+
+ParameterizedTestParameters(words, small_chains)
+{
+	static struct chain all[] = {
+		{"pocl-x86-avx512", SKIP_PRECISION_BF16, 2, 6, 37, 0, false, {1, 7}, 2},
+		{"pocl-x86-avx512", SKIP_PRECISION_INT8, 2, 6, 37, 2, false, {1, 7}, 2},
+		{"pocl-generic", SKIP_PRECISION_BF16, 1, 7, 20, 1, false, {5}, 1},
+		{"pocl-generic", SKIP_PRECISION_INT8, 1, 7, 20, 0, false, {5}, 1},
+	};
+	return cr_make_param_array(struct chain, all, sizeof(all) / sizeof(all[0]));
+}
+ParameterizedTest(struct chain *chain, words, small_chains) { check_chain(chain); }
+
+/* Pairs of bfloat16 in assembly: heads and prefix of whole words, and those that are not. */
+ParameterizedTestParameters(words, assembly)
+{
+	static struct chain all[] = {
+		{"pocl-x86-avx512-bf16", SKIP_PRECISION_BF16, 2, 32, 61, 0, true, {1, 61, 17}, 3},
+		{"pocl-x86-avx512-bf16", SKIP_PRECISION_INT8, 2, 32, 61, 20, true, {1, 61, 17}, 3},
+		{"pocl-x86-avx512-bf16", SKIP_PRECISION_BF16, 3, 6, 80, 2, true, {128}, 1},
+		{"pocl-x86-avx512-bf16", SKIP_PRECISION_BF16, 2, 8, 7, 1, false, {7, 30}, 2},
+		{"pocl-x86-avx512-bf16", SKIP_PRECISION_INT8, 2, 7, 7, 0, false, {7, 30}, 2},
+	};
+	return cr_make_param_array(struct chain, all, sizeof(all) / sizeof(all[0]));
+}
+ParameterizedTest(struct chain *chain, words, assembly)
+{
+	if (!skip_cpu_has("avx512vnni") || !skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", chain->profile);
+	check_chain(chain);
+}
