@@ -206,20 +206,45 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint
 	}
 }
 
-/* Scores become words of weights; what comes back is 1 / the sum of the weights. */
+/* The words of E weights. */
+static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, weights)(SKIP_ATTENTION_F first, SKIP_ATTENTION_F second)
+{
+#if SKIP_ATTENTION_E == 2
+	/* All numbers of one, then all of the other; and a number of each side by side. */
+	const SKIP_ATTENTION_U order = (SKIP_ATTENTION_U)(0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007, 0x180008, 0x190009,
+							  0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f);
+	SKIP_ATTENTION_U apart, words;
+	__asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(apart) : "v"(first), "v"(second));
+	__asm__("vpermw %1, %2, %0" : "=v"(words) : "v"(apart), "v"(order));
+	return words;
+#else
+	return SKIP_ATTENTION_FN(words)(first, second);
+#endif
+}
+
+/* Scores become words of weights exp(SCALE (z - the largest)); what comes back is 1 / the sum of the weights. */
 static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(const SKIP_ATTENTION_F *z, uint keys, SKIP_ATTENTION_U *a)
 {
-	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f), second = sum;
+	const SKIP_ATTENTION_F factor = (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE * 0x1.715476p+0f); /* 1 / ln 2 */
+	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f);
 	for (uint j = 1; j < keys; j++) largest = z[j] > largest ? z[j] : largest;
-	for (uint j = 0; j < keys; j += SKIP_ATTENTION_E) {
-		const SKIP_ATTENTION_F first = SKIP_PASTE(skip_exp_f, SKIP_ATTENTION_VEC)((z[j] - largest) * SKIP_ATTENTION_SCALE);
+	const SKIP_ATTENTION_F shift = largest * -factor;
+	uint j = 0;
+	for (; j + SKIP_ATTENTION_E <= keys; j += SKIP_ATTENTION_E) {
+		const SKIP_ATTENTION_F first = SKIP_PASTE(skip_exp2_short_f, SKIP_ATTENTION_VEC)(fma(z[j], factor, shift));
 		sum += first;
 #if SKIP_ATTENTION_E == 2
-		second = (SKIP_ATTENTION_F)(0.0f);
-		if (j + 1 < keys) second = SKIP_PASTE(skip_exp_f, SKIP_ATTENTION_VEC)((z[j + 1] - largest) * SKIP_ATTENTION_SCALE);
+		const SKIP_ATTENTION_F second = SKIP_PASTE(skip_exp2_short_f, SKIP_ATTENTION_VEC)(fma(z[j + 1], factor, shift));
 		sum += second;
+#else
+		const SKIP_ATTENTION_F second = first;
 #endif
-		a[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_FN(words)(first, second);
+		a[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_FN(weights)(first, second);
+	}
+	if (j < keys) {
+		const SKIP_ATTENTION_F last = SKIP_PASTE(skip_exp2_short_f, SKIP_ATTENTION_VEC)(fma(z[j], factor, shift));
+		sum += last;
+		a[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_FN(weights)(last, (SKIP_ATTENTION_F)(0.0f));
 	}
 	return 1.0f / sum;
 }

@@ -24,6 +24,17 @@ static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(exp)(SKIP_MATHS_FLOAT x)
 	return x > SKIP_MATHS_V(88.3f) ? SKIP_MATHS_V(INFINITY) : q;
 }
 
+/* 2^x for weights in a short type: 2^n p(f), n = round(x), |f| <= 1/2, p minimax of degree 3 (7.5e-5). x in [-126, 126], below -126 as there. */
+static inline SKIP_MATHS_FLOAT SKIP_MATHS_FN(exp2_short)(SKIP_MATHS_FLOAT x)
+{
+	x = x < SKIP_MATHS_V(-126.0f) ? SKIP_MATHS_V(-126.0f) : x;
+	const SKIP_MATHS_FLOAT shifted = x + SKIP_MATHS_V(0x1.8p+23f), f = x - (shifted - SKIP_MATHS_V(0x1.8p+23f));
+	SKIP_MATHS_FLOAT p = fma(f, SKIP_MATHS_V(0x1.c3f760p-5f), SKIP_MATHS_V(0x1.f0de1ap-3f));
+	p = fma(p, f, SKIP_MATHS_V(0x1.62f31ap-1f));
+	p = fma(p, f, SKIP_MATHS_V(0x1.fff692p-1f));
+	return SKIP_MATHS_AS_FLOAT(SKIP_MATHS_AS_INT(p) + (SKIP_MATHS_AS_INT(shifted) << 23));
+}
+
 /*
  * erf x = z P(t), z = x clamped to [-3.8, 3.8], t = z^2 * 2 / 3.8^2 - 1 in [-1, 1], P minimax of degree 14 for the absolute error of the product
  * (5e-8); it is exactly +-1 at the clamp.
