@@ -65,8 +65,8 @@
 #ifndef SKIP_ATTENTION_OUT
 #error "SKIP_ATTENTION_OUT: words of a row of ctx, or 0"
 #endif
-#if SKIP_ATTENTION_E == 2 && !(defined(__x86_64__) && defined(__AVX512F__))
-#error "assembly of x86-64 with AVX-512: this device has it not"
+#if SKIP_ATTENTION_E == 2 && !(SKIP_ATTENTION_VEC == 16 && defined(__x86_64__) && defined(__AVX512F__))
+#error "assembly of x86-64 with AVX-512 and 16 lanes: this device has it not"
 #endif
 
 #define SKIP_ATTENTION_FN(name) SKIP_JOIN(SKIP_ATTENTION_NAME, name)
@@ -75,13 +75,14 @@
 #define SKIP_ATTENTION_AS_F SKIP_PASTE(as_float, SKIP_ATTENTION_VEC)
 #define SKIP_ATTENTION_AS_U SKIP_PASTE(as_uint, SKIP_ATTENTION_VEC)
 #define SKIP_ATTENTION_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
-#define SKIP_ATTENTION_TILE_KEYS 16 /* keys side by side */
-#define SKIP_ATTENTION_MOST 16      /* columns of ctx side by side */
+#define SKIP_ATTENTION_SUMS 16 /* vectors of sums side by side */
 #define SKIP_ATTENTION_KW ((SKIP_ATTENTION_QK + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E) /* words of a key */
-#define SKIP_ATTENTION_KEYS ((SKIP_ATTENTION_S + SKIP_ATTENTION_TILE_KEYS - 1) / SKIP_ATTENTION_TILE_KEYS * SKIP_ATTENTION_TILE_KEYS)
+#define SKIP_ATTENTION_KEYS ((SKIP_ATTENTION_S + SKIP_ATTENTION_SUMS - 1) / SKIP_ATTENTION_SUMS * SKIP_ATTENTION_SUMS)
 #define SKIP_ATTENTION_ROWS (SKIP_ATTENTION_KEYS / SKIP_ATTENTION_E) /* word rows of the values */
-#define SKIP_ATTENTION_TILES ((SKIP_ATTENTION_V + SKIP_ATTENTION_MOST - 1) / SKIP_ATTENTION_MOST)
-#define SKIP_ATTENTION_TILE ((SKIP_ATTENTION_V + SKIP_ATTENTION_TILES - 1) / SKIP_ATTENTION_TILES)
+/* Columns of ctx side by side for `nq` vectors of queries: equal tiles. */
+#define SKIP_ATTENTION_TILES(nq) ((SKIP_ATTENTION_V * (nq) + SKIP_ATTENTION_SUMS - 1) / SKIP_ATTENTION_SUMS)
+#define SKIP_ATTENTION_TILE(nq) ((SKIP_ATTENTION_V + SKIP_ATTENTION_TILES(nq) - 1) / SKIP_ATTENTION_TILES(nq))
+#define SKIP_ATTENTION_MANY(nq) (SKIP_ATTENTION_TILE(nq) * (nq))
 #define SKIP_ATTENTION_HIGH 0xffff0000u
 #if SKIP_ATTENTION_WORDS
 #define SKIP_ATTENTION_IN uint
@@ -192,19 +193,42 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const ui
 #define SKIP_ATTENTION_TAKE_VALUES SKIP_ATTENTION_FN(value)
 #endif
 
-/* Scores of all keys, in tiles. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)
-{
-	for (uint j = 0; j < n; j += SKIP_ATTENTION_TILE_KEYS, keys += SKIP_ATTENTION_TILE_KEYS * SKIP_ATTENTION_KW) {
-		SKIP_ATTENTION_F sum[SKIP_ATTENTION_TILE_KEYS];
-		SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE_KEYS) sum[i] = (SKIP_ATTENTION_F)(0.0f);
-		for (uint e = 0; e < SKIP_ATTENTION_KW; e++) {
-			const SKIP_ATTENTION_U lanes = x[e];
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE_KEYS) sum[i] = SKIP_ATTENTION_FN(dot)(sum[i], keys[i * SKIP_ATTENTION_KW + e], lanes);
-		}
-		SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE_KEYS) z[j + i] = sum[i];
+/*
+ * For nq vectors of queries: SCORES z[q][j] = words of key j times x[q], in tiles of keys; MIX y[q][e] = factor[q] * sum_j weight j * column e of value j,
+ * where the last tile of columns ends with the row. Two vectors share what they read of keys and values.
+ */
+#define SKIP_ATTENTION_SCORES(name, nq)                                                                                                    \
+	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)   \
+	{                                                                                                                                  \
+		for (uint j = 0; j < n; j += SKIP_ATTENTION_SUMS / (nq), keys += SKIP_ATTENTION_SUMS / (nq) * SKIP_ATTENTION_KW) {         \
+			SKIP_ATTENTION_F sum[SKIP_ATTENTION_SUMS];                                                                         \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_SUMS) sum[i] = (SKIP_ATTENTION_F)(0.0f);                                     \
+			for (uint e = 0; e < SKIP_ATTENTION_KW; e++)                                                                       \
+				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_SUMS)                                                                \
+				sum[i] = SKIP_ATTENTION_FN(dot)(sum[i], keys[i / (nq) * SKIP_ATTENTION_KW + e], x[i % (nq) * SKIP_ATTENTION_KW + e]); \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_SUMS) z[i % (nq) * SKIP_ATTENTION_KEYS + j + i / (nq)] = sum[i];             \
+		}                                                                                                                          \
 	}
-}
+#define SKIP_ATTENTION_MIX(name, nq)                                                                                                       \
+	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *values, uint rows, const SKIP_ATTENTION_F *a,                  \
+								const SKIP_ATTENTION_F *factor, SKIP_ATTENTION_F *y)                       \
+	{                                                                                                                                  \
+		for (uint from = 0; from < SKIP_ATTENTION_V; from += SKIP_ATTENTION_TILE(nq)) {                                            \
+			const uint e = min(from, (uint)(SKIP_ATTENTION_V - SKIP_ATTENTION_TILE(nq)));                                      \
+			const uint *row = values + e;                                                                                      \
+			SKIP_ATTENTION_F sum[SKIP_ATTENTION_MANY(nq)];                                                              \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_MANY(nq)) sum[i] = (SKIP_ATTENTION_F)(0.0f);                          \
+			for (uint j = 0; j < rows; j++, row += SKIP_ATTENTION_V)                                                           \
+				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_MANY(nq))                                                     \
+				sum[i] = SKIP_ATTENTION_FN(dot)(sum[i], row[i / (nq)], SKIP_ATTENTION_AS_U(a[i % (nq) * SKIP_ATTENTION_KEYS + j])); \
+			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_MANY(nq))                                                             \
+			y[i % (nq) * SKIP_ATTENTION_V + e + i / (nq)] = sum[i] * factor[i % (nq)];                                         \
+		}                                                                                                                          \
+	}
+SKIP_ATTENTION_SCORES(scores_1, 1)
+SKIP_ATTENTION_SCORES(scores_2, 2)
+SKIP_ATTENTION_MIX(mix_1, 1)
+SKIP_ATTENTION_MIX(mix_2, 2)
 
 /* The words of E weights. */
 static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, weights)(SKIP_ATTENTION_F first, SKIP_ATTENTION_F second)
@@ -222,8 +246,8 @@ static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, weights)(SKIP_ATTE
 #endif
 }
 
-/* Scores become words of weights exp(SCALE (z - the largest)); what comes back is 1 / the sum of the weights. */
-static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(const SKIP_ATTENTION_F *z, uint keys, SKIP_ATTENTION_U *a)
+/* Scores become words of weights exp(SCALE (z - the largest)), in place; what comes back is 1 / the sum of the weights. */
+static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
 {
 	const SKIP_ATTENTION_F factor = (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE * 0x1.715476p+0f); /* 1 / ln 2 */
 	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f);
@@ -239,32 +263,47 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(const SKI
 #else
 		const SKIP_ATTENTION_F second = first;
 #endif
-		a[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_FN(weights)(first, second);
+		z[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_AS_F(SKIP_ATTENTION_FN(weights)(first, second));
 	}
 	if (j < keys) {
 		const SKIP_ATTENTION_F last = SKIP_PASTE(skip_exp2_short_f, SKIP_ATTENTION_VEC)(fma(z[j], factor, shift));
 		sum += last;
-		a[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_FN(weights)(last, (SKIP_ATTENTION_F)(0.0f));
+		z[j / SKIP_ATTENTION_E] = SKIP_ATTENTION_AS_F(SKIP_ATTENTION_FN(weights)(last, (SKIP_ATTENTION_F)(0.0f)));
 	}
 	return 1.0f / sum;
 }
 
-/* y[e] = factor * sum_j weight j * column e of value j. The last tile of columns ends with the row. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, mix)(const uint *values, uint rows, const SKIP_ATTENTION_U *a, SKIP_ATTENTION_F factor,
-						       SKIP_ATTENTION_F *y)
+/* `count` queries as lanes of words. */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const SKIP_ATTENTION_IN *q, uint count, SKIP_ATTENTION_U *words)
 {
-	for (uint from = 0; from < SKIP_ATTENTION_V; from += SKIP_ATTENTION_TILE) {
-		const uint e = min(from, (uint)(SKIP_ATTENTION_V - SKIP_ATTENTION_TILE));
-		const uint *row = values + e;
-		SKIP_ATTENTION_F sum[SKIP_ATTENTION_TILE];
-		SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE) sum[i] = (SKIP_ATTENTION_F)(0.0f);
-		for (uint j = 0; j < rows; j++, row += SKIP_ATTENTION_V) {
-			const SKIP_ATTENTION_U lanes = a[j];
-			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE) sum[i] = SKIP_ATTENTION_FN(dot)(sum[i], row[i], lanes);
-		}
-		SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_TILE) y[e + i] = sum[i] * factor;
-	}
+#if SKIP_ATTENTION_WORDS
+	SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)((__global const float *)q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_KW, count, (SKIP_ATTENTION_F *)words);
+#else
+	SKIP_ATTENTION_F x[SKIP_ATTENTION_QK + 1];
+	SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, count, x);
+	x[SKIP_ATTENTION_QK] = (SKIP_ATTENTION_F)(0.0f);
+	for (uint e = 0; e < SKIP_ATTENTION_KW; e++) words[e] = SKIP_ATTENTION_FN(words)(x[SKIP_ATTENTION_E * e], x[SKIP_ATTENTION_E * e + SKIP_ATTENTION_E - 1]);
+#endif
 }
+
+/* Lanes y become `count` rows of ctx. */
+#if SKIP_ATTENTION_OUT
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, put)(const SKIP_ATTENTION_F *y, uint count, __global uint *ctx)
+{
+	SKIP_ATTENTION_U out[SKIP_ATTENTION_V / 2];
+	for (uint e = 0; e < SKIP_ATTENTION_V / 2; e++) out[e] = SKIP_ATTENTION_FN(words)(y[2 * e], y[2 * e + 1]);
+	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)((const SKIP_ATTENTION_F *)out, SKIP_ATTENTION_OUT, SKIP_ATTENTION_V / 2, count, (__global float *)ctx);
+}
+#define SKIP_ATTENTION_CTX_STRIDE SKIP_ATTENTION_OUT
+#define SKIP_ATTENTION_CTX_COLS (SKIP_ATTENTION_V / 2)
+#else
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, put)(const SKIP_ATTENTION_F *y, uint count, __global float *ctx)
+{
+	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(y, SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_V, count, ctx);
+}
+#define SKIP_ATTENTION_CTX_STRIDE (SKIP_ATTENTION_H * SKIP_ATTENTION_V)
+#define SKIP_ATTENTION_CTX_COLS SKIP_ATTENTION_V
+#endif
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
 	__global const SKIP_ATTENTION_IN *restrict q, /* [T or B][Q_STRIDE] */
@@ -301,7 +340,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 					 value_words + from / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
 #endif
 	for (uint j = 0; j < n; j++) SKIP_ATTENTION_TAKE_KEY(k + j * SKIP_ATTENTION_K_STRIDE, key_words + (SKIP_ATTENTION_P + j) * SKIP_ATTENTION_KW);
-	for (uint i = keys * SKIP_ATTENTION_KW; i % (SKIP_ATTENTION_TILE_KEYS * SKIP_ATTENTION_KW); i++) key_words[i] = 0;
+	for (uint i = keys * SKIP_ATTENTION_KW; i % (SKIP_ATTENTION_SUMS * SKIP_ATTENTION_KW); i++) key_words[i] = 0;
 	for (; from < keys; from += SKIP_ATTENTION_E) {
 #if SKIP_ATTENTION_P && SKIP_ATTENTION_P % SKIP_ATTENTION_E
 		if (from < SKIP_ATTENTION_P) { /* the last of the prefix and the first of the sequence */
@@ -315,30 +354,29 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	}
 	const uint start = SKIP_ATTENTION_ROWS_B ? b : first, rows = SKIP_ATTENTION_ROWS_B ? 1 : n;
 	q += start * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + head * SKIP_ATTENTION_QK_IN;
-	for (uint row = 0; row < rows; row += SKIP_ATTENTION_VEC, q += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE) {
-		SKIP_ATTENTION_F z[SKIP_ATTENTION_KEYS], y[SKIP_ATTENTION_V];
-		SKIP_ATTENTION_U words[SKIP_ATTENTION_KW], a[SKIP_ATTENTION_ROWS];
-		const uint count = min(rows - row, (uint)SKIP_ATTENTION_VEC);
-#if SKIP_ATTENTION_WORDS
-		SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)((__global const float *)q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_KW, count, (SKIP_ATTENTION_F *)words);
-#else
-		SKIP_ATTENTION_F x[SKIP_ATTENTION_QK + 1];
-		SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, count, x);
-		x[SKIP_ATTENTION_QK] = (SKIP_ATTENTION_F)(0.0f);
-		for (uint e = 0; e < SKIP_ATTENTION_KW; e++) words[e] = SKIP_ATTENTION_FN(words)(x[SKIP_ATTENTION_E * e], x[SKIP_ATTENTION_E * e + SKIP_ATTENTION_E - 1]);
-#endif
-		SKIP_ATTENTION_FN(scores)(key_words, keys, words, z);
-		const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(z, keys, a);
-		SKIP_ATTENTION_FN(mix)(value_words, (keys + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E, a, inverse, y);
-#if SKIP_ATTENTION_OUT
-		SKIP_ATTENTION_U out[SKIP_ATTENTION_V / 2];
-		for (uint e = 0; e < SKIP_ATTENTION_V / 2; e++) out[e] = SKIP_ATTENTION_FN(words)(y[2 * e], y[2 * e + 1]);
-		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)((const SKIP_ATTENTION_F *)out, SKIP_ATTENTION_OUT, SKIP_ATTENTION_V / 2, count,
-			(__global float *)ctx + (start + row) * SKIP_ATTENTION_OUT + head * (SKIP_ATTENTION_V / 2));
-#else
-		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(y, SKIP_ATTENTION_H * SKIP_ATTENTION_V, SKIP_ATTENTION_V, count,
-			ctx + (start + row) * (SKIP_ATTENTION_H * SKIP_ATTENTION_V) + head * SKIP_ATTENTION_V);
-#endif
+	ctx += start * SKIP_ATTENTION_CTX_STRIDE + head * SKIP_ATTENTION_CTX_COLS;
+	for (uint row = 0; row < rows; row += 2 * SKIP_ATTENTION_VEC) {
+		SKIP_ATTENTION_F z[2 * SKIP_ATTENTION_KEYS], y[2 * SKIP_ATTENTION_V], inverse[2];
+		SKIP_ATTENTION_U words[2 * SKIP_ATTENTION_KW];
+		const uint left = rows - row, word_rows = (keys + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E;
+		const uint vectors = left > SKIP_ATTENTION_VEC ? 2 : 1;
+		for (uint i = 0; i < vectors; i++)
+			SKIP_ATTENTION_FN(queries)(q + (row + i * SKIP_ATTENTION_VEC) * SKIP_ATTENTION_Q_STRIDE, min(left - i * SKIP_ATTENTION_VEC, (uint)SKIP_ATTENTION_VEC),
+						   words + i * SKIP_ATTENTION_KW);
+		if (vectors == 2) {
+			SKIP_ATTENTION_FN(scores_2)(key_words, keys, words, z);
+		} else {
+			SKIP_ATTENTION_FN(scores_1)(key_words, keys, words, z);
+		}
+		for (uint i = 0; i < vectors; i++) inverse[i] = SKIP_ATTENTION_FN(softmax)(z + i * SKIP_ATTENTION_KEYS, keys);
+		if (vectors == 2) {
+			SKIP_ATTENTION_FN(mix_2)(value_words, word_rows, z, inverse, y);
+		} else {
+			SKIP_ATTENTION_FN(mix_1)(value_words, word_rows, z, inverse, y);
+		}
+		for (uint i = 0; i < vectors; i++)
+			SKIP_ATTENTION_FN(put)(y + i * SKIP_ATTENTION_V, min(left - i * SKIP_ATTENTION_VEC, (uint)SKIP_ATTENTION_VEC),
+					       ctx + (row + i * SKIP_ATTENTION_VEC) * SKIP_ATTENTION_CTX_STRIDE);
 	}
 }
 
@@ -348,13 +386,17 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_AS_F
 #undef SKIP_ATTENTION_AS_U
 #undef SKIP_ATTENTION_EACH
-#undef SKIP_ATTENTION_TILE_KEYS
-#undef SKIP_ATTENTION_MOST
+#undef SKIP_ATTENTION_SUMS
+#undef SKIP_ATTENTION_SCORES
+#undef SKIP_ATTENTION_MIX
+#undef SKIP_ATTENTION_CTX_STRIDE
+#undef SKIP_ATTENTION_CTX_COLS
 #undef SKIP_ATTENTION_KW
 #undef SKIP_ATTENTION_KEYS
 #undef SKIP_ATTENTION_ROWS
 #undef SKIP_ATTENTION_TILES
 #undef SKIP_ATTENTION_TILE
+#undef SKIP_ATTENTION_MANY
 #undef SKIP_ATTENTION_HIGH
 #undef SKIP_ATTENTION_NEAR
 #undef SKIP_ATTENTION_PREFIX_VALUE
