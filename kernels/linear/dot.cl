@@ -58,6 +58,14 @@
 #define SKIP_LINEAR_INT_V SKIP_PASTE(int, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_LOAD SKIP_PASTE(vload, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
+/* Vector v behind element `at` of rows: where rows are whole vectors the compiler may know that it is aligned. */
+#if SKIP_LINEAR_N % SKIP_LINEAR_VEC
+#define SKIP_LINEAR_IN(from, at, v) SKIP_LINEAR_LOAD(v, from + at)
+#define SKIP_LINEAR_OUT(x, to, at, v) SKIP_LINEAR_STORE(x, v, to + at)
+#else
+#define SKIP_LINEAR_IN(from, at, v) ((__global const SKIP_LINEAR_V *)(from + at))[v]
+#define SKIP_LINEAR_OUT(x, to, at, v) ((__global SKIP_LINEAR_V *)(to + at))[v] = x
+#endif
 #define SKIP_LINEAR_AS_FLOAT SKIP_PASTE(as_float, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_TO_FLOAT SKIP_PASTE(convert_float, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
@@ -162,9 +170,11 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 #if SKIP_LINEAR_INT
 				const float scale = as_float(xp[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]);
-				out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * (SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale);
+				const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
 #if SKIP_LINEAR_BIAS
-				out[v] += bias[panel * SKIP_LINEAR_NV + v];
+				out[v] = fma(SKIP_LINEAR_TO_FLOAT(sum[i][v]), factor, bias[panel * SKIP_LINEAR_NV + v]);
+#else
+				out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * factor;
 #endif
 #else
 				out[v] = sum[i][v];
@@ -198,9 +208,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 #if SKIP_LINEAR_RESIDUAL
-				out[v] += SKIP_LINEAR_LOAD(v, residual + at);
+				out[v] += SKIP_LINEAR_IN(residual, at, v);
 #endif
-				SKIP_LINEAR_STORE(out[v], v, y + at);
+				SKIP_LINEAR_OUT(out[v], y, at, v);
 			}
 #endif
 		}
@@ -210,6 +220,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_V
 #undef SKIP_LINEAR_INT_V
 #undef SKIP_LINEAR_LOAD
+#undef SKIP_LINEAR_IN
+#undef SKIP_LINEAR_OUT
 #undef SKIP_LINEAR_STORE
 #undef SKIP_LINEAR_AS_FLOAT
 #undef SKIP_LINEAR_TO_FLOAT

@@ -12,6 +12,7 @@
 #define GENERIC_GROUP 32
 #define BLOCK_BYTES (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
 #define BLOCK_MAX 16
+#define ITEM_DEPTH 1536 /* depth times row tiles of a work-item in a short type: less is not worth its launch */
 
 /* How products in a short type are taken (dot.cl). */
 static const struct form {
@@ -274,7 +275,20 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
 }
 
-/* Launches of several heights: work-items of `block`, half and so on down to one of the largest tile, which one kernel serves, then smaller tiles. */
+/*
+ * Row tiles of a work-item: at most the profile's block, and so many that an item is worth its launch but 64 rows still make 48 items, which two or more
+ * threads share evenly.
+ */
+static int dot_tiles(const struct skip_profile *profile, const struct product *p)
+{
+	const int panels = (p->n + profile->vec * profile->nv - 1) / (profile->vec * profile->nv);
+	int tiles = profile->block;
+	if (tiles > ITEM_DEPTH / p->k) tiles = ITEM_DEPTH / p->k;
+	if (tiles > panels * 64 / (48 * profile->mr[0])) tiles = panels * 64 / (48 * profile->mr[0]);
+	return tiles > 1 ? tiles : 1;
+}
+
+/* Launches of several heights: work-items of several, half as many and so on down to one of the largest tile, which one kernel serves, then smaller tiles. */
 static enum skip_status dot_cover(struct skip_lowering *lowering, const struct product *p, const struct form *form, enum skip_size size,
 				  struct skip_plan_launch *launch, struct skip_err *err)
 {
@@ -284,7 +298,7 @@ static enum skip_status dot_cover(struct skip_lowering *lowering, const struct p
 	for (int i = 0; i < profile->n_mr; i++) {
 		if (profile->mr[i] * profile->nv > SUMS_MAX) continue;
 		SKIP_TRY(dot_kernel(lowering, p, form, profile->mr[i], &kernel, err));
-		for (int tiles = launch->n_cover ? 1 : profile->block; tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
+		for (int tiles = launch->n_cover ? 1 : dot_tiles(profile, p); tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
 			skip_launch_cover(launch, size, kernel, profile->mr[i] * tiles);
 	}
 cleanup:
