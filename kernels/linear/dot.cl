@@ -136,6 +136,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(items - first, most), panel = within / height;
 	const size_t m0 = row0 + (first + within - panel * height) * rows;
 	__global const SKIP_LINEAR_INT_V *wp = w + (size_t)panel * SKIP_LINEAR_PANEL;
+	/* The item behind the last one of a panel wants the next panel. */
+	__global const SKIP_LINEAR_INT_V *ahead = within - panel * height + 1 == height && panel + 1 < SKIP_LINEAR_PANELS ? wp + SKIP_LINEAR_PANEL : wp;
 	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) {
 		__global const uint *xp = x + m * SKIP_LINEAR_XW;
 		SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
@@ -155,7 +157,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 		for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
 			SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
 			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) wk[v] = wp[k * SKIP_LINEAR_NV + v];
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+				wk[v] = wp[k * SKIP_LINEAR_NV + v];
+				SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
+			}
 			SKIP_UNROLL(SKIP_LINEAR_MR)
 			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 				const uint xk = xp[i * SKIP_LINEAR_XW + k];
