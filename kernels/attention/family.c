@@ -47,7 +47,7 @@ static enum skip_layout reads(const struct skip_graph *graph, const struct skip_
 	return dot && input <= V && whole && pairs(profile) ? SKIP_LAYOUT_BF16X2 : SKIP_LAYOUT_ROWS;
 }
 
-static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, bool takes_words, struct shape *out, struct skip_err *err)
+static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct shape *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_graph *graph = skip_lowering_graph(lowering);
@@ -56,7 +56,8 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 	shape.rows_b = graph->values[node->in[Q]].rows == SKIP_ROWS_B;
 	for (int i = 0; i < 3; i++) {
 		shape.stride[i] = graph->values[node->in[i]].cols;
-		shape.words |= takes_words && skip_lowering_has_words(lowering, node->in[i], SKIP_LAYOUT_BF16X2);
+		shape.words |= reads(graph, skip_lowering_profile(lowering), variant, node, i) == SKIP_LAYOUT_BF16X2 &&
+			       skip_lowering_has_words(lowering, node->in[i], SKIP_LAYOUT_BF16X2);
 	}
 	for (int i = 0; i < node->n_in; i++) {
 		if (shape.words) {
@@ -397,7 +398,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const bool backward = strcmp(node->op->name, "attention") != 0;
 	struct shape shape;
-	SKIP_TRY(bind(lowering, node, !backward && !strcmp(variant, "cpu"), &shape, err));
+	SKIP_TRY(bind(lowering, node, variant, &shape, err));
 	if (strcmp(variant, "cpu")) {
 		status = backward ? backward_generic(lowering, &shape, err) : generic_rows(lowering, &shape, SKIP_NONE, err);
 		goto cleanup;
