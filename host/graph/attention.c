@@ -100,7 +100,7 @@ double skip_attention_factor(const struct skip_node *node, const struct skip_ref
 	return skip_dropout_factor(attrs->prefix_dropout, io->dropout_key, stream, row * ((uint32_t)attrs->heads * width) + col);
 }
 
-static double rounded(const struct skip_attrs_attention *attrs, double x)
+double skip_attention_round(const struct skip_attrs_attention *attrs, double x)
 {
 	return attrs->precision == SKIP_PRECISION_BF16 ? skip_bf16_value(skip_bf16_round((float)x)) : x;
 }
@@ -126,11 +126,11 @@ void skip_attention_gather(const struct skip_node *node, const struct skip_ref_i
 		for (int t = 0; t < tokens.count; t++, to += width)
 			memcpy(to, io->in[which + 1] + (size_t)(tokens.first + t) * (size_t)io->in_cols[which + 1] + first,
 			       (size_t)width * sizeof(double));
-		for (double *x = which ? head->value : head->key; x < to; x++) *x = rounded(attrs, *x);
+		for (double *x = which ? head->value : head->key; x < to; x++) *x = skip_attention_round(attrs, *x);
 	}
 }
 
-void skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head)
+double skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	const double *q = io->in[0] + (size_t)row * (size_t)io->in_cols[0] + attrs->q_col + head->head * attrs->qk;
@@ -138,7 +138,7 @@ void skip_attention_weights(const struct skip_node *node, const struct skip_ref_
 	for (int j = 0; j < head->keys; j++) {
 		const double *k = head->key + (size_t)j * (size_t)attrs->qk;
 		double z = 0;
-		for (int e = 0; e < attrs->qk; e++) z += rounded(attrs, q[e]) * k[e];
+		for (int e = 0; e < attrs->qk; e++) z += skip_attention_round(attrs, q[e]) * k[e];
 		head->weight[j] = z * (double)attrs->scale;
 		if (head->weight[j] > largest) largest = head->weight[j];
 	}
@@ -146,5 +146,5 @@ void skip_attention_weights(const struct skip_node *node, const struct skip_ref_
 		head->weight[j] = exp(head->weight[j] - largest);
 		sum += head->weight[j];
 	}
-	for (int j = 0; j < head->keys; j++) head->weight[j] = rounded(attrs, head->weight[j]) / sum;
+	return sum;
 }

@@ -21,7 +21,7 @@ struct skip_attention_head {
 	struct skip_span queries; /* rows of q */
 	int first_token;          /* row of k and v of the first token */
 	double *key, *value;      /* Kt [P+n][qk], Vt [P+n][v], prefix dropout applied */
-	double *weight;           /* A [P+n] of the last skip_attention_weights */
+	double *weight;           /* [P+n] of the last skip_attention_weights */
 	double *block;            /* storage of the three */
 };
 
@@ -31,8 +31,10 @@ enum skip_status skip_attention_alloc(const struct skip_node *node, const struct
 void skip_attention_free(struct skip_attention_head *head);
 void skip_attention_gather(const struct skip_node *node, const struct skip_ref_io *io, int sequence, int h,
                            struct skip_attention_head *head);
-/* A of the query row `row` of q. */
-void skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head);
+/* head->weight = exp(Z - largest) of the query row `row` of q, not rounded; returns their sum: A is their quotient. */
+double skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head);
+/* A number as the products of the op see it. */
+double skip_attention_round(const struct skip_attrs_attention *attrs, double x);
 /* Dropout factor of an element of the key (which = 0) or value (1) prefix, see op/attention.c. */
 double skip_attention_factor(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head, int which,
                              int slot, int e);

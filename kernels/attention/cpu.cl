@@ -274,18 +274,6 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F 
 	}
 }
 
-/* y[t] = factor * sums[t], n rows of `width` columns, none outside. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, spread)(const SKIP_ATTENTION_F *sums, uint n, uint width, float factor, uint stride,
-							  __global float *y)
-{
-	const uint vectors = SKIP_ATTENTION_VECTORS(width), whole = width / SKIP_ATTENTION_VEC;
-	for (uint t = 0; t < n; t++) {
-		for (uint c = 0; c < whole; c++) SKIP_ATTENTION_STORE(sums[t * vectors + c] * factor, c, y + t * stride);
-		const float *last = (const float *)(sums + t * vectors + whole);
-		for (uint e = whole * SKIP_ATTENTION_VEC; e < width; e++) y[t * stride + e] = last[e - whole * SKIP_ATTENTION_VEC] * factor;
-	}
-}
-
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
 	__global const float *restrict q,    /* [T or B][Q_STRIDE] */
 	__global const float *restrict k,    /* [T][K_STRIDE] */
@@ -376,20 +364,20 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	}
 #if SKIP_ATTENTION_DK
 	dk += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
-	SKIP_ATTENTION_FN(spread)(sum_k + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK), n, SKIP_ATTENTION_QK,
+	SKIP_PASTE(skip_lanes_spread_f, SKIP_ATTENTION_VEC)(sum_k + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK), n, SKIP_ATTENTION_QK,
 				  SKIP_ATTENTION_SCALE, SKIP_ATTENTION_K_STRIDE, dk);
 #endif
 #if SKIP_ATTENTION_DV
 	dv += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
-	SKIP_ATTENTION_FN(spread)(sum_v + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_V), n, SKIP_ATTENTION_V, 1.0f,
+	SKIP_PASTE(skip_lanes_spread_f, SKIP_ATTENTION_VEC)(sum_v + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_V), n, SKIP_ATTENTION_V, 1.0f,
 				  SKIP_ATTENTION_V_STRIDE, dv);
 #endif
 #if SKIP_ATTENTION_GK
-	SKIP_ATTENTION_FN(spread)(sum_k, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, SKIP_ATTENTION_SCALE, SKIP_ATTENTION_K_COLS,
+	SKIP_PASTE(skip_lanes_spread_f, SKIP_ATTENTION_VEC)(sum_k, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, SKIP_ATTENTION_SCALE, SKIP_ATTENTION_K_COLS,
 				  gk + b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) + column);
 #endif
 #if SKIP_ATTENTION_GV
-	SKIP_ATTENTION_FN(spread)(sum_v, SKIP_ATTENTION_P, SKIP_ATTENTION_V, 1.0f, SKIP_ATTENTION_V_COLS,
+	SKIP_PASTE(skip_lanes_spread_f, SKIP_ATTENTION_VEC)(sum_v, SKIP_ATTENTION_P, SKIP_ATTENTION_V, 1.0f, SKIP_ATTENTION_V_COLS,
 				  gv + b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) + column_v);
 #endif
 }

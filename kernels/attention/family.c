@@ -3,7 +3,7 @@
  * sees its own.
  *
  * cpu, forward: [PREFIX of keys, of values when they drop], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
- * dot, forward with products in bfloat16: MAIN.
+ * dot, forward with products in bfloat16: MAIN. dot_bwd: BWD in place of cpu's.
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
  */
 #include "device/family.h"
@@ -271,13 +271,19 @@ cleanup:
 	return status;
 }
 
+/* BWD has the same arguments in cpu and in dot_bwd, whose products are in bfloat16. */
 static enum skip_status backward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
 	enum skip_status status;
 	static const char *const flags[] = {"ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV", "ATTENTION_GK", "ATTENTION_GV"};
 	struct skip_kernel_spec spec;
 	int kernel, parts[3] = {SKIP_NONE, SKIP_NONE, SKIP_NONE};
-	skip_spec_init(&spec, "attention", "cpu", "BWD");
+	const bool bf16 = shape->attrs->precision == SKIP_PRECISION_BF16;
+	/* The largest score is found before the scale is applied. */
+	if (bf16 && !(shape->attrs->scale > 0))
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
+	skip_spec_init(&spec, "attention", bf16 ? "dot_bwd" : "cpu", "BWD");
+	if (bf16) skip_spec_int(&spec, "ATTENTION_E", strcmp(skip_lowering_profile(lowering)->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16") ? 1 : 2);
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);

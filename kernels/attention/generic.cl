@@ -14,7 +14,7 @@
  * H heads; QK, V: widths; P: prefix rows, 0 for none; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values that hold q, k, v and
  * their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: prefix elements carry the
  * factors of kernels/common/dropout.cl with THRESHOLD = rate * 2^32 and KEPT = 1/(1-rate), stream for keys and stream + 1 for values.
- * BF16 1, MAIN only: q, k, v and exp(z - largest) are rounded to bfloat16 before they are multiplied.
+ * BF16 1: what is multiplied by rows is rounded to bfloat16: q, k, v, dctx, exp(z - largest), and in gradients A and dZ.
  * OUT_A, OUT_B 0 or 1: QUERY: dq, -; KEY: dk, dv; SLOT: dPk, dPv; which outputs are there.
  */
 #ifndef SKIP_ATTENTION_H
@@ -214,10 +214,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		SKIP_ATTENTION_KEY(j, key);
 		SKIP_ATTENTION_VALUE(j, value);
 		const float a = skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - largest) / sum;
-		const float dz = a * (SKIP_ATTENTION_FN(dot)(total, value, SKIP_ATTENTION_V) - delta) * SKIP_ATTENTION_SCALE;
+		const float dz = SKIP_ATTENTION_ROUND(a * (SKIP_ATTENTION_FN(dot)(total, value, SKIP_ATTENTION_V) - delta));
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dquery[e] = fma(dz, key[e], dquery[e]);
 	}
-	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dq[SKIP_ATTENTION_Q_AT(row) + e] = dquery[e];
+	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dq[SKIP_ATTENTION_Q_AT(row) + e] = dquery[e] * SKIP_ATTENTION_SCALE;
 #endif
 #endif
 }
@@ -238,10 +238,11 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float 
 		SKIP_ATTENTION_FN(copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, g);
 		const float a =
 			skip_exp_f1(SKIP_ATTENTION_SCALE * SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK) - kept[0]) * kept[1];
-		const float dz = a * (SKIP_ATTENTION_FN(dot)(g, value, SKIP_ATTENTION_V) - kept[2]) * SKIP_ATTENTION_SCALE;
+		const float dz = SKIP_ATTENTION_ROUND(a * (SKIP_ATTENTION_FN(dot)(g, value, SKIP_ATTENTION_V) - kept[2]));
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] = fma(dz, query[e], dkey[e]);
-		for (uint e = 0; e < SKIP_ATTENTION_V; e++) dvalue[e] = fma(a, g[e], dvalue[e]);
+		for (uint e = 0; e < SKIP_ATTENTION_V; e++) dvalue[e] = fma(SKIP_ATTENTION_ROUND(a), g[e], dvalue[e]);
 	}
+	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] *= SKIP_ATTENTION_SCALE;
 }
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(

@@ -4,6 +4,7 @@
  *   skip_lanes_take_f16(x, stride, width, rows, lanes)            lanes[e] = column e of `rows` rows of x, lanes behind them see the last row; bits only move
  *   skip_lanes_load_f16(x, stride, width, rows, factor, lanes)    the same times `factor`
  *   skip_lanes_store_f16(lanes, stride, width, rows, y)           the first `rows` lanes become rows of y; no column outside `width` is touched
+ *   skip_lanes_spread_f16(sums, n, width, factor, stride, y)      row t of n is factor * sums[t], which lie in whole vectors
  *   skip_lanes_turn_f16(t)                                        a square transposition in place
  */
 #define SKIP_LANES_WIDTH 4

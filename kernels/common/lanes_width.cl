@@ -69,6 +69,16 @@ static inline void SKIP_LANES_FN(store)(const SKIP_LANES_FLOAT *lanes, uint stri
 	}
 }
 
+static inline void SKIP_LANES_FN(spread)(const SKIP_LANES_FLOAT *sums, uint n, uint width, float factor, uint stride, __global float *y)
+{
+	const uint vectors = (width + SKIP_LANES_WIDTH - 1) / SKIP_LANES_WIDTH, whole = width / SKIP_LANES_WIDTH;
+	for (uint t = 0; t < n; t++) {
+		for (uint c = 0; c < whole; c++) SKIP_LANES_STORE(sums[t * vectors + c] * factor, c, y + t * stride);
+		const float *last = (const float *)(sums + t * vectors + whole);
+		for (uint e = whole * SKIP_LANES_WIDTH; e < width; e++) y[t * stride + e] = last[e - whole * SKIP_LANES_WIDTH] * factor;
+	}
+}
+
 #undef SKIP_LANES_FN
 #undef SKIP_LANES_FLOAT
 #undef SKIP_LANES_LOAD

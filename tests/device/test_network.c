@@ -6,6 +6,8 @@
 #include "open_device.h"
 
 #define WITHIN 1e-4 /* of the largest number compared */
+/* In bfloat16, against a reference that rounds alike: a number computed beside the middle of two bfloat16 goes to either, 2^-8 of it away. */
+#define WITHIN_BF16 0x1p-7
 
 static const int lengths[] = {1, 7, 61, 2};
 
@@ -101,34 +103,46 @@ ParameterizedTest(struct network_case *c, network, shrunk_on_the_device_equals_m
 	close_device(&device);
 }
 
+struct gradient_case {
+	char profile[16];
+	int prefix, pool;
+	unsigned removal;
+	enum skip_precision precision;
+};
+
 ParameterizedTestParameters(network, gradients_on_the_device)
 {
-	static struct network_case all[] = {
-	    {"auto", 20, SKIP_POOL_MEAN, 0},
-	    {"auto", 1, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS},
-	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V},
+	static struct gradient_case all[] = {
+	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_F32},
+	    {"auto", 1, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_F32},
+	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V, SKIP_PRECISION_F32},
+	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16},
+	    {"auto", 3, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_BF16},
+	    {"generic", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16},
 	};
-	return cr_make_param_array(struct network_case, all, sizeof(all) / sizeof(all[0]));
+	return cr_make_param_array(struct gradient_case, all, sizeof(all) / sizeof(all[0]));
 }
 
 /* The gradient graph of all trained tensors; wanted[0] is logits, then one value per trained tensor. */
-static struct skip_backward training_graph(const struct skip_graph *graph, int *wanted, size_t *n_wanted)
+static struct skip_backward training_graph(const struct skip_graph *graph, enum skip_precision precision, int *wanted, size_t *n_wanted)
 {
 	struct skip_err err;
-	struct skip_graph *fused = NULL;
+	struct skip_graph *rounding = NULL, *fused = NULL;
 	struct skip_backward backward = {0};
 	wanted[0] = skip_graph_find_value(graph, "logits");
-	CHECK_OK(skip_pass_fuse(graph, true, wanted, 1, &fused, &err));
+	CHECK_OK(skip_pass_precision(graph, precision, &rounding, &err));
+	CHECK_OK(skip_pass_fuse(rounding, true, wanted, 1, &fused, &err));
 	CHECK_OK(skip_pass_backward(fused, wanted[0], NULL, 0, &backward, &err));
 	*n_wanted = 1;
 	for (size_t t = 0; t < backward.graph->n_tensors; t++) {
 		if (backward.graph->tensors[t]->trained) wanted[(*n_wanted)++] = backward.grad_of_tensor[t];
 	}
 	skip_graph_destroy(fused);
+	skip_graph_destroy(rounding);
 	return backward;
 }
 
-ParameterizedTest(struct network_case *c, network, gradients_on_the_device)
+ParameterizedTest(struct gradient_case *c, network, gradients_on_the_device)
 {
 	struct skip_err err;
 	struct skip_units units;
@@ -144,7 +158,7 @@ ParameterizedTest(struct network_case *c, network, gradients_on_the_device)
 	CHECK_OK(skip_units_find(graph, &units, &err));
 	struct skip_keep keep = toy_keep(&units, c->removal, 5);
 	CHECK_OK(skip_pass_prune(graph, &units, &keep, &small, &err));
-	struct skip_backward backward = training_graph(small, wanted, &n_wanted);
+	struct skip_backward backward = training_graph(small, c->precision, wanted, &n_wanted);
 	cr_assert_gt(n_wanted, 2);
 	double seed64[4 * 16];
 	float seed[4 * 16];
@@ -165,7 +179,7 @@ ParameterizedTest(struct network_case *c, network, gradients_on_the_device)
 		float *got = malloc(n * sizeof(*got));
 		CHECK_OK(skip_session_read(session, wanted[w], got, &err));
 		double worst = off(got, truth.data[wanted[w]], n);
-		cr_assert_leq(worst, WITHIN, "%s is off by %g", value->name, worst);
+		cr_assert_leq(worst, c->precision == SKIP_PRECISION_F32 ? WITHIN : WITHIN_BF16, "%s is off by %g", value->name, worst);
 		free(got);
 	}
 	skip_session_destroy(session);

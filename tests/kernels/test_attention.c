@@ -4,9 +4,11 @@
  *
  * Bounds are those of the sums that are made, in units u = 2^-24 and in any order: with |Z|_ij = scale sum_e |q||k|, a score is off by at
  * most (qk + 4) u |Z|_ij, so a weight by the relative error r_i = 2 (qk + 4) u max_j |Z|_ij + (S + 8) u + 6e-7 (exponential and sum), and
- * so on down.
+ * so on down. In bfloat16 the same numbers are rounded as in the reference; one that is computed first, x within e, ends between the rounded
+ * x - e and x + e.
  */
 #include "kernel_check.h"
+#include "base/quant.h"
 
 struct shape {
 	int heads, qk, v, prefix;
@@ -33,12 +35,13 @@ struct pair {
 	const struct shape *shape;
 	int forward, backward; /* nodes; backward SKIP_NONE */
 	int in[4], param[2];
+	bool bf16;
 };
 
-static void add_pair(struct kernel_check *check, const struct shape *s, int index, struct pair *out)
+static void add_pair(struct kernel_check *check, const struct shape *s, bool bf16, int index, struct pair *out)
 {
 	struct skip_err err;
-	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE}};
+	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE}, .bf16 = bf16};
 	static const char *const kind[] = {"q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv"};
 	char name[12][32];
 	const char *outs[5];
@@ -49,6 +52,7 @@ static void add_pair(struct kernel_check *check, const struct shape *s, int inde
 	struct skip_attrs_attention *attrs = &node.attrs.attention;
 	*attrs = (struct skip_attrs_attention){.heads = s->heads, .qk = s->qk, .v = s->v, .prefix_dropout = s->dropout};
 	attrs->scale = (float)(1 / sqrt(s->qk + 3));
+	attrs->precision = bf16 ? SKIP_PRECISION_BF16 : SKIP_PRECISION_F32;
 	if (s->fused) { /* v first, so that no range starts where the separate ones do */
 		pair.in[0] = pair.in[1] = pair.in[2] = kernel_check_input(check, name[0], rows, 0, width[0] + width[1] + width[2]);
 		attrs->q_col = width[2];
@@ -80,8 +84,19 @@ struct head {
 	double *key, *value;			     /* [keys][qk], [keys][v] */
 	double *factor_k, *factor_v;
 	double *a, *da, *dz, *edz; /* [rows][keys] */
-	double *r;		   /* [rows] relative error of a weight */
+	double *r, *sum;	   /* [rows] relative error of a weight; sum of exp(Z - largest) */
 };
+
+static double rounded(const struct pair *pair, double x)
+{
+	return pair->bf16 ? skip_bf16_value(skip_bf16_round((float)x)) : x;
+}
+
+/* How far what becomes of x, known within e, may be from what becomes of x. */
+static double slack(const struct pair *pair, double x, double e)
+{
+	return pair->bf16 ? rounded(pair, x + e) - rounded(pair, x - e) : e;
+}
 
 static double hash_factor(const struct shape *s, uint32_t key, uint32_t stream, uint32_t index)
 {
@@ -94,16 +109,16 @@ static double *numbers(size_t n)
 	return calloc(n + 1, sizeof(double));
 }
 
-static const double *row_of(const struct kernel_check *check, const struct pair *pair, int which, int row, int h)
+/* One head's columns of a row of q, k, v or dctx (which = 0 .. 3) as its products see it, to free. */
+static double *row_of(const struct kernel_check *check, const struct pair *pair, int which, int row, int h)
 {
 	const struct skip_attrs_attention *attrs = &check->graph->nodes[pair->forward].attrs.attention;
-	const int col = which == 0   ? attrs->q_col
-			: which == 1 ? attrs->k_col
-			: which == 2 ? attrs->v_col
-				     : 0,
-		  width = which < 2 ? attrs->qk : attrs->v;
+	const int col[4] = {attrs->q_col, attrs->k_col, attrs->v_col, 0}, width = which < 2 ? attrs->qk : attrs->v;
 	const int value = pair->in[which];
-	return check->input[value] + (size_t)row * (size_t)check->graph->values[value].cols + col + h * width;
+	const double *x = check->input[value] + (size_t)row * (size_t)check->graph->values[value].cols + col[which] + h * width;
+	double *out = numbers((size_t)width);
+	for (int e = 0; e < width; e++) out[e] = rounded(pair, x[e]);
+	return out;
 }
 
 static struct head gather(const struct kernel_check *check, const struct pair *pair, int b, int h)
@@ -121,35 +136,33 @@ static struct head gather(const struct kernel_check *check, const struct pair *p
 	head.factor_k = numbers(keys * qk);
 	head.factor_v = numbers(keys * v);
 	for (int j = 0; j < head.keys; j++) {
+		double *key = j < s->prefix ? NULL : row_of(check, pair, 1, head.first + j - s->prefix, h);
+		double *value = j < s->prefix ? NULL : row_of(check, pair, 2, head.first + j - s->prefix, h);
 		for (int e = 0; e < s->qk; e++) {
 			size_t i = (size_t)j * qk + (size_t)e, col = (size_t)h * qk + (size_t)e, cols = (size_t)s->heads * qk;
-			head.factor_k[i] =
-			    j < s->prefix ? hash_factor(s, check->key, stream, (uint32_t)((size_t)(b * s->prefix + j) * cols + col)) : 1;
-			head.key[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[0]])[(size_t)j * cols + col] *
-							  head.factor_k[i]
-						    : row_of(check, pair, 1, head.first + j - s->prefix, h)[e];
+			head.factor_k[i] = key ? 1 : hash_factor(s, check->key, stream, (uint32_t)((size_t)(b * s->prefix + j) * cols + col));
+			head.key[i] = key ? key[e] : rounded(pair, skip_tensor_f32(check->graph->tensors[pair->param[0]])[(size_t)j * cols + col] * head.factor_k[i]);
 		}
 		for (int e = 0; e < s->v; e++) {
 			size_t i = (size_t)j * v + (size_t)e, col = (size_t)h * v + (size_t)e, cols = (size_t)s->heads * v;
-			head.factor_v[i] =
-			    j < s->prefix ? hash_factor(s, check->key, stream + 1, (uint32_t)((size_t)(b * s->prefix + j) * cols + col))
-					  : 1;
-			head.value[i] = j < s->prefix ? skip_tensor_f32(check->graph->tensors[pair->param[1]])[(size_t)j * cols + col] *
-							    head.factor_v[i]
-						      : row_of(check, pair, 2, head.first + j - s->prefix, h)[e];
+			head.factor_v[i] = value ? 1 : hash_factor(s, check->key, stream + 1, (uint32_t)((size_t)(b * s->prefix + j) * cols + col));
+			head.value[i] = value ? value[e] : rounded(pair, skip_tensor_f32(check->graph->tensors[pair->param[1]])[(size_t)j * cols + col] * head.factor_v[i]);
 		}
+		free(key);
+		free(value);
 	}
 	head.a = numbers(rows * keys);
 	head.da = numbers(rows * keys);
 	head.dz = numbers(rows * keys);
 	head.edz = numbers(rows * keys);
 	head.r = numbers(rows);
+	head.sum = numbers(rows);
 	return head;
 }
 
 static void release(struct head *head)
 {
-	double *all[] = {head->key, head->value, head->factor_k, head->factor_v, head->a, head->da, head->dz, head->edz, head->r};
+	double *all[] = {head->key, head->value, head->factor_k, head->factor_v, head->a, head->da, head->dz, head->edz, head->r, head->sum};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) free(all[i]);
 }
 
@@ -174,6 +187,7 @@ static void weigh(const struct pair *pair, double scale, const double *q, const 
 		most = fmax(most, absolute);
 	}
 	for (int j = 0; j < head->keys; j++) sum += a[j] = exp(a[j] - largest);
+	head->sum[i] = sum;
 	head->r[i] = 2 * (s->qk + 4) * u * most + (head->keys + 8) * u + 6e-7;
 	for (int j = 0; j < head->keys; j++) {
 		double absolute = 0;
@@ -187,8 +201,8 @@ static void weigh(const struct pair *pair, double scale, const double *q, const 
 		edelta += a[j] * (fabs(da[j]) * (head->r[i] + (head->keys + 4) * u) + eda[j]);
 	}
 	for (int j = 0; j < head->keys; j++) {
-		dz[j] = scale * a[j] * (da[j] - delta);
-		edz[j] = scale * a[j] * (fabs(da[j] - delta) * (head->r[i] + 4 * u) + (fabs(da[j]) + fabs(delta)) * u + eda[j] + edelta);
+		dz[j] = a[j] * (da[j] - delta);
+		edz[j] = a[j] * (fabs(da[j] - delta) * (head->r[i] + 4 * u) + (fabs(da[j]) + fabs(delta)) * u + eda[j] + edelta);
 	}
 	free(eda);
 }
@@ -204,18 +218,21 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 	struct head head = gather(check, pair, b, h);
 	for (int i = 0; i < head.rows; i++) {
 		const int row = head.first_row + i;
-		const double *q = row_of(check, pair, 0, row, h), *g = s->outputs ? row_of(check, pair, 3, row, h) : NULL;
+		double *q = row_of(check, pair, 0, row, h), *g = s->outputs ? row_of(check, pair, 3, row, h) : NULL;
 		weigh(pair, (double)attrs->scale, q, g, i, &head);
 		const double *a = head.a + (size_t)i * (size_t)head.keys;
 		const double *dz = head.dz + (size_t)i * (size_t)head.keys, *edz = head.edz + (size_t)i * (size_t)head.keys;
 		for (int j = 0; j < head.keys; j++) {
 			const bool token = j >= s->prefix;
 			const size_t t = (size_t)(head.first + j - s->prefix), slot = (size_t)j;
-			const double ea = a[j] * (head.r[i] + (head.rows + check->batch.n_seqs + 4) * u),
-				     more = (head.keys + head.rows + check->batch.n_seqs + 8) * u;
+			const double more = (head.keys + head.rows + check->batch.n_seqs + 8) * u, e_j = a[j] * head.sum[i];
+			const double ea = slack(pair, a[j], a[j] * head.r[i]) + a[j] * more, ez = slack(pair, dz[j], edz[j]) + fabs(dz[j]) * more;
+			/* In front of a rounding to bfloat16 an exponential of 1e-4 is good enough. */
+			const double r = head.r[i] + (pair->bf16 ? 1e-4 : 0);
+			const double ectx = slack(pair, e_j, e_j * r) / head.sum[i] + a[j] * (more + (pair->bf16 ? r : 0));
 			for (int e = 0; e < s->v; e++) {
 				bound[0][row * s->heads * s->v + h * s->v + e] +=
-				    fabs(head.value[j * s->v + e]) * a[j] * (head.r[i] + (head.keys + 4) * u);
+				    fabs(head.value[j * s->v + e]) * ectx;
 				if (!g) continue;
 				double *to = token	? bound[3] ? bound[3] + t * (size_t)stride[2] + attrs->v_col : NULL
 					     : bound[5] ? bound[5] + slot * (size_t)(s->heads * s->v)
@@ -223,7 +240,7 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 				if (to) to[h * s->v + e] += ea * fabs(g[e]) * head.factor_v[j * s->v + e];
 			}
 			for (int e = 0; g && e < s->qk; e++) {
-				const double error = edz[j] + fabs(dz[j]) * more;
+				const double error = (double)attrs->scale * ez;
 				if (bound[1])
 					bound[1][row * stride[0] + attrs->q_col + h * s->qk + e] += error * fabs(head.key[j * s->qk + e]);
 				double *to = token	? bound[2] ? bound[2] + t * (size_t)stride[1] + attrs->k_col : NULL
@@ -232,6 +249,8 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 				if (to) to[h * s->qk + e] += error * fabs(q[e]) * head.factor_k[j * s->qk + e];
 			}
 		}
+		free(q);
+		free(g);
 	}
 	release(&head);
 }
@@ -263,13 +282,13 @@ struct run {
 	int length[6], n_seqs;
 };
 
-static void check_shapes(const struct shape *shapes, int n_shapes, const struct run *run)
+static void check_shapes(const struct shape *shapes, int n_shapes, bool bf16, const struct run *run)
 {
 	struct kernel_check check;
 	struct pair pair[16];
 	kernel_check_begin(&check, 3);
 	check.graph->max_positions = 130;
-	for (int i = 0; i < n_shapes; i++) add_pair(&check, &shapes[i], i, &pair[i]);
+	for (int i = 0; i < n_shapes; i++) add_pair(&check, &shapes[i], bf16, i, &pair[i]);
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 77);
 	for (int i = 0; i < n_shapes; i++) compare(&check, &pair[i]);
 	/* Equal input, equal bits. */
@@ -298,7 +317,7 @@ ParameterizedTestParameters(attention, small_shapes)
 }
 ParameterizedTest(struct run *run, attention, small_shapes)
 {
-	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), run);
+	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), false, run);
 }
 
 static const struct run large_runs[] = {
@@ -312,38 +331,7 @@ ParameterizedTestParameters(attention, large_shapes)
 }
 ParameterizedTest(struct run *run, attention, large_shapes)
 {
-	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), run);
-}
-
-/*
- * Forward only, products in bfloat16. The reference rounds the same numbers, so what is left are the last bits of the exponentials: a weight beside the
- * middle of two bfloat16 may go to the other one, a step of 2^-8 of it. Weights sum to 1, so no element is further off than 2^-8 of the largest value.
- */
-static void check_short(const struct shape *shapes, int n_shapes, const struct run *run)
-{
-	struct kernel_check check;
-	struct pair pair[16];
-	kernel_check_begin(&check, 5);
-	check.graph->max_positions = 130;
-	for (int i = 0; i < n_shapes; i++) {
-		struct shape forward = shapes[i];
-		forward.outputs = 0;
-		add_pair(&check, &forward, i, &pair[i]);
-		check.graph->nodes[pair[i].forward].attrs.attention.precision = SKIP_PRECISION_BF16;
-	}
-	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 77);
-	for (int i = 0; i < n_shapes; i++) {
-		int ctx = check.graph->nodes[pair[i].forward].out[0], v = pair[i].in[2];
-		size_t n = kernel_check_count(&check, ctx), n_v = kernel_check_count(&check, v);
-		double most = 0, *bound = numbers(n);
-		for (size_t j = 0; j < n_v; j++) most = fmax(most, fabs(check.input[v][j]));
-		for (int j = 0; pair[i].param[1] != SKIP_NONE && j < shapes[i].prefix * shapes[i].heads * shapes[i].v; j++)
-			most = fmax(most, fabs((double)skip_tensor_f32(check.graph->tensors[pair[i].param[1]])[j]) / (1 - (double)shapes[i].dropout));
-		for (size_t j = 0; j < n; j++) bound[j] = 0x1p-8 * most;
-		kernel_check_bound(&check, ctx, bound);
-		free(bound);
-	}
-	kernel_check_end(&check);
+	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), false, run);
 }
 
 ParameterizedTestParameters(attention, small_shapes_in_bf16)
@@ -352,15 +340,15 @@ ParameterizedTestParameters(attention, small_shapes_in_bf16)
 }
 ParameterizedTest(struct run *run, attention, small_shapes_in_bf16)
 {
-	check_short(small, (int)(sizeof(small) / sizeof(*small)), run);
+	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), true, run);
 }
 
 Test(attention, bf16_assembly)
 {
 	const struct run run = {"pocl-x86-avx512-bf16", {1, 7, 61, 128, 17}, 5};
 	if (!skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", run.profile);
-	check_short(small, (int)(sizeof(small) / sizeof(*small)), &run);
-	check_short(large, (int)(sizeof(large) / sizeof(*large)), &run);
+	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), true, &run);
+	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), true, &run);
 }
 
 Test(attention, what_no_kernel_can_do)
@@ -371,7 +359,7 @@ Test(attention, what_no_kernel_can_do)
 	struct skip_plan *plan = NULL;
 	kernel_check_begin(&check, 4);
 	check.graph->max_positions = 8;
-	add_pair(&check, &small[1], 0, &pair);
+	add_pair(&check, &small[1], false, 0, &pair);
 	check.device = open_device(NULL);
 	struct skip_profile profile = *skip_profiles_find(check.device.profiles, "pocl-x86-avx512");
 	profile.query_block = profile.vec + 1;

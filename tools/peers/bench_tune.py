@@ -1,6 +1,6 @@
 """Steps per second of prompt tuning, PyTorch against `skip tune`, interleaved on the same rows, batch size and threads.
 
-usage: venv/bin/python tools/peers/bench_tune.py SKIP MODEL TRAIN.tsv DEV.tsv [--rounds 5] [--epochs 1] [--rows 1024] [--prefix 20] [--threads 2]
+usage: venv/bin/python tools/peers/bench_tune.py SKIP MODEL TRAIN.tsv DEV.tsv [--rounds 5] [--epochs 1] [--rows 1024] [--prefix 20] [--threads 2] [--train-dtype auto]
 PyTorch: deep K/V prefix in front of every layer's keys and values, scaled_dot_product_attention, batches of near-equal length padded to the longest,
 frozen encoder (no weight gradients), AdamW on prefix and head, gradient clipping. Only training steps are timed, on both sides.
 """
@@ -83,6 +83,7 @@ def main():
         parser.add_argument(name)
     for name, default in (("rounds", 5), ("epochs", 1), ("rows", 1024), ("prefix", 20), ("batch", 32), ("threads", 2)):
         parser.add_argument("--" + name, type=int, default=default)
+    parser.add_argument("--train-dtype", default="auto", help="of skip's steps; PyTorch's are in float32")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     lines = open(args.train, encoding="utf-8").read().split("\n")
@@ -100,7 +101,7 @@ def main():
         for seed in range(args.rounds):
             theirs.append(torch_round(encoder, rows, labels, len(index), args, seed))
             result = json.loads(run("tune", args.model, "--train", train, "--dev", args.dev, "--epochs", str(args.epochs), "--prefix", str(args.prefix), "--batch",
-                                    str(args.batch), "--start", "random", "--seed", str(seed), "--json", "-o", os.path.join(work, "out.skip")))
+                                    str(args.batch), "--start", "random", "--train-dtype", args.train_dtype, "--seed", str(seed), "--json", "-o", os.path.join(work, "out.skip")))
             ours.append(result["steps_per_second"])
             print(f"round {seed}: skip {ours[-1]:.2f} steps/s, PyTorch {theirs[-1]:.2f} steps/s, ratio {ours[-1] / theirs[-1]:.2f}", flush=True)
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))

@@ -46,10 +46,11 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 			for (int i = 0; i < head.queries.count; i++) {
 				int row = head.queries.first + i;
 				double *ctx = io->out[0] + (size_t)row * (size_t)io->out_cols[0] + h * attrs->v;
-				skip_attention_weights(node, io, row, &head);
-				for (int j = 0; j < head.keys; j++)
-					for (int e = 0; e < attrs->v; e++)
-						ctx[e] += head.weight[j] * head.value[(size_t)j * (size_t)attrs->v + (size_t)e];
+				double sum = skip_attention_weights(node, io, row, &head);
+				for (int j = 0; j < head.keys; j++) {
+					double weight = skip_attention_round(attrs, head.weight[j]) / sum;
+					for (int e = 0; e < attrs->v; e++) ctx[e] += weight * head.value[(size_t)j * (size_t)attrs->v + (size_t)e];
+				}
 			}
 		}
 	skip_attention_free(&head);
@@ -60,8 +61,6 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 {
 	const struct skip_graph *graph = skip_grad_graph(grad);
 	const struct skip_node like = graph->nodes[node];
-	if (like.attrs.attention.precision != SKIP_PRECISION_F32)
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in a short type has no gradient");
 	char names[5][SKIP_TENSOR_NAME];
 	const char *outs[5] = {NULL};
 	int n_out = 0;

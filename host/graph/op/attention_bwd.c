@@ -3,6 +3,8 @@
  * dZ = A * (dA - delta); dQ = scale dZ Kt; dKt = scale dZ^T Q. Rows P.. of dKt, dVt are dK_b, dV_b; rows 0..P-1, times the dropout factors,
  * are summed over b in index order to dPk, dPv.
  *
+ * With precision BF16 what is multiplied by rows is rounded: q, k, v, dCtx, and A and dZ where they meet rows. delta and the A of dZ are not.
+ *
  * Each of the five outputs may be absent. Outputs for column ranges of one input value are column ranges of one output value.
  */
 #include "base/alloc.h"
@@ -79,24 +81,25 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
 	const double *q = io->in[0] + (size_t)row * (size_t)io->in_cols[0] + q_first;
 	const double *dctx = io->in[3] + (size_t)row * (size_t)io->in_cols[3] + head->head * v;
 	double *dq = io->out[0] ? io->out[0] + (size_t)row * (size_t)io->out_cols[0] + q_first : NULL;
-	double delta = 0;
-	skip_attention_weights(node, io, row, head);
+	double delta = 0, sum = skip_attention_weights(node, io, row, head);
 	for (int j = 0; j < head->keys; j++) {
 		const double *value = head->value + (size_t)j * (size_t)v;
 		double *dvalue = sums->dvalue + (size_t)j * (size_t)v;
+		head->weight[j] /= sum;
 		sums->dweight[j] = 0;
 		for (int e = 0; e < v; e++) {
-			dvalue[e] += head->weight[j] * dctx[e];
-			sums->dweight[j] += dctx[e] * value[e];
+			double g = skip_attention_round(attrs, dctx[e]);
+			dvalue[e] += skip_attention_round(attrs, head->weight[j]) * g;
+			sums->dweight[j] += g * value[e];
 		}
 		delta += head->weight[j] * sums->dweight[j];
 	}
 	for (int j = 0; j < head->keys; j++) {
 		const double *key = head->key + (size_t)j * (size_t)qk;
 		double *dkey = sums->dkey + (size_t)j * (size_t)qk;
-		double dz = head->weight[j] * (sums->dweight[j] - delta) * (double)attrs->scale;
+		double dz = skip_attention_round(attrs, head->weight[j] * (sums->dweight[j] - delta)) * (double)attrs->scale;
 		for (int e = 0; e < qk; e++) {
-			dkey[e] += dz * q[e];
+			dkey[e] += dz * skip_attention_round(attrs, q[e]);
 			if (dq) dq[e] += dz * key[e];
 		}
 	}
