@@ -38,6 +38,7 @@ struct skip_option {
 struct skip_cli_common {
 	const char *device; /* --device */
 	const char *dtype;  /* --dtype */
+	const char *train_dtype; /* --train-dtype, of verbs that tune */
 	int64_t seed, threads;
 	bool json, quiet, resume;
 };

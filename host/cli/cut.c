@@ -61,6 +61,8 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 		SKIP_TRY(skip_attribute(device, dense, &out->units, train, &skill->options, progress, &out->scores, err));
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &prune->options, progress, &out->result, err));
 	out->precision = precision;
+	out->retune_epochs = prune->options.retune_epochs;
+	out->train = prune->options.retune.precision;
 	SKIP_TRY(skip_pass_precision(out->result.graph, precision, &out->graph, err));
 	skip_progress_report(progress, "measure", 0, 1, "");
 	SKIP_TRY(measure(device, dense, out->graph, timing, &out->speed, err));
@@ -113,6 +115,8 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 							  cut->speed.pruned_packed_ms));
 	json_object_set_new(record, "dtype", json_string(skip_precision_names[cut->precision]));
 	if (cut->precision != SKIP_PRECISION_F32) json_object_set_new(record, "pruned_f32", skip_record_metrics(outcome->split, &outcome->pruned_f32));
+	if (cut->retune_epochs > 0)
+		json_object_set_new(record, "retune", json_pack("{s:i, s:s}", "epochs", cut->retune_epochs, "train_dtype", skip_precision_names[cut->train]));
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
 	json_object_set_new(record, "samples", json_integer(cut->scores.samples));
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));

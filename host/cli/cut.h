@@ -16,6 +16,8 @@ struct skip_cli_cut {
 	struct skip_prune_result result; /* in float32 */
 	struct skip_graph *graph;        /* what is kept: the result in the type asked for */
 	enum skip_precision precision;
+	int retune_epochs;               /* and the type their steps were taken in */
+	enum skip_precision train;
 	struct skip_cli_speed speed;
 };
 /* Scores (or reads prune->scores), searches and cuts in float32, then measures dense and what is kept interleaved on `timing` rows. */

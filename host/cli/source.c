@@ -110,6 +110,18 @@ enum skip_status skip_cli_dtype(const struct skip_cli_common *common, enum skip_
 	return status;
 }
 
+enum skip_status skip_cli_train_dtype(const struct skip_cli_common *common, struct skip_device *device, enum skip_precision *out, struct skip_err *err)
+{
+	static const char *const names[] = { "f32", "bf16", "auto", NULL }; /* the first two are precisions */
+	enum { AUTO = 2 };
+	int choice = AUTO;
+	bool fast = false;
+	enum skip_status status = common->train_dtype ? skip_cli_choice("--train-dtype", common->train_dtype, names, &choice, err) : SKIP_OK;
+	if (status == SKIP_OK && choice == AUTO && device) status = skip_device_accelerates(device, SKIP_PRECISION_BF16, &fast, err);
+	*out = choice != AUTO ? (enum skip_precision)choice : fast ? SKIP_PRECISION_BF16 : SKIP_PRECISION_F32;
+	return status;
+}
+
 enum skip_status skip_cli_apply_dtype(const struct skip_cli_common *common, struct skip_cli_model *model, struct skip_err *err)
 {
 	enum skip_precision precision;

@@ -32,6 +32,9 @@ enum skip_status skip_cli_apply_dtype(const struct skip_cli_common *common, stru
 enum skip_status skip_cli_only_dtype(const struct skip_cli_common *common, enum skip_precision precision, const char *why, struct skip_err *err);
 /* The type --dtype names, float32 without the option. */
 enum skip_status skip_cli_dtype(const struct skip_cli_common *common, enum skip_precision *out, struct skip_err *err);
+/* The type steps of tuning are taken in, by --train-dtype; auto, the default, is bf16 where the device has instructions for it. `device` NULL: checks
+ * the word alone. */
+enum skip_status skip_cli_train_dtype(const struct skip_cli_common *common, struct skip_device *device, enum skip_precision *out, struct skip_err *err);
 /* Rows of the token embedding. */
 int skip_cli_vocabulary(const struct skip_graph *graph);
 /* SKIP_ERR_USAGE unless the model classifies ("logits"). */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,7 @@ enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct s
 	tune->options.patience = (int)tune->patience;
 	tune->options.seed = (uint64_t)common->seed;
 	tune->options.resume = common->resume;
+	SKIP_TRY(skip_cli_train_dtype(common, NULL, &tune->options.precision, err));
 	if (tune->pool) SKIP_TRY(skip_cli_choice("--pool", tune->pool, pool_names, &choice, err));
 	if (tune->init) {
 		SKIP_TRY(skip_cli_choice("--init", tune->init, init_names, &choice, err));
@@ -153,6 +155,7 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 		prune->options.compensate.mode = (enum skip_compensate)choice;
 	}
 	prune->options.retune_epochs = (int)prune->retune;
+	SKIP_TRY(skip_cli_train_dtype(common, NULL, &prune->options.retune.precision, err));
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
 cleanup:
 	return status;
@@ -198,10 +201,10 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 	char tokens[SKIP_SHA256_HEX], labels[SKIP_SHA256_HEX];
 	skip_sha256_hex(train->ids, (size_t)train->offset[train->n_rows] * sizeof(*train->ids), tokens);
 	skip_sha256_hex(train->label, train->n_rows * sizeof(*train->label), labels);
-	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
+	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
 			 "patience", o->patience, "lr", o->lr, "lr_head", o->lr_head, "head_dropout", o->head_dropout, "prefix_dropout", o->prefix_dropout,
 			 "weight_decay", o->weight_decay, "pool", wants_cls(tune, model) ? "cls" : "mean", "init", init_names[o->init_tokens], "start",
-			 start_names[!o->probe_start], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
+			 start_names[!o->probe_start], "train_dtype", skip_precision_names[o->precision], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
 			 "labels_sha256", labels);
 }
 
@@ -211,6 +214,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 	json_t *settings = json_pack("{s:s, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
+	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
 	if (o->rate >= 0)
 		json_object_set_new(settings, "rate", json_real(o->rate));
 	else if (o->speedup > 0)
@@ -224,9 +228,9 @@ json_t *skip_cli_tune_record(const struct skip_tune_result *result)
 {
 	json_t *history = json_array();
 	for (int i = 0; i < result->epochs; i++) json_array_append_new(history, json_real(result->history[i]));
-	return json_pack("{s:i, s:i, s:f, s:f, s:f, s:I, s:o}", "epochs", result->epochs, "best_epoch", result->best_epoch, "selection_accuracy",
-			 result->selection_accuracy, "steps_per_second", result->steps_per_second, "train_seconds", result->train_seconds, "held_out_rows",
-			 (json_int_t)result->held_out, "history", history);
+	return json_pack("{s:i, s:i, s:f, s:f, s:f, s:s, s:I, s:o}", "epochs", result->epochs, "best_epoch", result->best_epoch, "selection_accuracy",
+			 result->selection_accuracy, "steps_per_second", result->steps_per_second, "train_seconds", result->train_seconds, "train_dtype",
+			 skip_precision_names[result->precision], "held_out_rows", (json_int_t)result->held_out, "history", history);
 }
 
 enum skip_status skip_cli_evaluate(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **logits,

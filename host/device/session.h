@@ -24,6 +24,10 @@ enum skip_status skip_session_open(struct skip_device *device, const struct skip
 				   struct skip_session **out, struct skip_err *err);
 void skip_session_destroy(struct skip_session *session);
 
+/* Whether the device multiplies in this type by instructions of its own: the first form of its profile that gives the known answer is neither
+ * `portable` nor `generic`. Tries forms as opening a session does; no form at all is no error. */
+enum skip_status skip_device_accelerates(struct skip_device *device, enum skip_precision precision, bool *out, struct skip_err *err);
+
 /* Uploads a trained tensor again after its numbers changed on the host. */
 enum skip_status skip_session_update(struct skip_session *session, int tensor, struct skip_err *err);
 /* Sets the batch: sizes, index buffers; activations grow when needed. Values written before are lost when buffers grow. */

@@ -63,6 +63,30 @@ Test(known, the_next_form_takes_over)
 	open_with(2, SKIP_PRECISION_BF16, true);
 }
 
+/* Only a form that is right and has instructions of its own is worth choosing unasked. */
+Test(known, what_a_device_accelerates)
+{
+	static const struct {
+		const char *first;
+		int rest;
+		bool fast;
+	} cases[] = {{"portable", 0, false}, {"generic", 0, false}, {"no-such-form", 0, false}, {"no-such-form", 2, true}, {NULL, 0, true}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct skip_err err;
+		struct skip_profiles *profiles = NULL;
+		struct skip_device *device = NULL;
+		bool fast = !cases[i].fast;
+		CHECK_OK(skip_profiles_load(NULL, &profiles, &err));
+		if (cases[i].first) put_first(profiles, SKIP_PRECISION_BF16, cases[i].first, cases[i].rest);
+		CHECK_OK(skip_device_open(profiles, NULL, 0, &device, &err));
+		CHECK_OK(skip_device_accelerates(device, SKIP_PRECISION_BF16, &fast, &err));
+		bool has_form = strcmp(skip_device_profile(device)->id, "pocl-x86-avx512-bf16") == 0;
+		cr_expect_eq(fast, cases[i].fast && has_form, "case %zu", i);
+		skip_device_close(device);
+		skip_profiles_destroy(profiles);
+	}
+}
+
 Test(known, without_a_right_form_nothing_runs)
 {
 	open_with(0, SKIP_PRECISION_INT8, false);

@@ -11,7 +11,7 @@ gives 0 $fit --rate 0.4 --json --quiet -o half.skip
 cp "$log/out" fit.json
 check "one line of JSON" test "$(wc -l <fit.json)" -eq 1
 has_keys fit.json dense pruned drop drop_se margin speedup_measured removed_encoder_percent latency trace layers tune dev stages dense_package \
-	split n correct accuracy accuracy_se f1 mcc loss epochs best_epoch steps_per_second train_seconds date command host criterion samples parameters name seconds
+	split n correct accuracy accuracy_se f1 mcc loss epochs best_epoch steps_per_second train_seconds train_dtype date command host criterion samples parameters name seconds
 check "the split is test" grep -q '"dense":{"split":"test","n":61,' fit.json
 check "the dense package is named" grep -q '"dense_package":"half.dense.skip"' fit.json
 for stage in read tune prune evaluate; do
@@ -65,6 +65,17 @@ for type in f32 bf16 int8; do
 	check "rows name $type" grep -q "\"dtype\":\"$type\"" "$log/out"
 done
 rm -r short.skip
+
+# The type of the steps is said and kept; what is tuned stays in f32.
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --retune 1 --train-dtype bf16 --json --quiet -o again.skip
+check "the type of the steps is recorded" grep -q '"retune":{"epochs":1,"train_dtype":"bf16"}' "$log/out"
+check "and part of the settings" grep -q '"train_dtype": *"bf16"' again.skip/manifest.json
+check "the result is in f32" grep -q '"dtype":"f32"' "$log/out"
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --json --quiet -o again.skip
+check "without re-tuning there are no steps" sh -c "! grep -q train_dtype '$log/out' && grep -q '\"train_dtype\"' again.skip/metrics.json"
+rm -r again.skip
+gives 2 $fit --rate 0.4 --train-dtype f32 --dtype bf16 --train-dtype bf16 -o again.skip
+says '--train-dtype is given twice'
 
 # The same seed gives the same bytes, but for what is measured.
 mv half.skip first.skip

@@ -343,6 +343,56 @@ Test(backward, nothing_is_computed_for_nobody)
 }
 
 /* A wanted value that the output does not depend on. */
+/* |a - b| / |b|, Euclidean. */
+static double apart(const double *a, const double *b, size_t n)
+{
+	double difference = 0, length = 0;
+	for (size_t i = 0; i < n; i++) {
+		difference += (a[i] - b[i]) * (a[i] - b[i]);
+		length += b[i] * b[i];
+	}
+	return sqrt(difference / length);
+}
+
+/* Gradient nodes take the precision of what they are made from, so the caller sets that of the forward part alone. A number rounded to bfloat16 is
+ * off by 2^-9 of itself at most, and every gradient here went through some twenty roundings in a row. */
+Test(backward, in_bf16_as_the_forward_part)
+{
+	struct skip_err err;
+	struct toy_options options = toy_defaults();
+	options.prefix = 4;
+	struct skip_graph *exact = toy_graph(&options), *rounding = NULL;
+	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 5);
+	int linears = 0, attentions = 0, moved = 0;
+	CHECK_OK(skip_pass_precision(exact, SKIP_PRECISION_BF16, &rounding, &err));
+	struct gradients a = run_backward(rounding, &batch.batch, "logits", NULL, 0), b = run_backward(exact, &batch.batch, "logits", NULL, 0);
+	const struct skip_graph *graph = a.backward.graph;
+	cr_assert_eq(graph->n_nodes, b.backward.graph->n_nodes);
+	for (size_t n = a.backward.n_forward; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		const bool linear = !strcmp(node->op->name, "linear"), attention = !strcmp(node->op->name, "attention_bwd");
+		const enum skip_precision wanted = node->layer == SKIP_NONE ? SKIP_PRECISION_F32 : SKIP_PRECISION_BF16;
+		if (linear) cr_assert_eq(node->attrs.linear.precision, wanted);
+		if (attention) cr_assert_eq(node->attrs.attention.precision, wanted);
+		linears += linear;
+		attentions += attention;
+	}
+	cr_assert(linears > attentions && attentions == options.layers);
+	for (size_t t = 0; t < graph->n_tensors; t++) {
+		int value = a.backward.grad_of_tensor[t];
+		if (value == SKIP_NONE) continue;
+		double off = apart(a.result.data[value], b.result.data[value], (size_t)skip_tensor_count(graph->tensors[t]));
+		cr_assert_lt(off, 20 * 0x1p-9, "the gradient of %s is off by %g", graph->tensors[t]->name, off);
+		moved += off > 1e-6;
+	}
+	cr_assert_geq(moved, 2 * options.layers, "only %d gradients were rounded", moved);
+	free_gradients(&a);
+	free_gradients(&b);
+	toy_batch_free(&batch);
+	skip_graph_destroy(rounding);
+	skip_graph_destroy(exact);
+}
+
 Test(backward, no_path_no_gradient)
 {
 	struct toy_options options = toy_defaults();

@@ -33,11 +33,12 @@ static double accuracy(struct scene *s, const struct skip_graph *graph)
 struct learn_case {
 	int prefix, probe_start, init_tokens;
 	double prefix_dropout;
+	enum skip_precision precision;
 };
 
 ParameterizedTestParameters(tune, learns_a_separable_task)
 {
-	static struct learn_case cases[] = {{5, 0, 0, 0}, {5, 1, 0, 0.1}, {5, 0, 1, 0}, {0, 0, 0, 0}, {0, 1, 0, 0}};
+	static struct learn_case cases[] = {{5, 0, 0, 0, 0}, {5, 1, 0, 0.1, 0}, {5, 0, 1, 0, 0}, {0, 0, 0, 0, 0}, {0, 1, 0, 0, 0}, {5, 0, 0, 0.1, SKIP_PRECISION_BF16}};
 	return cr_make_param_array(struct learn_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -53,10 +54,12 @@ ParameterizedTest(struct learn_case *c, tune, learns_a_separable_task)
 	options.probe_start = c->probe_start;
 	options.init_tokens = c->init_tokens;
 	options.prefix_dropout = c->prefix_dropout;
+	options.precision = c->precision;
 	CHECK_OK(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &result, &err));
 	double found = accuracy(&s, result.graph);
 	cr_assert_gt(found, 0.95, "accuracy %.3f on dev, %.3f on the selection rows", found, result.selection_accuracy);
 	cr_assert_eq(result.held_out, 60);
+	cr_assert_eq(result.precision, c->precision);
 	cr_assert(result.best_epoch >= 1 && result.best_epoch <= result.epochs);
 	cr_assert_eq(result.history[result.best_epoch - 1], result.selection_accuracy);
 	for (int e = result.best_epoch; e < result.epochs; e++)
@@ -294,6 +297,10 @@ Test(tune, refusals)
 	options.epochs = 0;
 	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &result, &err), SKIP_ERR_USAGE);
 	options.epochs = 2;
+	options.precision = SKIP_PRECISION_INT8;
+	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &result, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "gradients in int8") != NULL, "%s", err.message);
+	options.precision = SKIP_PRECISION_F32;
 	options.lr_head = 1e38;
 	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &result, &err), SKIP_ERR_INPUT);
 	cr_assert(strstr(err.message, "not finite") != NULL, "%s", err.message);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/cut.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,8 @@ static enum skip_status read_inputs(struct fit *fit, const char *model_path, str
 	SKIP_TRY(skip_cli_read(fit->dev_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->dev, err));
 	if (fit->test_path) SKIP_TRY(skip_cli_read(fit->test_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->test, err));
 	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
+	SKIP_TRY(skip_cli_train_dtype(&fit->common, fit->device.device, &fit->tune.options.precision, err));
+	fit->prune.options.retune.precision = fit->tune.options.precision;
 cleanup:
 	return status;
 }
@@ -198,6 +201,7 @@ static void declare_options(struct fit *fit, struct skip_cli_args *args)
 	skip_cli_string(args, "--test", &fit->test_path);
 	skip_cli_string(args, "-o", &fit->out);
 	skip_cli_flag(args, "--resume", &fit->common.resume);
+	skip_cli_string(args, "--train-dtype", &fit->common.train_dtype);
 }
 
 static void deinit(struct fit *fit)
@@ -239,6 +243,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(read_inputs(&fit, args.word[0], err));
 	const struct skip_device_info *info = skip_device_get_info(fit.device.device);
 	skip_cli_note(&fit.common, "device", "%s, %s (profile %s)", info->facts.platform, info->facts.name, skip_device_profile(fit.device.device)->id);
+	skip_cli_note(&fit.common, "train", "products of a step in %s", skip_precision_names[fit.tune.options.precision]);
 	fit.tune_settings = json_pack("{s:o}", "tune", skip_cli_tune_settings(&fit.tune, &fit.model, &fit.train));
 	end_stage(&fit, "read");
 	SKIP_TRY(tune_stage(&fit, &progress, err));
@@ -261,7 +266,8 @@ const struct skip_verb skip_verb_fit = {
 		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
-		"  --dtype f32|bf16|int8   type of the result's products; tuned and searched in f32, reported in both\n"
+		"  --train-dtype auto|f32|bf16    products of tuning's steps; auto: bf16 where the device has instructions for it\n"
+		"  --dtype f32|bf16|int8   type of the result's products; searched in f32, reported in both\n"
 		"  (see skip tune, attribute and prune --help for each)\n\n"
 		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
 		"examples:\n"

@@ -25,6 +25,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_skill_options(&args, &skill);
 	skip_cli_prune_options(&args, &prune);
 	skip_cli_string(&args, "--scores", &prune.scores);
+	skip_cli_string(&args, "--train-dtype", &common.train_dtype);
 	skip_cli_string(&args, "--data", &data_path);
 	skip_cli_string(&args, "--dev", &dev_path);
 	skip_cli_string(&args, "-o", &out);
@@ -42,6 +43,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &model.labels, NULL, &dev, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	if (prune.retune > 0) SKIP_TRY(skip_cli_train_dtype(&common, device.device, &prune.options.retune.precision, err));
 	struct skip_progress progress = skip_cli_progress(&common);
 	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, precision, &progress, &cut, err));
 	SKIP_TRY(skip_cli_cut_evaluate(device.device, model.graph, &cut, "dev", &dev, &outcome, err));
@@ -85,6 +87,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --units LIST            of ffn,head,v,qk,layer (default ffn,v,qk)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
+		"  --train-dtype auto|f32|bf16    products of its steps; auto: bf16 where the device has instructions for it\n"
 		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"

@@ -1,6 +1,7 @@
 /* skip tune: prompt and head for one task, the encoder frozen. */
 #include "base/alloc.h"
 #include "cli/stage.h"
+#include "graph/rules.h"
 
 #include <stdio.h>
 
@@ -28,17 +29,19 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_string(&args, "--dev", &dev_path);
 	skip_cli_string(&args, "-o", &out);
 	skip_cli_flag(&args, "--resume", &common.resume);
+	skip_cli_string(&args, "--train-dtype", &common.train_dtype);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!train_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip tune %s", verb->arguments));
 	SKIP_TRY(skip_cli_tune_finish(&tune, &common, err));
 	SKIP_TRY(skip_cli_check_package_place(out, err));
-	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "tuning is in f32", err));
+	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "what is tuned is kept in f32; --train-dtype is the type of the steps", err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
 	SKIP_TRY(skip_cli_read(train_path, &model, &input, true, false, NULL, &labels, &train, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &labels, NULL, &dev, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_train_dtype(&common, device.device, &tune.options.precision, err));
 	snprintf(checkpoint, sizeof(checkpoint), "%s.tune-checkpoint", out);
 	tune.options.checkpoint_path = checkpoint;
 	struct skip_progress progress = skip_cli_progress(&common);
@@ -58,8 +61,8 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 		json_object_set_new(record, "dev", skip_record_metrics("dev", &metrics));
 		SKIP_TRY(skip_cli_print_json(record, err));
 	} else {
-		printf("dev accuracy %.4f, best epoch %d of %d, %.2f steps/s, %.1f s -> %s\n", metrics.accuracy, result.best_epoch, result.epochs, result.steps_per_second,
-		       result.train_seconds, out);
+		printf("dev accuracy %.4f, best epoch %d of %d, %.2f steps/s in %s, %.1f s -> %s\n", metrics.accuracy, result.best_epoch, result.epochs,
+		       result.steps_per_second, skip_precision_names[result.precision], result.train_seconds, out);
 	}
 cleanup:
 	json_decref(settings);
@@ -85,6 +88,7 @@ const struct skip_verb skip_verb_tune = {
 		"  --start probe|random    start of the head (default: a linear probe)\n"
 		"  --head-dropout R, --prefix-dropout R    default 0.1 and 0\n"
 		"  --patience N            stop after N epochs without a better score (0: never)\n"
+		"  --train-dtype auto|f32|bf16    products of the steps; auto: bf16 where the device has instructions for it\n"
 		"  --resume                go on from the last finished epoch\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"

@@ -105,6 +105,23 @@ static enum skip_status settle(struct skip_device *device, enum skip_precision p
 	return skip_err_set(err, SKIP_ERR_DEVICE, "profile '%s': no form of products in a short type gives the right numbers on this device", profile->id);
 }
 
+static bool first_is_plain(const struct skip_profile *profile, enum skip_precision precision)
+{
+	const char *form = profile->n_dot[precision] > 0 ? profile->dot[precision][0] : "generic";
+	return !strcmp(form, "generic") || !strcmp(form, "portable");
+}
+
+enum skip_status skip_device_accelerates(struct skip_device *device, enum skip_precision precision, bool *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	/* Plain forms are tried when they are used: this is asked on devices that will not. */
+	if (!first_is_plain(skip_device_profile(device), precision) && !skip_device_form_settled(device, precision))
+		status = settle(device, precision, err);
+	if (status == SKIP_ERR_DEVICE) status = SKIP_OK; /* said by the log; the profile has no form now */
+	*out = status == SKIP_OK && !first_is_plain(skip_device_profile(device), precision);
+	return status;
+}
+
 enum skip_status skip_known_forms(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/safetensors.h"
 #include "base/sha256.h"
+#include "graph/rules.h"
 #include "method/tune/trainer.h"
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static void describe(const struct skip_trainer *trainer, struct skip_buf *text)
 			o->prefix_dropout);
 	skip_buf_printf(text, "weight_decay %.17g\nclip %.17g\npatience %d\n", o->weight_decay, o->clip, o->patience);
 	skip_buf_printf(text, "probe_start %d\ninit_tokens %d\nkeep_start %d\n", o->probe_start, o->init_tokens, o->keep_start);
+	skip_buf_printf(text, "train_dtype %s\n", skip_precision_names[o->precision]);
 	skip_buf_printf(text, "seed %llu\n", (unsigned long long)o->seed);
 	skip_buf_printf(text, "model %s layers %d width %d encoder %lld\n", graph->architecture, graph->layers, graph->model_width,
 			(long long)skip_graph_encoder_params(graph));

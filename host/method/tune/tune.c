@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "graph/rules.h"
 #include "method/tune/trainer.h"
 #include <math.h>
 #include <stdio.h>
@@ -77,6 +78,8 @@ static enum skip_status check(const struct skip_graph *graph, const struct skip_
 	if (o->epochs < 1 || o->batch < 1 || !(o->lr >= 0) || !(o->lr_head >= 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "epochs %d, batch %d, rates %g and %g: expected at least 1, 1, 0 and 0", o->epochs,
 				    o->batch, o->lr, o->lr_head);
+	if (o->precision != SKIP_PRECISION_F32 && o->precision != SKIP_PRECISION_BF16)
+		return skip_err_set(err, SKIP_ERR_USAGE, "gradients in %s, possible are f32 and bf16", skip_precision_names[o->precision]);
 	if (train->n_rows < 2) return skip_err_set(err, SKIP_ERR_INPUT, "%zu training rows, expected at least 2", train->n_rows);
 	if (!train->labelled) return skip_err_set(err, SKIP_ERR_INPUT, "the training rows have no labels");
 	int classes = graph->values[skip_graph_find_value(graph, "logits")].cols;
@@ -226,6 +229,7 @@ enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *
 	    .probe_accuracy = run.state.probe_accuracy,
 	    .steps_per_second = run.seconds_here > 0 ? (double)run.steps_done_here / run.seconds_here : 0,
 	    .train_seconds = run.state.seconds,
+	    .precision = options->precision,
 	    .history = run.state.history,
 	    .held_out = split.selection.n_rows,
 	};

@@ -21,6 +21,7 @@ struct skip_tune_options {
 	const float *teacher;
 	double kd_weight, kd_temperature; /* 0.5, 2 */
 	bool keep_start;		  /* re-tuning: start from the graph's prefix and head instead of initialising */
+	enum skip_precision precision;	  /* of the products of a step: F32 or BF16. Weights, their moments and the loss stay float32 or better */
 	const char *checkpoint_path;	  /* file for --resume, or NULL */
 	bool resume;
 };
@@ -32,6 +33,7 @@ struct skip_tune_result {
 	double selection_accuracy; /* on the held-out tenth of train */
 	double probe_accuracy;	   /* of the linear probe on the same rows, NaN without */
 	double steps_per_second, train_seconds;
+	enum skip_precision precision; /* steps were taken in */
 	double *history; /* [epochs] selection accuracy */
 	size_t held_out; /* rows of the selection set */
 };
