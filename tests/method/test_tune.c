@@ -177,6 +177,10 @@ ParameterizedTest(struct stop_case *c, tune, resumed_equals_uninterrupted)
 	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &resumed, &err), SKIP_ERR_USAGE);
 	cr_assert(strstr(err.message, "'lr 0.02") != NULL && strstr(err.message, "'lr 0.5'") != NULL, "%s", err.message);
 	options.lr = 2e-2;
+	options.precision = SKIP_PRECISION_BF16;
+	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &resumed, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "'train_dtype f32'") != NULL, "%s", err.message);
+	options.precision = SKIP_PRECISION_F32;
 	s.train.label[0] = (s.train.label[0] + 1) % SCENE_CLASSES;
 	CHECK_FAILS(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &resumed, &err), SKIP_ERR_USAGE);
 	cr_assert(strstr(err.message, "labels ") != NULL, "%s", err.message);
