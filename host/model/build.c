@@ -2,33 +2,14 @@
 #include "model/build.h"
 #include <string.h>
 
-enum skip_status skip_build_act(const char *key, const char *name, enum skip_act *out, struct skip_err *err)
-{
-	static const struct {
-		const char *name;
-		enum skip_act act;
-	} known[] = {
-	    {"gelu", SKIP_ACT_GELU},
-	    {"gelu_new", SKIP_ACT_GELU_TANH},
-	    {"gelu_pytorch_tanh", SKIP_ACT_GELU_TANH},
-	    {"relu", SKIP_ACT_RELU},
-	};
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		if (strcmp(name, known[i].name) == 0) {
-			*out = known[i].act;
-			return SKIP_OK;
-		}
-	}
-	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported %s '%.60s'; supported: gelu, gelu_new, gelu_pytorch_tanh, relu", key,
-	                    name);
-}
-
 static enum skip_status add_tensor_as(struct skip_build *build, const char *name, const char *as, int rows, int cols, int *out,
                                       struct skip_err *err)
 {
 	const int64_t dim[2] = {rows, cols};
 	struct skip_tensor *tensor = NULL;
 	enum skip_status status;
+	*out = skip_graph_find_tensor(build->graph, as);
+	if (*out != SKIP_NONE) return SKIP_OK;
 	SKIP_TRY(skip_checkpoint_tensor(build->checkpoint, build->prefixes, name, as, cols ? 2 : 1, dim, &tensor, err));
 	SKIP_TRY(skip_graph_add_tensor(build->graph, tensor, out, err));
 cleanup:
@@ -59,17 +40,25 @@ static const char *join(const char *stem, const char *what, char out[SKIP_TENSOR
 	return out;
 }
 
-enum skip_status skip_build_linear(struct skip_build *build, int layer, int x, int width, const char *stem, const char *value, int *out,
-                                   struct skip_err *err)
+/* width -1: as many rows as the file has. The graph's tensors are called <as>.weight and <as>.bias. */
+static enum skip_status add_linear_as(struct skip_build *build, int layer, int x, int width, const char *stem, const char *as,
+                                      const char *value, int *out, struct skip_err *err)
 {
-	char name[SKIP_TENSOR_NAME];
-	int param[2];
+	char name[SKIP_TENSOR_NAME], new_name[SKIP_TENSOR_NAME];
+	int param[2], cols = build->graph->values[x].cols;
 	enum skip_status status;
-	SKIP_TRY(skip_build_tensor(build, join(stem, "weight", name), width, build->graph->values[x].cols, &param[0], err));
-	SKIP_TRY(skip_build_tensor(build, join(stem, "bias", name), width, 0, &param[1], err));
+	SKIP_TRY(add_tensor_as(build, join(stem, "weight", name), join(as, "weight", new_name), width, cols, &param[0], err));
+	width = (int)build->graph->tensors[param[0]]->dim[0];
+	SKIP_TRY(add_tensor_as(build, join(stem, "bias", name), join(as, "bias", new_name), width, 0, &param[1], err));
 	SKIP_TRY(skip_build_node(build, "linear", layer, &x, 1, param, 2, (union skip_attrs){0}, value, out, err));
 cleanup:
 	return status;
+}
+
+enum skip_status skip_build_linear(struct skip_build *build, int layer, int x, int width, const char *stem, const char *value, int *out,
+                                   struct skip_err *err)
+{
+	return add_linear_as(build, layer, x, width, stem, stem, value, out, err);
 }
 
 enum skip_status skip_build_layernorm(struct skip_build *build, int layer, int x, float eps, const char *stem, const char *value, int *out,
@@ -84,6 +73,23 @@ enum skip_status skip_build_layernorm(struct skip_build *build, int layer, int x
 	SKIP_TRY(add_tensor_as(build, join(stem, old ? "beta" : "bias", name), join(stem, "bias", as), width, 0, &param[1], err));
 	SKIP_TRY(
 	    skip_build_node(build, "layernorm", layer, &x, 1, param, 2, (union skip_attrs){.layernorm = {.eps = eps}}, value, out, err));
+cleanup:
+	return status;
+}
+
+enum skip_status skip_build_head(struct skip_build *build, const struct skip_build_head *head, struct skip_err *err)
+{
+	const union skip_attrs first_row = {.pool = {.mode = SKIP_POOL_CLS}}, act = {.act = {.kind = head->act}}, none = {0};
+	int x = skip_graph_find_value(build->graph, "hidden"), width = build->graph->values[x].cols;
+	enum skip_status status;
+	SKIP_TRY(skip_build_node(build, "pool", SKIP_NONE, &x, 1, NULL, 0, first_row, head->dense ? "pooled.rows" : "pooled", &x, err));
+	if (head->dense) {
+		SKIP_TRY(add_linear_as(build, SKIP_NONE, x, width, head->dense, "pooler", "pooled.dense", &x, err));
+		SKIP_TRY(skip_build_node(build, "act", SKIP_NONE, &x, 1, NULL, 0, act, "pooled", &x, err));
+	}
+	SKIP_TRY(skip_build_node(build, "dropout", SKIP_NONE, &x, 1, NULL, 0, none, "pooled.dropout", &x, err));
+	SKIP_TRY(add_linear_as(build, SKIP_NONE, x, -1, head->out, "head", "logits", &x, err));
+	build->graph->classes = build->graph->values[x].cols;
 cleanup:
 	return status;
 }

@@ -13,10 +13,7 @@ struct skip_build {
 	const char *const *prefixes; /* of tensor names */
 };
 
-/* The activation that config.json calls `name`; SKIP_ERR_UNSUPPORTED lists the known ones. */
-enum skip_status skip_build_act(const char *key, const char *name, enum skip_act *out, struct skip_err *err);
-
-/* Adds tensor `name` [rows][cols] (cols 0: rank 1) to the graph; index in *out. */
+/* Adds tensor `name` [rows][cols] (cols 0: rank 1) to the graph; index in *out. A name that was added before gives that tensor again: layers may share. */
 enum skip_status skip_build_tensor(struct skip_build *build, const char *name, int rows, int cols, int *out, struct skip_err *err);
 
 /* Each adds one node with one output value called `value` and returns the value in *out. `stem`: tensors <stem>.weight and <stem>.bias. */
@@ -27,5 +24,16 @@ enum skip_status skip_build_linear(struct skip_build *build, int layer, int x, i
 /* Also accepts the older names <stem>.gamma and <stem>.beta; the graph's tensors are called weight and bias. */
 enum skip_status skip_build_layernorm(struct skip_build *build, int layer, int x, float eps, const char *stem, const char *value, int *out,
 				      struct skip_err *err);
+
+/*
+ * The head of ...ForSequenceClassification behind "hidden": the first row of a sequence, [dense, act], dropout, classifier. Values as skip_pass_head makes
+ * them, "pooled" and "logits"; tensors "pooler.*" and "head.*". The file says how many classes there are.
+ */
+struct skip_build_head {
+	const char *dense; /* stem of the layer before the classifier; NULL: there is none */
+	enum skip_act act; /* of that layer */
+	const char *out;   /* stem of the classifier */
+};
+enum skip_status skip_build_head(struct skip_build *build, const struct skip_build_head *head, struct skip_err *err);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "model/model.h"
 #include "base/alloc.h"
+#include "model/build.h"
 #include <string.h>
 
 static enum skip_status join_path(const char *folder, const char *name, char path[4096], struct skip_err *err)
@@ -12,25 +13,28 @@ static enum skip_status join_path(const char *folder, const char *name, char pat
 	return skip_err_at(err, SKIP_ERR_IO, folder, 0, -1, "the path is too long");
 }
 
-static enum skip_status find_arch(const json_t *config, const struct skip_arch **out, struct skip_err *err)
+/* The architecture that reads config.json, and its name: the model_type, which stays as long as `config`. */
+static enum skip_status find_arch(const json_t *config, const struct skip_arch **out, const char **name, struct skip_err *err)
 {
 	const char *type;
+	char known[512] = "";
 	enum skip_status status = skip_json_string(config, "model_type", &type, err);
 	if (status != SKIP_OK) return status;
-	char known[256] = "";
 	for (size_t i = 0; skip_archs[i]; i++) {
-		if (strcmp(skip_archs[i]->model_type, type) == 0) {
+		for (const char *const *mine = skip_archs[i]->types; *mine; mine++) {
+			size_t used = strlen(known);
+			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", *mine);
+			if (strcmp(*mine, type) != 0) continue;
 			*out = skip_archs[i];
+			*name = type;
 			return SKIP_OK;
 		}
-		size_t used = strlen(known);
-		snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", skip_archs[i]->model_type);
 	}
 	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported model_type '%.60s'; supported: %s", type, known);
 }
 
 /* 1_Pooling/config.json of sentence-transformers, where the folder has one. */
-static enum skip_status read_pooling(const char *folder, struct skip_model *model, struct skip_err *err)
+static enum skip_status read_pooling(const char *folder, int model_width, struct skip_model *model, struct skip_err *err)
 {
 	enum skip_status status;
 	char path[4096];
@@ -42,13 +46,13 @@ static enum skip_status read_pooling(const char *folder, struct skip_model *mode
 	SKIP_TRY(skip_json_load(path, &json, err));
 	SKIP_TRY(skip_json_bool_or(json, "pooling_mode_mean_tokens", false, &mean, err));
 	SKIP_TRY(skip_json_bool_or(json, "pooling_mode_cls_token", false, &cls, err));
-	SKIP_TRY(skip_json_int_or(json, "word_embedding_dimension", model->graph->model_width, 1, 1 << 20, &width, err));
+	SKIP_TRY(skip_json_int_or(json, "word_embedding_dimension", model_width, 1, 1 << 20, &width, err));
 	if (mean == cls) {
 		status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
 		                      "Unsupported pooling; supported: one of pooling_mode_mean_tokens and pooling_mode_cls_token");
-	} else if (width != model->graph->model_width) {
+	} else if (width != model_width) {
 		status = skip_err_set(err, SKIP_ERR_INPUT, "\"word_embedding_dimension\": expected the model's %d, found %lld",
-		                      model->graph->model_width, (long long)width);
+		                      model_width, (long long)width);
 	} else {
 		model->pool = mean ? SKIP_POOL_MEAN : SKIP_POOL_CLS;
 		model->pool_known = true;
@@ -59,19 +63,17 @@ cleanup:
 	return status;
 }
 
-/* <stem>.weight [rows or any][D] and <stem>.bias [rows], called <as>.weight and <as>.bias. */
-static enum skip_status read_dense(struct skip_checkpoint *checkpoint, const char *const *prefixes, const char *stem, const char *as,
-                                   int64_t rows, int width, struct skip_tensor **weight, struct skip_tensor **bias, struct skip_err *err)
+/* The pooler of a bare encoder or of one with a head, where the checkpoint has it: "pooler.weight" [D][D], "pooler.bias" [D]. */
+static enum skip_status read_pooler(const struct skip_build *build, const char *stem, struct skip_model *model, struct skip_err *err)
 {
-	char name[SKIP_TENSOR_NAME], new_name[SKIP_TENSOR_NAME];
-	int64_t dim[2] = {rows, width};
+	char name[SKIP_TENSOR_NAME];
+	const int64_t dim[2] = {build->graph->model_width, build->graph->model_width};
 	enum skip_status status;
 	snprintf(name, sizeof(name), "%s.weight", stem);
-	snprintf(new_name, sizeof(new_name), "%s.weight", as);
-	SKIP_TRY(skip_checkpoint_tensor(checkpoint, prefixes, name, new_name, 2, dim, weight, err));
+	if (!skip_checkpoint_has(build->checkpoint, build->prefixes, name)) return SKIP_OK;
+	SKIP_TRY(skip_checkpoint_tensor(build->checkpoint, build->prefixes, name, "pooler.weight", 2, dim, &model->pooler_w, err));
 	snprintf(name, sizeof(name), "%s.bias", stem);
-	snprintf(new_name, sizeof(new_name), "%s.bias", as);
-	SKIP_TRY(skip_checkpoint_tensor(checkpoint, prefixes, name, new_name, 1, &(*weight)->dim[0], bias, err));
+	SKIP_TRY(skip_checkpoint_tensor(build->checkpoint, build->prefixes, name, "pooler.bias", 1, dim, &model->pooler_b, err));
 cleanup:
 	return status;
 }
@@ -113,39 +115,41 @@ static enum skip_status read_labels(const json_t *config, int classes, struct sk
 	return SKIP_OK;
 }
 
-/* Puts the checkpoint's own pooler and classifier behind the encoder: the graph then ends at "logits". */
-static enum skip_status add_classifier(const json_t *config, const struct skip_arch *arch, struct skip_checkpoint *checkpoint,
+/* Puts the checkpoint's own classification head behind the encoder: the graph then ends at "logits". */
+static enum skip_status add_classifier(struct skip_build *build, const struct skip_arch *arch, const json_t *config,
                                        struct skip_model *model, struct skip_err *err)
 {
-	static const char *const no_prefix[] = {"", NULL};
 	const json_t *problem = json_object_get(config, "problem_type");
-	struct skip_tensor *weight = NULL, *bias = NULL;
-	struct skip_graph *graph = NULL;
 	enum skip_status status;
-	SKIP_TRY(read_dense(checkpoint, no_prefix, arch->classifier, "head", -1, model->graph->model_width, &weight, &bias, err));
-	if (weight->dim[0] < 2 || weight->dim[0] > 1 << 16) {
-		status = skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported classification head of %lld outputs; supported: 2 to 65536",
-		                      (long long)weight->dim[0]);
-		goto cleanup;
-	}
-	if (json_is_string(problem) && strcmp(json_string_value(problem), "single_label_classification") != 0) {
-		status = skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported problem_type '%.60s'; supported: single_label_classification",
-		                      json_string_value(problem));
-		goto cleanup;
-	}
-	int classes = (int)weight->dim[0];
-	SKIP_TRY(read_labels(config, classes, model, err));
-	SKIP_TRY(skip_pass_head(model->graph, SKIP_POOL_CLS, model->pooler_w, model->pooler_b, classes, &graph, err));
-	skip_graph_set_tensor(graph, skip_graph_find_tensor(graph, "head.weight"), weight);
-	skip_graph_set_tensor(graph, skip_graph_find_tensor(graph, "head.bias"), bias);
-	skip_graph_destroy(model->graph);
-	model->graph = graph;
+	if (json_is_string(problem) && strcmp(json_string_value(problem), "single_label_classification") != 0)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported problem_type '%.60s'; supported: single_label_classification",
+		                    json_string_value(problem));
+	SKIP_TRY(arch->head(build, config, err));
+	if (build->graph->classes < 2 || build->graph->classes > 1 << 16)
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported classification head of %d outputs; supported: 2 to 65536",
+		                      build->graph->classes));
+	SKIP_TRY(read_labels(config, build->graph->classes, model, err));
 	model->pool = SKIP_POOL_CLS;
 	model->pool_known = true;
 	model->has_head = true;
 cleanup:
-	skip_tensor_unref(weight);
-	skip_tensor_unref(bias);
+	return status;
+}
+
+/* Everything that config.json speaks of: encoder, pooler, head. */
+static enum skip_status build_model(struct skip_build *build, const struct skip_arch *arch, const json_t *config, const char *folder,
+                                    struct skip_model *model, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_graph *graph = build->graph;
+	SKIP_TRY(arch->build(build, config, err));
+	graph->dense_encoder_params = skip_graph_encoder_params(graph);
+	graph->dense_macs_per_token = skip_graph_macs(graph, 64, true) / 64;
+	model->max_positions = graph->max_positions;
+	if (arch->pooler) SKIP_TRY(read_pooler(build, arch->pooler, model, err));
+	SKIP_TRY(read_pooling(folder, graph->model_width, model, err));
+	if (has_classifier(config)) SKIP_TRY(add_classifier(build, arch, config, model, err));
+cleanup:
 	return status;
 }
 
@@ -154,39 +158,30 @@ enum skip_status skip_model_open(const char *folder, struct skip_model *out, str
 	enum skip_status status;
 	char path[4096];
 	struct skip_model model = {.pool = SKIP_POOL_CLS};
-	struct skip_checkpoint *checkpoint = NULL;
+	struct skip_build build = {0};
 	const struct skip_arch *arch = NULL;
+	const char *name = NULL;
 	json_t *config = NULL;
 	SKIP_TRY(join_path(folder, "config.json", path, err));
 	SKIP_TRY(skip_json_load(path, &config, err));
-	status = find_arch(config, &arch, err);
+	status = find_arch(config, &arch, &name, err);
+	if (status == SKIP_OK) status = skip_checkpoint_open(folder, &build.checkpoint, err);
+	if (status == SKIP_OK) status = skip_graph_create(&model.graph, err);
+	build.graph = model.graph;
+	if (status == SKIP_OK) {
+		build.prefixes = arch->prefixes;
+		snprintf(model.graph->architecture, sizeof(model.graph->architecture), "%s", name);
+		status = build_model(&build, arch, config, folder, &model, err);
+	}
 	if (status != SKIP_OK) {
 		skip_err_add_file(err, path);
 		goto cleanup;
 	}
-	SKIP_TRY(skip_checkpoint_open(folder, &checkpoint, err));
-	SKIP_TRY(arch->build(config, checkpoint, path, &model.graph, err));
-	snprintf(model.graph->architecture, sizeof(model.graph->architecture), "%s", arch->model_type);
-	model.graph->dense_encoder_params = skip_graph_encoder_params(model.graph);
-	model.graph->dense_macs_per_token = skip_graph_macs(model.graph, 64, true) / 64;
-	model.max_positions = model.graph->max_positions;
-	SKIP_TRY(read_pooling(folder, &model, err));
-	bool classifier = has_classifier(config);
-	char pooler[SKIP_TENSOR_NAME] = "";
-	if (arch->pooler) snprintf(pooler, sizeof(pooler), "%s.weight", arch->pooler);
-	if (arch->pooler && (classifier || skip_checkpoint_has(checkpoint, arch->prefixes, pooler)))
-		SKIP_TRY(read_dense(checkpoint, arch->prefixes, arch->pooler, "pooler", model.graph->model_width, model.graph->model_width,
-		                    &model.pooler_w, &model.pooler_b, err));
-	if (classifier) {
-		status = add_classifier(config, arch, checkpoint, &model, err);
-		if (status != SKIP_OK) skip_err_add_file(err, path);
-	}
-	if (status != SKIP_OK) goto cleanup;
 	*out = model;
 	memset(&model, 0, sizeof(model));
 cleanup:
 	skip_model_deinit(&model);
-	skip_checkpoint_close(checkpoint);
+	skip_checkpoint_close(build.checkpoint);
 	json_decref(config);
 	return status;
 }

@@ -20,15 +20,17 @@ enum skip_status skip_checkpoint_tensor(struct skip_checkpoint *checkpoint, cons
 					int rank, const int64_t *dim, struct skip_tensor **out, struct skip_err *err);
 bool skip_checkpoint_has(const struct skip_checkpoint *checkpoint, const char *const *prefixes, const char *name);
 
+struct skip_build; /* model/build.h: the graph under construction and the checkpoint's tensors */
+
 struct skip_arch {
-	const char *model_type;       /* config.json "model_type" */
-	const char *const *prefixes;  /* of tensor names, tried in order, NULL-terminated: "", "bert." */
-	const char *pooler;           /* stem of the pooler's weight and bias: "pooler.dense"; NULL: the architecture has none */
-	const char *classifier;       /* stem of the classification head behind pooler and dropout: "classifier" (no prefix) */
+	const char *const *types;    /* config.json "model_type" of the checkpoints it reads, NULL-terminated */
+	const char *const *prefixes; /* of tensor names, tried in order, NULL-terminated: "", "bert." */
+	const char *pooler;          /* stem of the dense tanh layer that a bare encoder may bring: "pooler.dense"; NULL: it has none */
 	/* Builds the encoder: graph input none, value "hidden" [T][D]. Canonical unfused form: embed, layernorm, per layer linear q, k, v, attention, linear o +
-	 * residual as add, layernorm, linear up, act, linear down, add, layernorm. */
-	enum skip_status (*build)(const json_t *config, struct skip_checkpoint *checkpoint, const char *config_path, struct skip_graph **out,
-				  struct skip_err *err);
+	 * residual as add, layernorm, linear up, act, linear down, add, layernorm. Also writes what the graph is (graph/graph.h), but for its name. */
+	enum skip_status (*build)(struct skip_build *build, const json_t *config, struct skip_err *err);
+	/* Adds the head of ...ForSequenceClassification behind "hidden": the graph then ends at "logits". skip_build_head does it for most. */
+	enum skip_status (*head)(struct skip_build *build, const json_t *config, struct skip_err *err);
 };
 extern const struct skip_arch *const skip_archs[]; /* NULL-terminated, made by CMake */
 

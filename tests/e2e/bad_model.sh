@@ -154,7 +154,7 @@ copy && printf '[]' >bad/config.json
 fails 3 'bad/config.json' inspect bad
 
 # Unsupported.
-for field in 'type=gpt2 model_type' 'act=swish_x hidden_act' 'position=relative_key position_embedding_type'; do
+for field in 'type=t5 model_type' 'act=swish_x hidden_act' 'position=relative_key position_embedding_type'; do
 	rm -rf bad
 	make_toy bad "${field%% *}"
 	value=${field%% *}

@@ -292,7 +292,7 @@ Test(model, configs_that_are_not_supported)
 	static const struct {
 		const char *model_type, *act, *position, *config, *message;
 	} rows[] = {
-	    {"gpt2", "gelu", "absolute", "", "Unsupported model_type 'gpt2'; supported: bert"},
+	    {"t5", "gelu", "absolute", "", "Unsupported model_type 't5'; supported: "},
 	    {"bert", "silu", "absolute", "", "Unsupported hidden_act 'silu'; supported: gelu, gelu_new, gelu_pytorch_tanh, relu"},
 	    {"bert", "gelu", "relative_key", "", "Unsupported position_embedding_type 'relative_key'; supported: absolute"},
 	    {"bert", "gelu", "absolute", ", \"is_decoder\": true", "Unsupported is_decoder true"},
