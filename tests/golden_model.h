@@ -9,8 +9,10 @@
 #ifndef SKIP_TESTS_GOLDEN_MODEL_H
 #define SKIP_TESTS_GOLDEN_MODEL_H
 
+#include "base/alloc.h"
 #include "base/batch.h"
-#include "toy_bert.h"
+#include "base/rng.h"
+#include "toy_folder.h"
 #include <dirent.h>
 
 #define GOLDEN_NAME 40
@@ -26,6 +28,7 @@ struct golden {
 	double hidden_error, logits_error; /* of PyTorch's float32 */
 };
 
+/* tests/golden/models/<name>/<file>, in one of two static buffers. */
 static inline const char *golden_path(const char *name, const char *file)
 {
 	static char path[2][1024];

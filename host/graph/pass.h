@@ -18,6 +18,10 @@ enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct sk
 enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
 				struct skip_graph **out, struct skip_err *err);
 
+/* Weights of its own for every layer, where layers share them ("<name>.layer<l>" from the second on): units then belong to one layer each, and
+ * dense_encoder_params grows by what the copies hold. A graph without shared weights comes back as a copy. */
+enum skip_status skip_pass_untie(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
+
 /* Removes nodes that no value of `wanted` needs, and values and tensors nobody uses. wanted[] indices are rewritten. */
 enum skip_status skip_pass_dead(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err);
 

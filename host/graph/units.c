@@ -8,10 +8,12 @@
 #include "base/alloc.h"
 #include "graph/op.h"
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct tie_value {
 	int parent; /* union-find */
+	int place;  /* the class before shared weights joined classes: one place where units act */
 	bool fixed, pre, post;
 	int kind, heads; /* kind SKIP_NONE: none given */
 	int consumer;
@@ -109,6 +111,27 @@ static enum skip_status ties_collect(struct skip_ties *ties, struct skip_err *er
 	return SKIP_OK;
 }
 
+static int compare_slices(const void *a, const void *b)
+{
+	const struct skip_unit_slice *x = &((const struct tie_slice *)a)->slice, *y = &((const struct tie_slice *)b)->slice;
+	return x->tensor != y->tensor ? (x->tensor < y->tensor ? -1 : 1) : x->axis - y->axis;
+}
+
+/* Values whose columns slice one tensor along one axis are one class: layers that share the tensor lose a unit together. */
+static enum skip_status ties_join_shared(struct skip_ties *ties, struct skip_err *err)
+{
+	struct tie_slice *sorted = skip_alloc_array(ties->n_slices, sizeof(*sorted));
+	if (!sorted) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu tensor slices", ties->n_slices);
+	for (size_t v = 0; v < ties->graph->n_values; v++) ties->value[v].place = ties_root(ties, (int)v);
+	if (ties->n_slices > 0) memcpy(sorted, ties->slice, ties->n_slices * sizeof(*sorted));
+	qsort(sorted, ties->n_slices, sizeof(*sorted), compare_slices);
+	for (size_t i = 1; i < ties->n_slices; i++) {
+		if (compare_slices(&sorted[i - 1], &sorted[i]) == 0) skip_ties_same(ties, sorted[i - 1].value, sorted[i].value);
+	}
+	skip_free(sorted);
+	return SKIP_OK;
+}
+
 static enum skip_status group_too_large(const struct skip_graph *graph, int value, const char *what, int limit, struct skip_err *err)
 {
 	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "units of value '%s' tie more than %d %s", graph->values[value].name, limit, what);
@@ -131,35 +154,64 @@ static enum skip_status group_add_slices(struct skip_ties *ties, int root, struc
 	return SKIP_OK;
 }
 
+/* The use that value `v` belongs to; a new one when it is the first of its place. NULL: more than fit. */
+static struct skip_unit_use *group_use(const struct skip_ties *ties, struct skip_unit_group *group, int *place, int v)
+{
+	for (int i = 0; i < group->n_uses; i++) {
+		if (place[i] == ties->value[v].place) return &group->use[i];
+	}
+	if (group->n_uses == SKIP_UNIT_MAX_USES) return NULL;
+	place[group->n_uses] = ties->value[v].place;
+	group->use[group->n_uses] = (struct skip_unit_use){.layer = SKIP_NONE, .post = SKIP_NONE, .consumer = SKIP_NONE};
+	return &group->use[group->n_uses++];
+}
+
+/* Adds what value `v` of the class says; false when the group is full. */
+static bool group_add_value(const struct skip_ties *ties, struct skip_unit_group *group, int *place, int v)
+{
+	const struct tie_value *value = &ties->value[v];
+	struct skip_unit_use *use = group_use(ties, group, place, v);
+	if (!use || group->n_values == SKIP_UNIT_MAX_VALUES) return false;
+	if (value->post && use->post == SKIP_NONE) {
+		use->post = v;
+		use->layer = ties->graph->nodes[ties->graph->values[v].producer].layer;
+	}
+	if (value->consumer != SKIP_NONE && use->consumer == SKIP_NONE) use->consumer = value->consumer;
+	if (value->pre && use->n_pre < 2) use->pre[use->n_pre++] = v;
+	group->values[group->n_values++] = v;
+	return true;
+}
+
 /* What the class of `root` is; `*is_group` false when something fixes it, nothing names its kind, or it lies outside the layers. */
 static enum skip_status group_build(struct skip_ties *ties, int root, struct skip_unit_group *group, bool *is_group, struct skip_err *err)
 {
 	const struct skip_graph *graph = ties->graph;
-	*group = (struct skip_unit_group){.layer = SKIP_NONE, .width = graph->values[root].cols, .post = SKIP_NONE, .consumer = SKIP_NONE};
+	int kind = SKIP_NONE, place[SKIP_UNIT_MAX_USES];
+	bool fixed = false, complete = true;
+	*group = (struct skip_unit_group){.width = graph->values[root].cols};
 	*is_group = false;
-	int kind = SKIP_NONE;
-	bool fixed = false, overflow = false;
 	for (int v = 0; v < (int)graph->n_values; v++) {
-		const struct tie_value *value = &ties->value[v];
 		if (ties_root(ties, v) != root) continue;
-		fixed = fixed || value->fixed;
-		if (value->kind != SKIP_NONE && kind == SKIP_NONE) {
-			kind = value->kind;
-			group->heads = value->heads;
+		fixed = fixed || ties->value[v].fixed;
+		if (ties->value[v].kind != SKIP_NONE && kind == SKIP_NONE) {
+			kind = ties->value[v].kind;
+			group->heads = ties->value[v].heads;
 		}
-		if (value->post && group->post == SKIP_NONE) group->post = v;
-		if (value->consumer != SKIP_NONE && group->consumer == SKIP_NONE) group->consumer = value->consumer;
-		if (value->pre && group->n_pre < 2) group->pre[group->n_pre++] = v;
-		overflow = overflow || group->n_values == SKIP_UNIT_MAX_VALUES;
-		if (!overflow) group->values[group->n_values++] = v;
+		complete = complete && group_add_value(ties, group, place, v);
 	}
 	if (fixed || kind == SKIP_NONE) return SKIP_OK;
-	if (overflow) return group_too_large(graph, root, "values", SKIP_UNIT_MAX_VALUES, err);
-	if (group->post == SKIP_NONE) {
+	if (!complete) return group_too_large(graph, root, "values", SKIP_UNIT_MAX_VALUES, err);
+	for (int i = 0; i < group->n_uses; i++) {
+		if (group->use[i].post != SKIP_NONE) continue;
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "units of value '%s' have a kind but no mask site", graph->values[root].name);
 	}
-	group->layer = graph->nodes[graph->values[group->post].producer].layer;
+	const struct skip_unit_use *first = &group->use[0];
+	group->layer = first->layer;
 	if (group->layer == SKIP_NONE) return SKIP_OK;
+	group->post = first->post;
+	group->n_pre = first->n_pre;
+	memcpy(group->pre, first->pre, sizeof(group->pre));
+	group->consumer = first->consumer;
 	group->kind = (enum skip_unit_kind)kind;
 	group->per_head = group->width / group->heads;
 	*is_group = true;
@@ -211,6 +263,7 @@ enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_uni
 	ties.value = skip_alloc_zeroed(graph->n_values, sizeof(*ties.value));
 	if (!seen || !ties.value) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the ties of %zu values", graph->n_values));
 	SKIP_TRY(ties_collect(&ties, err));
+	SKIP_TRY(ties_join_shared(&ties, err));
 	SKIP_TRY(units_build(&ties, seen, &units, err));
 	*out = units;
 	units = (struct skip_units){0};
@@ -235,6 +288,25 @@ const struct skip_unit_group *skip_units_get(const struct skip_units *units, int
 		if (units->group[g].layer == layer && units->group[g].kind == kind) return &units->group[g];
 	}
 	return NULL;
+}
+
+const struct skip_unit_group *skip_units_in(const struct skip_units *units, int layer, enum skip_unit_kind kind)
+{
+	for (size_t g = 0; g < units->n_groups; g++) {
+		const struct skip_unit_group *group = &units->group[g];
+		for (int i = 0; group->kind == kind && i < group->n_uses; i++) {
+			if (group->use[i].layer == layer) return group;
+		}
+	}
+	return NULL;
+}
+
+bool skip_units_shared(const struct skip_units *units)
+{
+	for (size_t g = 0; g < units->n_groups; g++) {
+		if (units->group[g].n_uses > 1) return true;
+	}
+	return false;
 }
 
 /* A tensor an attention node reads is a prefix. */

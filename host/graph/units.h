@@ -4,6 +4,8 @@
  * A group is a class of value columns that live and die together, with every tensor slice tied to them; it is removable when no op fixes it
  * (the residual stream is fixed). One group per (layer, kind): ffn [F]; v [H*E_v]; qk [H*E_qk]. A head is E_v v-dims and E_qk qk-dims with one
  * head index; a sub-layer is a whole group. Works on unfused graphs (before pass/fuse).
+ *
+ * Layers that share a weight share the group too: a unit is removed in every layer that uses it (skip_pass_untie gives each layer weights of its own).
  */
 #ifndef SKIP_GRAPH_UNITS_H
 #define SKIP_GRAPH_UNITS_H
@@ -17,17 +19,29 @@ struct skip_unit_slice {
 	int tensor, axis; /* index along `axis` of the tensor == unit */
 };
 
-#define SKIP_UNIT_MAX_VALUES 8
-#define SKIP_UNIT_MAX_SLICES 8
+/* Of one group; more than a few only where layers share weights. */
+#define SKIP_UNIT_MAX_USES 32
+#define SKIP_UNIT_MAX_VALUES (3 * SKIP_UNIT_MAX_USES)
+#define SKIP_UNIT_MAX_SLICES (SKIP_UNIT_MAX_USES + 8)
 
-struct skip_unit_group {
-	enum skip_unit_kind kind;
+/* One place where the units of a group act. */
+struct skip_unit_use {
 	int layer;
-	int width;        /* units */
-	int heads, per_head; /* v and qk: width = heads * per_head; ffn: heads 1 */
 	int post;         /* value where the mask acts linearly: G, Ctx; Q for qk */
 	int pre[2], n_pre;/* outputs of the producing linears: U; V; Q and K */
 	int consumer;     /* node that reads `post` through a weight: W_2, W_O; SKIP_NONE for qk */
+};
+
+struct skip_unit_group {
+	enum skip_unit_kind kind;
+	int layer;        /* of the first use, as post, pre and consumer */
+	int width;        /* units */
+	int heads, per_head; /* v and qk: width = heads * per_head; ffn: heads 1 */
+	int post;
+	int pre[2], n_pre;
+	int consumer;
+	struct skip_unit_use use[SKIP_UNIT_MAX_USES]; /* in order of the graph; one but where layers share weights */
+	int n_uses;
 	int values[SKIP_UNIT_MAX_VALUES], n_values;
 	struct skip_unit_slice slices[SKIP_UNIT_MAX_SLICES];
 	int n_slices;
@@ -43,8 +57,12 @@ struct skip_units {
 
 enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_units *out, struct skip_err *err);
 void skip_units_deinit(struct skip_units *units);
-/* Group of (layer, kind), NULL when absent (a vanished sub-layer). */
+/* Group whose first use is (layer, kind), NULL when absent (a vanished sub-layer, or one that shares the group of an earlier layer). */
 const struct skip_unit_group *skip_units_get(const struct skip_units *units, int layer, enum skip_unit_kind kind);
+/* Group that acts in (layer, kind), whichever layer its first use is; NULL when the sub-layer vanished. */
+const struct skip_unit_group *skip_units_in(const struct skip_units *units, int layer, enum skip_unit_kind kind);
+/* Whether any group acts in more than one layer. */
+bool skip_units_shared(const struct skip_units *units);
 /* Parameters of one unit (docs/method.md 4), prefix not counted. */
 int64_t skip_unit_params(const struct skip_graph *graph, const struct skip_unit_group *group);
 

@@ -112,12 +112,26 @@ static struct bundle find_bundle(const struct fuse *fuse, int n)
 	return (struct bundle){0};
 }
 
+/* A concatenation of the same parts that an earlier layer made, SKIP_NONE without: layers that share weights share it too. */
+static int find_concat(const struct skip_graph *graph, struct skip_tensor *const *part, int n)
+{
+	for (size_t t = 0; t < graph->n_tensors; t++) {
+		const struct skip_tensor *tensor = graph->tensors[t];
+		bool same = tensor->n_parts == n;
+		for (int i = 0; same && i < n; i++) same = tensor->part[i] == part[i];
+		if (same) return (int)t;
+	}
+	return SKIP_NONE;
+}
+
 static enum skip_status concat_params(struct fuse *fuse, const struct bundle *bundle, int which, const char *name, int *out,
                                       struct skip_err *err)
 {
 	struct skip_tensor *part[BUNDLE_MAX], *whole = NULL;
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < bundle->n; i++) part[i] = fuse->graph->tensors[fuse->graph->nodes[bundle->linear[i]].param[which]];
+	*out = find_concat(fuse->rewrite.to, part, bundle->n);
+	if (*out != SKIP_NONE) return SKIP_OK;
 	SKIP_TRY(skip_tensor_concat(name, part, bundle->n, &whole, err));
 	SKIP_TRY(skip_graph_add_tensor(fuse->rewrite.to, whole, out, err));
 cleanup:

@@ -137,7 +137,8 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 	}
 	for (size_t g = 0; g < c->units.n_groups; g++) {
 		const struct skip_unit_group *group = &c->units.group[g];
-		if (group->kind == SKIP_UNIT_QK) continue; /* no linear consumer */
+		/* A qk dim has no linear consumer; one that several layers share cannot follow each of their streams. */
+		if (group->kind == SKIP_UNIT_QK || group->n_uses > 1) continue;
 		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
 			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
 					      "layer %d: compensation expects linear, add, layernorm behind its %s units", group->layer,

@@ -107,7 +107,7 @@ static bool find_layer(const struct refit *r, size_t g, struct layer *layer)
 {
 	const struct skip_unit_group *group = &r->units->group[g];
 	int gone = 0, kept = 0;
-	if (group->kind != SKIP_UNIT_QK) return false;
+	if (group->kind != SKIP_UNIT_QK || group->n_uses > 1) return false;
 	for (int j = 0; j < group->width; j++) (*(r->keep->keep[g][j] ? &kept : &gone))++;
 	int node = reader_attention(r->dense, group->post);
 	int to_q = skip_graph_find_value(r->result, r->dense->values[group->post].name), to_node = reader_attention(r->result, to_q);

@@ -21,7 +21,7 @@ void skip_skill_defaults(struct skip_skill_options *options)
 	*options = (struct skip_skill_options){.criterion = "skip", .target = -1, .labels = SKIP_LABELS_GOLD, .reduce = SKIP_REDUCE_MAX};
 }
 
-/* The values of one group on the device: per sample [B][width]. */
+/* The values of one use of a group on the device: per sample [B][width]. */
 struct sites {
 	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for */
 };
@@ -34,12 +34,13 @@ struct attribution {
 	struct skip_session *session;
 	int logits, seed;
 	size_t n_forward, n_nodes;
-	struct sites *sites; /* [n_groups] */
+	struct sites *sites; /* [n_sites] of the uses of all groups, in order */
+	size_t n_sites;
 	struct skip_rng draws;
 	/* per batch */
 	float *batch_logits, *batch_seed; /* [B][C] */
 	double *weight, *p;		  /* [B], [C] */
-	float *read[3];			  /* [B][widest group] */
+	float *read[3], *more;		  /* [B][widest group]: post and pre sites; of a further use */
 };
 
 /* Appends score(value, gradient of value); returns its output through *out. */
@@ -58,18 +59,21 @@ static enum skip_status add_score(struct skip_graph *graph, int value, int gradi
 	return status;
 }
 
-/* Values whose gradients are needed: the post site of every group, and the pre sites when the criterion reads them; each once. */
+/* Values whose gradients are needed: the post site of every use, and the pre sites when the criterion reads them; each once. */
 static size_t list_wanted(const struct attribution *a, int *want)
 {
 	size_t n = 0;
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct skip_unit_group *group = &a->units->group[g];
-		int site[3] = {group->post, group->pre[0], group->pre[1]};
-		int n_sites = a->criterion->needs_pre ? 1 + group->n_pre : 1;
-		for (int i = 0; i < n_sites; i++) {
-			bool seen = false;
-			for (size_t k = 0; k < n; k++) seen |= want[k] == site[i];
-			if (!seen) want[n++] = site[i];
+		for (int u = 0; u < group->n_uses; u++) {
+			const struct skip_unit_use *use = &group->use[u];
+			int site[3] = {use->post, use->pre[0], use->pre[1]};
+			int n_sites = a->criterion->needs_pre ? 1 + use->n_pre : 1;
+			for (int i = 0; i < n_sites; i++) {
+				bool seen = false;
+				for (size_t k = 0; k < n; k++) seen |= want[k] == site[i];
+				if (!seen) want[n++] = site[i];
+			}
 		}
 	}
 	return n;
@@ -83,32 +87,43 @@ static int gradient_of(const struct skip_backward *backward, const int *want, si
 	return SKIP_NONE;
 }
 
+/* The score nodes of one use. wanted[] takes their outputs. */
+static enum skip_status add_sites(const struct attribution *a, const struct skip_backward *backward, const int *want, size_t n_want,
+				  const struct skip_unit_use *use, struct sites *sites, int *wanted, size_t *n_wanted, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
+	SKIP_TRY(add_score(backward->graph, use->post, gradient_of(backward, want, n_want, use->post), SKIP_REDUCE_SUM, "post", use->layer,
+			   &sites->post, err));
+	wanted[(*n_wanted)++] = sites->post;
+	for (int i = 0; a->criterion->needs_pre && i < use->n_pre; i++) {
+		SKIP_TRY(add_score(backward->graph, use->pre[i], gradient_of(backward, want, n_want, use->pre[i]), a->options->reduce, "pre",
+				   use->layer, &sites->pre[i], err));
+		wanted[(*n_wanted)++] = sites->pre[i];
+	}
+cleanup:
+	return status;
+}
+
 static enum skip_status open_session(struct attribution *a, struct skip_device *device, const struct skip_graph *graph,
 				     struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_backward backward = {0};
-	const size_t most = 3 * a->units->n_groups;
+	const size_t most = 3 * a->n_sites;
 	int *want = skip_alloc_array(most, sizeof(*want)), *wanted = skip_alloc_array(most + 1, sizeof(*wanted));
 	if (!want || !wanted) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu scored values", most);
 		goto cleanup;
 	}
 	size_t n_want = list_wanted(a, want), n_wanted = 0;
+	struct sites *sites = a->sites;
 	a->logits = wanted[n_wanted++] = skip_graph_find_value(graph, "logits");
 	SKIP_TRY(skip_pass_backward(graph, a->logits, want, n_want, &backward, err));
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct skip_unit_group *group = &a->units->group[g];
-		struct sites *sites = &a->sites[g];
-		*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
-		SKIP_TRY(add_score(backward.graph, group->post, gradient_of(&backward, want, n_want, group->post), SKIP_REDUCE_SUM, "post",
-				   group->layer, &sites->post, err));
-		wanted[n_wanted++] = sites->post;
-		for (int i = 0; a->criterion->needs_pre && i < group->n_pre; i++) {
-			SKIP_TRY(add_score(backward.graph, group->pre[i], gradient_of(&backward, want, n_want, group->pre[i]),
-					   a->options->reduce, "pre", group->layer, &sites->pre[i], err));
-			wanted[n_wanted++] = sites->pre[i];
-		}
+		for (int u = 0; u < group->n_uses; u++)
+			SKIP_TRY(add_sites(a, &backward, want, n_want, &group->use[u], sites++, wanted, &n_wanted, err));
 	}
 	a->seed = backward.seed;
 	a->n_forward = backward.n_forward;
@@ -141,6 +156,8 @@ static enum skip_status alloc_batch(struct attribution *a, const struct skip_bat
 		a->read[i] = skip_alloc_array(rows * width, sizeof(float));
 		ok = ok && a->read[i];
 	}
+	a->more = skip_alloc_array(rows * width, sizeof(float));
+	ok = ok && a->more;
 	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "scores of %zu samples of %zu units", rows, width);
 }
 
@@ -153,6 +170,7 @@ static void attribution_deinit(struct attribution *a)
 	skip_free(a->weight);
 	skip_free(a->p);
 	for (int i = 0; i < 3; i++) skip_free(a->read[i]);
+	skip_free(a->more);
 }
 
 static int draw_class(struct skip_rng *rng, const double *p, int classes)
@@ -184,6 +202,14 @@ static void seed_sample(struct attribution *a, const float *logits, int gold, fl
 	for (int c = 0; c < classes; c++) seed[c] = (float)((c == label) - a->p[c]);
 }
 
+/* What the device says at one site, added to what earlier uses of the group said: a unit is removed in all of them. */
+static enum skip_status read_site(struct attribution *a, int site, size_t n, bool first, float *out, struct skip_err *err)
+{
+	enum skip_status status = skip_session_read(a->session, site, first ? out : a->more, err);
+	for (size_t i = 0; status == SKIP_OK && !first && i < n; i++) out[i] += a->more[i];
+	return status;
+}
+
 static enum skip_status score_batch(struct attribution *a, const struct skip_batch *batch, const int32_t *label, const int *rows,
 				    struct skip_scores *scores, struct skip_err *err)
 {
@@ -197,15 +223,18 @@ static enum skip_status score_batch(struct attribution *a, const struct skip_bat
 	}
 	SKIP_TRY(skip_session_write(a->session, a->seed, a->batch_seed, err));
 	SKIP_TRY(skip_session_enqueue(a->session, a->n_forward, a->n_nodes, 0, err));
+	const struct sites *sites = a->sites;
 	for (size_t g = 0; g < a->units->n_groups; g++) {
-		const struct sites *sites = &a->sites[g];
-		struct skip_criterion_batch seen = {
-		    .group = &a->units->group[g], .n_samples = batch->n_seqs, .sum_post = a->read[0], .weight = a->weight};
-		SKIP_TRY(skip_session_read(a->session, sites->post, a->read[0], err));
-		for (int i = 0; i < 2; i++) {
-			if (sites->pre[i] == SKIP_NONE) continue;
-			SKIP_TRY(skip_session_read(a->session, sites->pre[i], a->read[1 + i], err));
-			seen.reduce_pre[i] = a->read[1 + i];
+		const struct skip_unit_group *group = &a->units->group[g];
+		struct skip_criterion_batch seen = {.group = group, .n_samples = batch->n_seqs, .sum_post = a->read[0], .weight = a->weight};
+		size_t n = (size_t)batch->n_seqs * (size_t)group->width;
+		for (int u = 0; u < group->n_uses; u++, sites++) {
+			SKIP_TRY(read_site(a, sites->post, n, u == 0, a->read[0], err));
+			for (int i = 0; i < 2; i++) {
+				if (sites->pre[i] == SKIP_NONE) continue;
+				SKIP_TRY(read_site(a, sites->pre[i], n, u == 0, a->read[1 + i], err));
+				seen.reduce_pre[i] = a->read[1 + i];
+			}
 		}
 		a->criterion->accumulate(&seen, scores->unit[g], scores->head[g]);
 	}
@@ -232,9 +261,10 @@ static enum skip_status score_samples(struct attribution *a, struct skip_device 
 	skip_packer_init(&packer);
 	SKIP_TRY(skip_skill_sample(data, a->criterion, a->options, a->classes, &sample, err));
 	SKIP_TRY(skip_batches_sorted(&sample, BATCH_TOKENS, (int)sample.n_rows, &batches, err));
-	a->sites = skip_alloc_array(a->units->n_groups, sizeof(*a->sites));
+	for (size_t g = 0; g < a->units->n_groups; g++) a->n_sites += (size_t)a->units->group[g].n_uses;
+	a->sites = skip_alloc_array(a->n_sites, sizeof(*a->sites));
 	if (!a->sites) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", a->units->n_groups);
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu scored places", a->n_sites);
 		goto cleanup;
 	}
 	SKIP_TRY(open_session(a, device, graph, err));

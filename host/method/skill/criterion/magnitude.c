@@ -32,7 +32,7 @@ static enum skip_status compute(const struct skip_graph *graph, const struct ski
 	for (int j = 0; j < group->width; j++) unit[j] = 1;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
-		if (node->op != skip_op_find("linear")) continue;
+		if (node->op != skip_op_find("linear") || node->layer != group->layer) continue;
 		bool touched = false;
 		for (int j = 0; j < group->width; j++) square[j] = 0;
 		for (int s = 0; s < group->n_slices; s++) {
