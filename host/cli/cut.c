@@ -90,7 +90,7 @@ enum skip_status skip_cli_cut_evaluate(struct skip_device *device, const struct 
 	out->split = split;
 	SKIP_TRY(skip_cli_evaluate(device, dense, held, &dense_logits, &out->dense, err));
 	SKIP_TRY(skip_cli_evaluate(device, cut->graph, held, &logits, &out->pruned, err));
-	skip_paired_compute(dense_logits, logits, held->label, held->n_rows, classes, &out->paired);
+	skip_compare(dense_logits, logits, held, classes, &out->paired);
 	out->pruned_f32 = out->pruned;
 	if (cut->precision != SKIP_PRECISION_F32) SKIP_TRY(skip_cli_evaluate(device, cut->result.graph, held, NULL, &out->pruned_f32, err));
 cleanup:

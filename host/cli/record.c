@@ -8,6 +8,12 @@
 
 json_t *skip_record_metrics(const char *split, const struct skip_metrics *m)
 {
+	if (m->problem == SKIP_MULTI_LABEL)
+		return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "split", split, "n", (json_int_t)m->n, "correct", (json_int_t)m->correct, "accuracy",
+				 m->accuracy, "accuracy_se", m->accuracy_se, "f1", m->f1, "loss", m->loss);
+	if (m->problem == SKIP_REGRESSION)
+		return json_pack("{s:s, s:I, s:f, s:f, s:f, s:f}", "split", split, "n", (json_int_t)m->n, "r2", m->accuracy, "r2_se", m->accuracy_se, "pearson",
+				 m->pearson, "loss", m->loss);
 	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "split", split, "n", (json_int_t)m->n, "correct", (json_int_t)m->correct, "accuracy",
 			 m->accuracy, "accuracy_se", m->accuracy_se, "f1", m->f1, "mcc", m->mcc, "loss", m->loss);
 }

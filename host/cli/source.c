@@ -20,7 +20,9 @@ static enum skip_status open_package(const char *path, struct skip_cli_model *mo
 	model->graph = model->package->graph;
 	model->tokenizer = model->package->tokenizer;
 	model->max_length = model->package->max_length;
-	return skip_labels_copy(&model->package->labels, &model->labels, err);
+	status = skip_labels_copy(&model->package->labels, &model->labels, err);
+	model->labels.problem = model->graph->problem;
+	return status;
 }
 
 static enum skip_status copy_names(char *const *name, int count, struct skip_labels *out, struct skip_err *err)
@@ -48,8 +50,10 @@ static enum skip_status open_checkpoint(const char *path, struct skip_cli_model 
 	int rows = skip_cli_vocabulary(model->graph);
 	if (tokens > (size_t)rows)
 		return skip_err_at(err, SKIP_ERR_INPUT, path, 0, -1, "the tokenizer has %zu tokens, the embedding of the model %d", tokens, rows);
-	if (model->checkpoint.has_head) return copy_names(model->checkpoint.label, model->checkpoint.n_labels, &model->labels, err);
-	return SKIP_OK;
+	if (!model->checkpoint.has_head) return SKIP_OK;
+	status = copy_names(model->checkpoint.label, model->checkpoint.n_labels, &model->labels, err);
+	model->labels.problem = model->graph->problem;
+	return status;
 }
 
 enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *out, struct skip_err *err)

@@ -239,7 +239,7 @@ enum skip_status skip_cli_evaluate(struct skip_device *device, const struct skip
 	float *out = NULL;
 	int classes = graph->values[skip_graph_find_value(graph, "logits")].cols;
 	enum skip_status status = skip_cli_logits(device, graph, data, &out, NULL, err);
-	if (status == SKIP_OK) status = skip_metrics_compute(out, data->label, data->n_rows, classes, metrics, NULL, err);
+	if (status == SKIP_OK) status = skip_measure(out, data, classes, metrics, NULL, err);
 	if (status == SKIP_OK && logits) {
 		*logits = out;
 		return SKIP_OK;

@@ -13,6 +13,7 @@
 #ifndef SKIP_GRAPH_GRAPH_H
 #define SKIP_GRAPH_GRAPH_H
 
+#include "base/problem.h"
 #include "graph/attrs.h"
 #include "graph/tensor.h"
 #include <jansson.h>
@@ -54,6 +55,7 @@ struct skip_graph {
 	/* What the graph is, for people and reports; set by model/, carried along by every pass. */
 	char architecture[SKIP_NAME]; /* "bert" */
 	int model_width, layers, heads, head_width, ffn_width, prefix, classes; /* D, L, H, E, F as in the checkpoint; P; C */
+	enum skip_problem problem; /* what "logits" mean */
 	int max_positions;
 	int64_t dense_encoder_params; /* encoder parameters before any removal */
 	double dense_macs_per_token;  /* of the dense encoder at n = 64, P of the graph */

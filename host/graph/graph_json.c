@@ -108,6 +108,8 @@ static json_t *info_json(const struct skip_graph *graph)
 		memcpy(&field, (const char *)graph + info_fields[i].offset, sizeof(field));
 		ok = json_object_set_new(object, info_fields[i].name, json_integer(field)) == 0;
 	}
+	if (ok && graph->problem != SKIP_SINGLE_LABEL)
+		ok = json_object_set_new(object, "problem", json_string(skip_problem_names[graph->problem])) == 0;
 	if (ok) return object;
 	json_decref(object);
 	return NULL;
@@ -137,6 +139,20 @@ enum skip_status skip_graph_to_json(const struct skip_graph *graph, json_t **out
 
 /* Reading. */
 
+/* What the logits mean: graphs of single labels, and files older than the others, do not say it. */
+static enum skip_status read_problem(const json_t *info, struct skip_graph *graph, struct skip_err *err)
+{
+	const char *name;
+	int problem = 0;
+	if (!json_object_get(info, "problem")) return SKIP_OK;
+	enum skip_status status = skip_json_string(info, "problem", &name, err);
+	if (status != SKIP_OK) return status;
+	while (skip_problem_names[problem] && strcmp(skip_problem_names[problem], name) != 0) problem++;
+	if (!skip_problem_names[problem]) return skip_err_set(err, SKIP_ERR_INPUT, "problem has no choice '%.100s'", name);
+	graph->problem = (enum skip_problem)problem;
+	return SKIP_OK;
+}
+
 static enum skip_status read_info(const json_t *root, struct skip_graph *graph, struct skip_err *err)
 {
 	enum skip_status status;
@@ -157,6 +173,7 @@ static enum skip_status read_info(const json_t *root, struct skip_graph *graph, 
 		int field = (int)number;
 		memcpy((char *)graph + info_fields[i].offset, &field, sizeof(field));
 	}
+	SKIP_TRY(read_problem(info, graph, err));
 cleanup:
 	return status;
 }

@@ -131,7 +131,7 @@ cleanup:
 }
 
 /* min(1, 2 sum_{i <= min(a, b)} C(a+b, i) / 2^(a+b)), summed in logarithms. */
-static double mcnemar_exact(size_t a, size_t b)
+double skip_mcnemar_exact(size_t a, size_t b)
 {
 	size_t low = a < b ? a : b;
 	double n = (double)(a + b), sum = 0;
@@ -140,6 +140,16 @@ static double mcnemar_exact(size_t a, size_t b)
 		sum += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * log(2));
 	}
 	return fmin(1, 2 * sum);
+}
+
+void skip_paired_finish(struct skip_paired *pair, size_t n)
+{
+	double total = (double)n, lost = (double)pair->n10 - (double)pair->n01, moved = (double)(pair->n10 + pair->n01);
+	if (n > 0) {
+		pair->drop = 100 * lost / total;
+		pair->drop_se = 100 * sqrt(fmax(0, moved - lost * lost / total)) / total;
+	}
+	pair->p_exact = skip_mcnemar_exact(pair->n10, pair->n01);
 }
 
 void skip_paired_compute(const float *reference, const float *candidate, const int32_t *label, size_t n, int classes,
@@ -152,11 +162,6 @@ void skip_paired_compute(const float *reference, const float *candidate, const i
 		pair.n10 += a && !b;
 		pair.n01 += !a && b;
 	}
-	double total = (double)n, lost = (double)pair.n10 - (double)pair.n01, moved = (double)(pair.n10 + pair.n01);
-	if (n > 0) {
-		pair.drop = 100 * lost / total;
-		pair.drop_se = 100 * sqrt(fmax(0, moved - lost * lost / total)) / total;
-	}
-	pair.p_exact = mcnemar_exact(pair.n10, pair.n01);
+	skip_paired_finish(&pair, n);
 	*out = pair;
 }

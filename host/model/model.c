@@ -5,6 +5,7 @@
 #include "model/model.h"
 #include "base/alloc.h"
 #include "model/build.h"
+#include "model/config.h"
 #include <string.h>
 
 static enum skip_status join_path(const char *folder, const char *name, char path[4096], struct skip_err *err)
@@ -115,19 +116,31 @@ static enum skip_status read_labels(const json_t *config, int classes, struct sk
 	return SKIP_OK;
 }
 
+/* What the head answers: config.json may say it, else one output is a number and several are classes, as other readers of such folders take it. */
+static enum skip_status read_problem(const json_t *config, struct skip_graph *graph, struct skip_err *err)
+{
+	const char *name;
+	int problem = 0, outputs = graph->classes;
+	enum skip_status status = skip_config_text_or(config, "problem_type", skip_problem_names[outputs == 1 ? SKIP_REGRESSION : SKIP_SINGLE_LABEL],
+	                                              &name, err);
+	if (status != SKIP_OK) return status;
+	while (skip_problem_names[problem] && strcmp(skip_problem_names[problem], name) != 0) problem++;
+	if (!skip_problem_names[problem])
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED,
+		                    "Unsupported problem_type '%.60s'; supported: single_label_classification, multi_label_classification, regression", name);
+	if (outputs > 1 << 16 || (outputs < 2 && problem == SKIP_SINGLE_LABEL))
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported head of %d output%s for %s", outputs, outputs == 1 ? "" : "s", name);
+	graph->problem = (enum skip_problem)problem;
+	return SKIP_OK;
+}
+
 /* Puts the checkpoint's own classification head behind the encoder: the graph then ends at "logits". */
 static enum skip_status add_classifier(struct skip_build *build, const struct skip_arch *arch, const json_t *config,
                                        struct skip_model *model, struct skip_err *err)
 {
-	const json_t *problem = json_object_get(config, "problem_type");
 	enum skip_status status;
-	if (json_is_string(problem) && strcmp(json_string_value(problem), "single_label_classification") != 0)
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported problem_type '%.60s'; supported: single_label_classification",
-		                    json_string_value(problem));
 	SKIP_TRY(arch->head(build, config, err));
-	if (build->graph->classes < 2 || build->graph->classes > 1 << 16)
-		SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported classification head of %d outputs; supported: 2 to 65536",
-		                      build->graph->classes));
+	SKIP_TRY(read_problem(config, build->graph, err));
 	SKIP_TRY(read_labels(config, build->graph->classes, model, err));
 	model->pool = SKIP_POOL_CLS;
 	model->pool_known = true;

@@ -19,6 +19,7 @@ void skip_dataset_deinit(struct skip_dataset *dataset)
 	skip_free(dataset->types);
 	skip_free(dataset->offset);
 	skip_free(dataset->label);
+	skip_free(dataset->target);
 	memset(dataset, 0, sizeof(*dataset));
 }
 
@@ -38,14 +39,17 @@ static bool take_texts(char **texts, const int *rows, size_t n, char ***out)
 enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int *rows, size_t n, struct skip_dataset *out,
                                    struct skip_err *err)
 {
-	struct skip_dataset part = {.n_rows = n, .labelled = dataset->labelled && n > 0};
+	struct skip_dataset part = {
+	    .n_rows = n, .labelled = dataset->labelled && n > 0, .problem = dataset->problem, .n_targets = dataset->n_targets};
+	size_t target_size = (size_t)dataset->n_targets * sizeof(*part.target);
 	int64_t tokens = 0;
 	for (size_t i = 0; i < n; i++) tokens += dataset->offset[rows[i] + 1] - dataset->offset[rows[i]];
 	part.ids = skip_alloc_array((size_t)tokens, sizeof(*part.ids));
 	part.types = skip_alloc_array((size_t)tokens, sizeof(*part.types));
 	part.offset = skip_alloc_zeroed(n + 1, sizeof(*part.offset));
 	part.label = skip_alloc_array(n, sizeof(*part.label));
-	if (!part.ids || !part.types || !part.offset || !part.label || !take_texts(dataset->text, rows, n, &part.text) ||
+	if (dataset->target) part.target = skip_alloc_array(n, target_size);
+	if (!part.ids || !part.types || !part.offset || !part.label || (dataset->target && !part.target) || !take_texts(dataset->text, rows, n, &part.text) ||
 	    !take_texts(dataset->pair, rows, n, &part.pair)) {
 		skip_dataset_deinit(&part);
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu rows", n);
@@ -56,6 +60,8 @@ enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int
 		memcpy(part.types + part.offset[i], dataset->types + from, (size_t)length * sizeof(*part.types));
 		part.offset[i + 1] = part.offset[i] + length;
 		part.label[i] = dataset->label[rows[i]];
+		if (part.target)
+			memcpy(part.target + i * (size_t)part.n_targets, dataset->target + (size_t)rows[i] * (size_t)part.n_targets, target_size);
 	}
 	*out = part;
 	return SKIP_OK;

@@ -3,13 +3,15 @@
  *
  * TSV: a header of `sentence`, or `sentence1` and `sentence2`, and perhaps `label`, in any order; no quoting. JSON Lines: objects with `text`, perhaps
  * `text_pair` and `label` (a string or an integer); blank lines are passed over. Plain lines: every line is a row. Lines end with LF or CR LF; a byte
- * order mark at the start of the file is dropped. SKIP_INPUT_AUTO: .tsv, .jsonl / .json, .txt by the suffix; for other names and standard input the
+ * order mark at the start of the file is dropped. Several labels of a row, or numbers, stand in one field with | between, none is an empty field; in JSON
+ * they are an array (of one: the string or number itself). SKIP_INPUT_AUTO: .tsv, .jsonl / .json, .txt by the suffix; for other names and standard input the
  * first line decides: a header as above is TSV, a brace at its start JSON Lines, anything else plain lines.
  */
 #ifndef SKIP_TEXT_DATASET_H
 #define SKIP_TEXT_DATASET_H
 
 #include "base/batch.h"
+#include "base/problem.h"
 #include "base/rng.h"
 #include "text/tokenizer.h"
 
@@ -21,6 +23,7 @@ struct skip_labels {
 	char **name;
 	int count;
 	bool integers;
+	enum skip_problem problem; /* what a row may have: one of them, any of them, a number for each */
 };
 void skip_labels_deinit(struct skip_labels *labels);
 enum skip_status skip_labels_copy(const struct skip_labels *labels, struct skip_labels *out, struct skip_err *err);
@@ -33,7 +36,10 @@ struct skip_dataset {
 	size_t n_rows;
 	int32_t *ids, *types; /* all rows end to end */
 	int64_t *offset;      /* [n_rows+1] */
-	int32_t *label;       /* [n_rows], -1 where absent */
+	int32_t *label;       /* [n_rows], -1 where absent; problems other than single label: 0 */
+	float *target;        /* [n_rows][n_targets]: 1 for the labels a row has and 0 else, or its numbers; NULL for single label */
+	int n_targets;
+	enum skip_problem problem;
 	char **text, **pair;  /* as read; pair[i] NULL for singles. NULL arrays unless asked for */
 	bool labelled;        /* there are rows and all have a label */
 };

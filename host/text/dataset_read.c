@@ -5,6 +5,8 @@
 #include "text/labels.h"
 #include "text/unicode.h"
 #include <assert.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_COLUMNS 3
@@ -26,6 +28,7 @@ struct reader {
 	int n_columns;
 	struct skip_vocab found; /* label names, when learning */
 	struct skip_encoding encoding;
+	struct skip_buf label_text; /* labels of a JSON row, put together as a TSV field has them */
 	struct skip_dataset data;
 	size_t cap_tokens, cap_rows; /* of data's arrays; cap_rows counts offsets, so one more than rows */
 	size_t n_labelled;
@@ -70,6 +73,11 @@ static bool reserve_row(struct reader *r)
 	bool grown = skip_grow(&offset, &cap_offset, need, sizeof(*data->offset));
 	data->offset = offset;
 	if (!grown || !grow_int32(&data->label, &cap_label, need)) return false;
+	if (data->n_targets > 0) {
+		float *grown_targets = skip_realloc_array(data->target, cap_offset, (size_t)data->n_targets * sizeof(*data->target));
+		if (!grown_targets) return false;
+		data->target = grown_targets;
+	}
 	if (r->options->keep_text && (!grow_texts(&data->text, &cap_text, need) || !grow_texts(&data->pair, &cap_pair, need))) return false;
 	r->cap_rows = cap_offset;
 	return true;
@@ -119,12 +127,57 @@ static enum skip_status label_index(struct reader *r, struct field field, int32_
 	return status;
 }
 
+/* One part of a field of several: sets the class it names, or reads the next number. */
+static enum skip_status read_target(struct reader *r, const char *part, int nth, float *out, struct skip_err *err)
+{
+	int count = r->data.n_targets;
+	if (r->data.problem == SKIP_MULTI_LABEL) {
+		int index = skip_labels_find(r->options->known, part);
+		if (index < 0) return unknown_label(r, part, err);
+		out[index] = 1;
+		return SKIP_OK;
+	}
+	char *end;
+	double number = strtod(part, &end);
+	if (end == part || *end || !isfinite(number))
+		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "\"%.100s\" is no number; the model answers with %d", part, count);
+	if (nth >= count) return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "more than %d numbers", count);
+	out[nth] = (float)number;
+	return SKIP_OK;
+}
+
+/* The labels or numbers of a field, with | between, into out [n_targets]. */
+static enum skip_status read_targets(struct reader *r, struct field field, float *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int n = 0;
+	char *text = copy_field(field);
+	if (!text) return no_memory(r, err);
+	for (int c = 0; c < r->data.n_targets; c++) out[c] = 0;
+	for (char *part = text, *next; field.size > 0 && part; part = next) {
+		next = strchr(part, '|');
+		if (next) *next++ = '\0';
+		SKIP_TRY(read_target(r, part, n++, out, err));
+	}
+	if (r->data.problem == SKIP_REGRESSION && n != r->data.n_targets)
+		status = skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "%d number%s; the model answers with %d", n, n == 1 ? "" : "s",
+		                     r->data.n_targets);
+cleanup:
+	skip_free(text);
+	return status;
+}
+
 static enum skip_status add_row(struct reader *r, struct field text, struct field pair, struct field label, struct skip_err *err)
 {
 	struct skip_dataset *data = &r->data;
 	int32_t index = -1;
 	enum skip_status status;
-	if (label.text && r->use_labels) {
+	if (!reserve_row(r)) return no_memory(r, err);
+	if (label.text && r->use_labels && data->n_targets > 0) {
+		index = 0;
+		SKIP_TRY(read_targets(r, label, data->target + data->n_rows * (size_t)data->n_targets, err));
+		r->n_labelled++;
+	} else if (label.text && r->use_labels) {
 		SKIP_TRY(label_index(r, label, &index, err));
 		r->n_labelled++;
 	} else if (r->options->need_labels) {
@@ -132,7 +185,6 @@ static enum skip_status add_row(struct reader *r, struct field text, struct fiel
 	}
 	SKIP_TRY(
 	    skip_tokenizer_encode(r->tokenizer, text.text, text.size, pair.text, pair.size, r->options->max_length, &r->encoding, err));
-	if (!reserve_row(r)) return no_memory(r, err);
 	size_t row = data->n_rows, at = (size_t)data->offset[row], n = r->encoding.length;
 	if (!reserve_tokens(r, at + n)) return no_memory(r, err);
 	memcpy(data->ids + at, r->encoding.ids, n * sizeof(*data->ids));
@@ -217,6 +269,23 @@ static enum skip_status read_tsv_line(struct reader *r, const char *line, size_t
 
 /* ---- JSON Lines ---- */
 
+/* Strings and numbers of an array as a TSV field has them. */
+static bool join_labels(struct skip_buf *text, const json_t *list)
+{
+	size_t i;
+	json_t *value;
+	skip_buf_clear(text);
+	json_array_foreach(list, i, value)
+	{
+		if (i) skip_buf_puts(text, "|");
+		if (json_is_string(value)) skip_buf_puts(text, json_string_value(value));
+		else if (json_is_number(value)) skip_buf_printf(text, "%.17g", json_number_value(value));
+		else
+			return false;
+	}
+	return skip_buf_ok(text);
+}
+
 static enum skip_status read_json_value(struct reader *r, const char *key, const json_t *value, struct field row[3], char number[32],
                                         struct skip_err *err)
 {
@@ -231,6 +300,11 @@ static enum skip_status read_json_value(struct reader *r, const char *key, const
 	} else if (column == COLUMN_LABEL && json_is_integer(value)) {
 		int length = snprintf(number, 32, "%lld", (long long)json_integer_value(value));
 		row[column] = (struct field){number, (size_t)length};
+	} else if (column == COLUMN_LABEL && r->data.n_targets > 0 && json_is_real(value)) {
+		int length = snprintf(number, 32, "%.17g", json_real_value(value));
+		row[column] = (struct field){number, (size_t)length};
+	} else if (column == COLUMN_LABEL && r->data.n_targets > 0 && json_is_array(value) && join_labels(&r->label_text, value)) {
+		row[column] = (struct field){skip_buf_text(&r->label_text), r->label_text.length};
 	} else if (column == COLUMN_TEXT || !json_is_null(value)) {
 		return skip_err_at(err, SKIP_ERR_INPUT, r->name, r->line, -1, "\"%s\" is no string%s", key,
 		                   column == COLUMN_LABEL ? " and no integer" : "");
@@ -342,7 +416,12 @@ enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer
 	                   .tokenizer = tokenizer,
 	                   .options = options,
 	                   .use_labels = learn || options->known};
+	if (options->known && options->known->problem != SKIP_SINGLE_LABEL) {
+		r.data.problem = options->known->problem;
+		r.data.n_targets = options->known->count;
+	}
 	skip_buf_init(&text);
+	skip_buf_init(&r.label_text);
 	skip_vocab_init(&r.found);
 	SKIP_TRY(skip_file_read(path, &text, err));
 	if (!reserve_row(&r)) {
@@ -362,6 +441,7 @@ enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer
 	memset(&r.data, 0, sizeof(r.data));
 cleanup:
 	skip_buf_deinit(&text);
+	skip_buf_deinit(&r.label_text);
 	skip_vocab_deinit(&r.found);
 	skip_encoding_deinit(&r.encoding);
 	skip_dataset_deinit(&r.data);

@@ -28,7 +28,7 @@ static int plain_number(const char *text, int limit)
 
 enum skip_status skip_labels_make(const char *const *names, int count, struct skip_labels *out, struct skip_err *err)
 {
-	struct skip_labels labels = {skip_alloc_zeroed((size_t)count, sizeof(*labels.name)), 0, count > 0};
+	struct skip_labels labels = {.name = skip_alloc_zeroed((size_t)count, sizeof(*labels.name)), .integers = count > 0};
 	bool good = labels.name != NULL;
 	for (int i = 0; good && i < count; i++) {
 		labels.name[i] = skip_strdup(names[i]);
@@ -46,7 +46,9 @@ enum skip_status skip_labels_make(const char *const *names, int count, struct sk
 
 enum skip_status skip_labels_copy(const struct skip_labels *labels, struct skip_labels *out, struct skip_err *err)
 {
-	return skip_labels_make((const char *const *)labels->name, labels->count, out, err);
+	enum skip_status status = skip_labels_make((const char *const *)labels->name, labels->count, out, err);
+	if (status == SKIP_OK) out->problem = labels->problem;
+	return status;
 }
 
 int skip_labels_find(const struct skip_labels *labels, const char *name)

@@ -146,3 +146,42 @@ ParameterizedTest(struct pair_case *c, metrics, pairs)
 	free(b);
 	free(label);
 }
+
+Test(metrics, several_labels_by_hand)
+{
+	/* right in rows 0 and 2; hits 2, given 3, gold 3 */
+	float logits[] = {2, -1, -3, 4, -1, -2, -1, -5}, other[] = {-2, -1, -3, 4, 1, -2, -1, -5}, target[] = {1, 0, 0, 1, 1, 0, 0, 0};
+	const struct skip_dataset data = {.n_rows = 4, .problem = SKIP_MULTI_LABEL, .n_targets = 2, .target = target};
+	struct skip_metrics m;
+	struct skip_paired pair;
+	double loss = 0;
+	for (int i = 0; i < 8; i++) loss += log(1 + exp(target[i] > 0 ? -(double)logits[i] : (double)logits[i])) / 8;
+	CHECK_OK(skip_measure(logits, &data, 2, &m, NULL, &err));
+	cr_assert(m.problem == SKIP_MULTI_LABEL && m.n == 4 && m.correct == 3);
+	cr_assert_float_eq(m.accuracy, 0.75, 1e-12);
+	cr_assert_float_eq(m.f1, 2.0 * 2 / (2 + 3), 1e-12, "f1 %g", m.f1);
+	cr_assert_float_eq(m.loss, loss, 1e-7);
+	skip_compare(logits, other, &data, 2, &pair); /* the other loses row 0 and gains row 2 */
+	cr_assert(pair.n10 == 1 && pair.n01 == 1);
+	cr_assert_float_eq(pair.drop, 0, 1e-12);
+	cr_assert_gt(skip_divergence(SKIP_MULTI_LABEL, logits, other, 4, 2), 0.1);
+	cr_assert_float_eq(skip_divergence(SKIP_MULTI_LABEL, logits, logits, 4, 2), 0, 1e-12);
+}
+
+Test(metrics, numbers_by_hand)
+{
+	float logits[] = {1, 2, 3, 5}, worse[] = {1, 2, 3, 6}, target[] = {1, 2, 3, 4};
+	const struct skip_dataset data = {.n_rows = 4, .problem = SKIP_REGRESSION, .n_targets = 1, .target = target};
+	struct skip_metrics m;
+	struct skip_paired pair;
+	CHECK_OK(skip_measure(logits, &data, 1, &m, NULL, &err));
+	cr_assert_float_eq(m.accuracy, 1 - 1.0 / 5, 1e-12); /* squares around the mean: 5 */
+	cr_assert_float_eq(m.loss, 0.25, 1e-12);
+	cr_assert_float_eq(m.pearson, 6.5 / sqrt(5 * 8.75), 1e-9);
+	skip_compare(logits, worse, &data, 1, &pair);
+	cr_assert(pair.n10 == 1 && pair.n01 == 0);
+	cr_assert_float_eq(pair.drop, 100 * 3.0 / 5, 1e-9);
+	cr_assert_float_eq(skip_divergence(SKIP_REGRESSION, logits, worse, 4, 1), 0.125, 1e-9);
+	logits[2] = NAN;
+	CHECK_FAILS(skip_measure(logits, &data, 1, &m, NULL, &err), SKIP_ERR_INPUT);
+}

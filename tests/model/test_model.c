@@ -389,8 +389,8 @@ Test(model, heads_that_are_refused)
 	    {2, "\"id2label\": {\"0\": \"a\", \"7\": \"b\"}", SKIP_ERR_INPUT, "/config.json", "\"id2label\": expected a string for \"1\""},
 	    {2, "\"id2label\": {\"0\": \"a\", \"1\": 1}", SKIP_ERR_INPUT, "/config.json", "\"id2label\": expected a string for \"1\""},
 	    {2, "\"id2label\": [\"a\", \"b\"]", SKIP_ERR_INPUT, "/config.json", "\"id2label\": expected an object"},
-	    {1, "\"x\": 0", SKIP_ERR_UNSUPPORTED, "/config.json", "Unsupported classification head of 1 outputs"},
-	    {2, "\"problem_type\": \"regression\"", SKIP_ERR_UNSUPPORTED, "/config.json", "Unsupported problem_type 'regression'"},
+	    {1, "\"problem_type\": \"single_label_classification\"", SKIP_ERR_UNSUPPORTED, "/config.json", "Unsupported head of 1 output for single_label"},
+	    {2, "\"problem_type\": \"ranking\"", SKIP_ERR_UNSUPPORTED, "/config.json", "Unsupported problem_type 'ranking'"},
 	    {0, "\"x\": 0", SKIP_ERR_INPUT, "/model.safetensors", "tensor 'classifier.weight' is missing"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

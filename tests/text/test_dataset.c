@@ -308,7 +308,8 @@ Test(dataset, known_labels)
 	struct skip_err err;
 	struct skip_dataset data;
 	struct skip_tokenizer *tokenizer = toy_tokenizer();
-	struct skip_labels names = {(char *[]){"bad", "good"}, 2, false}, numbers = {(char *[]){"0", "1"}, 2, true};
+	struct skip_labels names = {.name = (char *[]){"bad", "good"}, .count = 2};
+	struct skip_labels numbers = {.name = (char *[]){"0", "1"}, .count = 2, .integers = true};
 	struct skip_read_options options = learning();
 	options.known = &names;
 	toy_write_text(toy_dir, "a.tsv", "sentence\tlabel\nthe\tgood\na\tgood\n");
@@ -335,6 +336,56 @@ Test(dataset, known_labels)
 	CHECK_OK(skip_dataset_read(dir_path("a.jsonl"), tokenizer, &options, NULL, &data, &err));
 	cr_assert(data.label[0] == 0 && data.label[1] == -1 && !data.labelled);
 	skip_dataset_deinit(&data);
+	skip_tokenizer_close(tokenizer);
+}
+
+struct target_case {
+	enum skip_problem problem;
+	int count;
+	char name[8], text[160]; /* of the file; its content */
+	float target[6];         /* [2][count] */
+	char message[80];        /* empty: read */
+};
+
+ParameterizedTestParameters(dataset, several_labels_and_numbers)
+{
+	static struct target_case all[] = {
+	    {SKIP_MULTI_LABEL, 3, "a.tsv", "sentence\tlabel\nthe\tred|blue\na\t\n", {1, 0, 1, 0, 0, 0}, ""},
+	    {SKIP_MULTI_LABEL, 3, "a.tsv", "sentence\tlabel\nthe\t2\na\tgreen\n", {0, 0, 1, 0, 1, 0}, ""},
+	    {SKIP_MULTI_LABEL, 3, "a.jsonl", "{\"text\": \"the\", \"label\": [\"green\", \"red\"]}\n{\"text\": \"a\", \"label\": []}\n", {1, 1, 0, 0, 0, 0}, ""},
+	    {SKIP_MULTI_LABEL, 3, "a.tsv", "sentence\tlabel\nthe\tred|pink\n", {0}, "unknown label \"pink\"; expected one of \"red\""},
+	    {SKIP_REGRESSION, 1, "a.tsv", "sentence\tlabel\nthe\t-1.5\na\t3\n", {-1.5f, 3}, ""},
+	    {SKIP_REGRESSION, 2, "a.jsonl", "{\"text\": \"the\", \"label\": [0.25, 4]}\n{\"text\": \"a\", \"label\": [1, 2]}\n", {0.25f, 4, 1, 2}, ""},
+	    {SKIP_REGRESSION, 1, "a.jsonl", "{\"text\": \"the\", \"label\": 0.5}\n{\"text\": \"a\", \"label\": 7}\n", {0.5f, 7}, ""},
+	    {SKIP_REGRESSION, 1, "a.tsv", "sentence\tlabel\nthe\tgood\n", {0}, "\"good\" is no number; the model answers with 1"},
+	    {SKIP_REGRESSION, 1, "a.tsv", "sentence\tlabel\nthe\tnan\n", {0}, "\"nan\" is no number"},
+	    {SKIP_REGRESSION, 1, "a.tsv", "sentence\tlabel\nthe\t1|2\n", {0}, "more than 1 numbers"},
+	    {SKIP_REGRESSION, 2, "a.tsv", "sentence\tlabel\nthe\t1\n", {0}, "1 number; the model answers with 2"},
+	};
+	return cr_make_param_array(struct target_case, all, sizeof(all) / sizeof(all[0]));
+}
+
+ParameterizedTest(struct target_case *c, dataset, several_labels_and_numbers)
+{
+	struct skip_err err;
+	struct skip_dataset data, part;
+	struct skip_tokenizer *tokenizer = toy_tokenizer();
+	struct skip_labels known = {.name = (char *[]){"red", "green", "blue"}, .count = c->count, .problem = c->problem};
+	struct skip_read_options options = learning();
+	options.known = &known;
+	toy_write_text(toy_dir, c->name, c->text);
+	if (c->message[0]) {
+		CHECK_FAILS(skip_dataset_read(dir_path(c->name), tokenizer, &options, NULL, &data, &err), SKIP_ERR_INPUT);
+		cr_assert(err.line == 2 && strstr(err.message, c->message) != NULL, "%s", err.message);
+	} else {
+		CHECK_OK(skip_dataset_read(dir_path(c->name), tokenizer, &options, NULL, &data, &err));
+		cr_assert(data.n_rows == 2 && data.labelled && data.problem == c->problem && data.n_targets == c->count);
+		for (int i = 0; i < 2 * c->count; i++) cr_assert(data.target[i] == c->target[i], "target %d is %g", i, (double)data.target[i]);
+		CHECK_OK(skip_dataset_take(&data, (const int[]){1}, 1, &part, &err));
+		for (int i = 0; i < c->count; i++) cr_assert(part.target[i] == c->target[c->count + i]);
+		skip_dataset_deinit(&part);
+		skip_dataset_deinit(&data);
+	}
 	skip_tokenizer_close(tokenizer);
 }
 

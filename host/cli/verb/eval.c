@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-static void print_text(const struct skip_cli_model *model, const struct skip_metrics *m, const size_t *confusion, double seconds,
-		       const struct skip_predict_time *time)
+static void print_classes(const struct skip_cli_model *model, const struct skip_metrics *m, const size_t *confusion)
 {
 	int classes = model->labels.count;
 	printf("%-10s%.4f +- %.4f  (%zu of %zu)\n%-10s%.4f\n%-10s%.4f\n%-10s%.4f\n", "accuracy", m->accuracy, m->accuracy_se, m->correct, m->n, "f1", m->f1, "mcc",
@@ -19,6 +18,23 @@ static void print_text(const struct skip_cli_model *model, const struct skip_met
 			predicted += confusion[k * classes + c];
 		}
 		printf("%-20s %8zu %10zu %8zu\n", model->labels.name[c], gold, predicted, confusion[c * classes + c]);
+	}
+}
+
+static void print_text(const struct skip_cli_model *model, const struct skip_metrics *m, const size_t *confusion, double seconds,
+		       const struct skip_predict_time *time)
+{
+	switch (m->problem) {
+	case SKIP_SINGLE_LABEL:
+		print_classes(model, m, confusion);
+		break;
+	case SKIP_MULTI_LABEL:
+		printf("%-10s%.4f +- %.4f  (every label right in %zu of %zu)\n%-10s%.4f\n%-10s%.4f\n", "accuracy", m->accuracy, m->accuracy_se, m->correct, m->n,
+		       "f1", m->f1, "loss", m->loss);
+		break;
+	case SKIP_REGRESSION:
+		printf("%-10s%.4f +- %.4f  (%zu rows)\n%-10s%.4f\n%-10s%.4f\n", "r2", m->accuracy, m->accuracy_se, m->n, "pearson", m->pearson, "loss", m->loss);
+		break;
 	}
 	printf("\n%.1f sequences/s end to end, %.3f s on the device\n", (double)m->n / seconds, time->device_seconds);
 }
@@ -85,16 +101,16 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!logits || !confusion) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu rows", data.n_rows));
 	SKIP_TRY(skip_predict(session, value, &data, 0, logits, &time, err));
 	double seconds = skip_clock_seconds() - start;
-	SKIP_TRY(skip_metrics_compute(logits, data.label, data.n_rows, (int)classes, &metrics, confusion, err));
+	SKIP_TRY(skip_measure(logits, &data, (int)classes, &metrics, confusion, err));
 	out = skip_record_metrics("dev", &metrics);
-	json_object_set_new(out, "confusion", skip_record_confusion(confusion, (int)classes));
+	if (data.problem == SKIP_SINGLE_LABEL) json_object_set_new(out, "confusion", skip_record_confusion(confusion, (int)classes));
 	json_object_set_new(out, "seconds", json_real(seconds));
 	json_object_set_new(out, "device_seconds", json_real(time.device_seconds));
 	json_object_set_new(out, "sequences_per_second", json_real((double)data.n_rows / seconds));
 	json_object_set_new(out, "tokens_per_second", json_real((double)time.tokens / seconds));
 	if (against) {
 		SKIP_TRY(other_logits(against, device.device, &model, &input, path, &reference, err));
-		skip_paired_compute(reference, logits, data.label, data.n_rows, (int)classes, &paired);
+		skip_compare(reference, logits, &data, (int)classes, &paired);
 		json_object_set_new(out, "paired", skip_record_paired(&paired));
 	}
 	if (common.json) {

@@ -13,7 +13,24 @@ struct printer {
 	const struct skip_labels *labels;
 };
 
-static enum skip_status print_row(const struct printer *printer, const float *logits, struct skip_err *err)
+static void print_logits(const struct printer *printer, const float *logits)
+{
+	for (int c = 0; printer->logits && c < printer->labels->count; c++) printf("\t%.9g", (double)logits[c]);
+	putchar('\n');
+}
+
+static enum skip_status print_object(const struct printer *printer, json_t *row, const float *logits, struct skip_err *err)
+{
+	if (row && printer->logits) {
+		json_t *list = json_array();
+		for (int c = 0; c < printer->labels->count; c++) json_array_append_new(list, json_real((double)logits[c]));
+		json_object_set_new(row, "logits", list);
+	}
+	return skip_cli_print_json(row, err);
+}
+
+/* The most probable class. */
+static enum skip_status print_class(const struct printer *printer, const float *logits, struct skip_err *err)
 {
 	int classes = printer->labels->count, index = skip_argmax(logits, classes);
 	double *p = skip_alloc_array((size_t)classes, sizeof(*p));
@@ -22,19 +39,68 @@ static enum skip_status print_row(const struct printer *printer, const float *lo
 	double score = p[index];
 	skip_free(p);
 	const char *name = printer->labels->name[index];
-	if (!printer->json_lines) {
-		printf("%s\t%.9g", name, score);
-		for (int c = 0; printer->logits && c < classes; c++) printf("\t%.9g", (double)logits[c]);
-		putchar('\n');
-		return skip_cli_printed(err);
+	if (printer->json_lines) return print_object(printer, json_pack("{s:s, s:i, s:f}", "label", name, "index", index, "score", score), logits, err);
+	printf("%s\t%.9g", name, score);
+	print_logits(printer, logits);
+	return skip_cli_printed(err);
+}
+
+/* Every label above 0.5, in order of the classes; names and probabilities with | between. */
+static enum skip_status print_labels(const struct printer *printer, const float *logits, struct skip_err *err)
+{
+	json_t *names = json_array(), *indices = json_array(), *scores = json_array();
+	struct skip_buf left, right;
+	skip_buf_init(&left);
+	skip_buf_init(&right);
+	for (int c = 0; c < printer->labels->count; c++) {
+		double score = 1 / (1 + exp(-(double)logits[c]));
+		if (!(logits[c] > 0)) continue;
+		json_array_append_new(names, json_string(printer->labels->name[c]));
+		json_array_append_new(indices, json_integer(c));
+		json_array_append_new(scores, json_real(score));
+		skip_buf_printf(&left, "%s%s", left.length ? "|" : "", printer->labels->name[c]);
+		skip_buf_printf(&right, "%s%.9g", right.length ? "|" : "", score);
 	}
-	json_t *row = json_pack("{s:s, s:i, s:f}", "label", name, "index", index, "score", score);
-	if (row && printer->logits) {
-		json_t *list = json_array();
-		for (int c = 0; c < classes; c++) json_array_append_new(list, json_real((double)logits[c]));
-		json_object_set_new(row, "logits", list);
+	json_t *row = json_pack("{s:o, s:o, s:o}", "labels", names, "indices", indices, "scores", scores);
+	enum skip_status status = SKIP_OK;
+	if (printer->json_lines) {
+		status = print_object(printer, row, logits, err);
+		row = NULL;
+	} else {
+		printf("%s\t%s", skip_buf_text(&left), skip_buf_text(&right));
+		print_logits(printer, logits);
+		status = skip_cli_printed(err);
 	}
-	return skip_cli_print_json(row, err);
+	json_decref(row);
+	skip_buf_deinit(&left);
+	skip_buf_deinit(&right);
+	return status;
+}
+
+/* The numbers themselves. */
+static enum skip_status print_values(const struct printer *printer, const float *logits, struct skip_err *err)
+{
+	if (printer->json_lines) {
+		json_t *values = json_array();
+		for (int c = 0; c < printer->labels->count; c++) json_array_append_new(values, json_real((double)logits[c]));
+		return print_object(printer, json_pack("{s:o}", "values", values), logits, err);
+	}
+	for (int c = 0; c < printer->labels->count; c++) printf("%s%.9g", c ? "|" : "", (double)logits[c]);
+	print_logits(printer, logits);
+	return skip_cli_printed(err);
+}
+
+static enum skip_status print_row(const struct printer *printer, const float *logits, struct skip_err *err)
+{
+	switch (printer->labels->problem) {
+	case SKIP_SINGLE_LABEL:
+		return print_class(printer, logits, err);
+	case SKIP_MULTI_LABEL:
+		return print_labels(printer, logits, err);
+	case SKIP_REGRESSION:
+		return print_values(printer, logits, err);
+	}
+	return SKIP_OK;
 }
 
 static enum skip_status answer_lines(const struct skip_cli_model *model, int max_length, struct skip_session *session, int value,
@@ -127,7 +193,8 @@ const struct skip_verb skip_verb_run = {
 	.arguments = "PKG DATA",
 	.summary = "Classify text: label and probability for every row",
 	.help = "  DATA                    TSV, JSON Lines or plain lines; - reads standard input\n"
-		"  --format tsv|jsonl      output form (default tsv: label, probability)\n"
+		"  --format tsv|jsonl      output form (default tsv: label, probability; every label above 0.5 with | between\n"
+		"                          for several labels; the number for regression)\n"
 		"  --logits                print the logits too\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
 		"  --device D, --threads N, --dtype T, --json (same as --format jsonl), --quiet\n\n"

@@ -90,6 +90,7 @@ enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool p
 	}
 	if (classes > 0) SKIP_TRY(add_classifier(&rewrite, classes, &value, err));
 	rewrite.to->classes = classes;
+	rewrite.to->problem = SKIP_SINGLE_LABEL;
 	*out = skip_rewrite_end(&rewrite);
 cleanup:
 	skip_rewrite_deinit(&rewrite);

@@ -22,6 +22,7 @@ static void copy_information(const struct skip_graph *from, struct skip_graph *t
 	to->ffn_width = from->ffn_width;
 	to->prefix = from->prefix;
 	to->classes = from->classes;
+	to->problem = from->problem;
 	to->max_positions = from->max_positions;
 	to->dense_encoder_params = from->dense_encoder_params;
 	to->dense_macs_per_token = from->dense_macs_per_token;

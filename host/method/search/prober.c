@@ -119,9 +119,9 @@ static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *c
 	enum skip_status status = SKIP_OK;
 	const size_t n = p->dev->n_rows;
 	SKIP_TRY(skip_prober_logits(p->device, candidate->graph, p->dev, &candidate->logits, err));
-	SKIP_TRY(skip_metrics_compute(candidate->logits, p->dev->label, n, p->classes, &point->metrics, NULL, err));
-	skip_paired_compute(p->dense_logits, candidate->logits, p->dev->label, n, p->classes, &point->paired);
-	point->kl = skip_mean_kl(p->dense_logits, candidate->logits, n, p->classes);
+	SKIP_TRY(skip_measure(candidate->logits, p->dev, p->classes, &point->metrics, NULL, err));
+	skip_compare(p->dense_logits, candidate->logits, p->dev, p->classes, &point->paired);
+	point->kl = skip_divergence(p->dev->problem, p->dense_logits, candidate->logits, n, p->classes);
 	point->macs_share = skip_graph_macs(candidate->graph, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
 cleanup:
 	return status;

@@ -162,8 +162,8 @@ static enum skip_status retune(struct skip_prober *prober, struct skip_candidate
 	options.seed = prober->options->seed;
 	SKIP_TRY(skip_tune(prober->device, candidate->graph, prober->train, &options, prober->progress, &result, err));
 	SKIP_TRY(skip_prober_logits(prober->device, result.graph, dev, &logits, err));
-	skip_paired_compute(prober->dense_logits, candidate->logits, dev->label, dev->n_rows, prober->classes, &before);
-	skip_paired_compute(prober->dense_logits, logits, dev->label, dev->n_rows, prober->classes, &after);
+	skip_compare(prober->dense_logits, candidate->logits, dev, prober->classes, &before);
+	skip_compare(prober->dense_logits, logits, dev, prober->classes, &after);
 	/* a margin that was kept is not given up for the selection rows */
 	double margin = prober->options->margin;
 	if (prober->options->rate < 0 && prober->options->speedup <= 0 && before.drop <= margin && after.drop > margin) goto cleanup;
@@ -183,6 +183,8 @@ cleanup:
 static enum skip_status check(const struct skip_dataset *train, const struct skip_dataset *dev, const struct skip_prune_options *o,
 			      struct skip_err *err)
 {
+	if (o->retune_epochs > 0 && train->problem != SKIP_SINGLE_LABEL)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "%s cannot be tuned again; single labels can", skip_problem_names[train->problem]);
 	if (o->rate >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", o->rate);
 	if (o->rate < 0 && o->speedup <= 0 && !(o->margin >= 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
@@ -198,11 +200,10 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_dataset *dev = prober->dev;
-	const size_t n = dev->n_rows;
 	const float *logits = candidate->logits ? candidate->logits : prober->dense_logits;
-	SKIP_TRY(skip_metrics_compute(prober->dense_logits, dev->label, n, prober->classes, &result->dense, NULL, err));
-	SKIP_TRY(skip_metrics_compute(logits, dev->label, n, prober->classes, &result->pruned, NULL, err));
-	skip_paired_compute(prober->dense_logits, logits, dev->label, n, prober->classes, &result->paired);
+	SKIP_TRY(skip_measure(prober->dense_logits, dev, prober->classes, &result->dense, NULL, err));
+	SKIP_TRY(skip_measure(logits, dev, prober->classes, &result->pruned, NULL, err));
+	skip_compare(prober->dense_logits, logits, dev, prober->classes, &result->paired);
 	result->removed = candidate->point < prober->n_trace ? prober->trace[candidate->point].removed : 0;
 	result->target_met = met;
 	result->graph = candidate->graph;

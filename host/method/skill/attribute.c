@@ -10,6 +10,7 @@
 #include "method/metrics.h"
 #include "method/skill/sample.h"
 #include "method/skill/skill.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -183,6 +184,31 @@ static int draw_class(struct skip_rng *rng, const double *p, int classes)
 	return classes - 1;
 }
 
+static double sigmoid(double z)
+{
+	return 1 / (1 + exp(-z));
+}
+
+/*
+ * The same for several labels and for numbers, with the likelihoods of base/problem.h: every output is by itself, d log p / dz is y - sigmoid(z), or y - z.
+ * The `logit` target raises the labels a row has and lowers the others; of numbers it is the number.
+ */
+static void seed_outputs(struct attribution *a, enum skip_problem problem, const float *logits, const float *gold, float *seed, double *weight)
+{
+	bool numbers = problem == SKIP_REGRESSION;
+	double log_p = 0;
+	for (int c = 0; c < a->classes; c++) {
+		double z = logits[c], mean = numbers ? z : sigmoid(z), y = numbers ? z : z > 0;
+		if (a->options->labels == SKIP_LABELS_GOLD) y = gold[c];
+		if (a->target == SKIP_TARGET_KL) y = numbers ? z + skip_rng_normal(&a->draws) : skip_rng_uniform(&a->draws) < mean;
+		if (a->target == SKIP_TARGET_LOGIT) seed[c] = numbers || y > 0 ? 1 : -1;
+		else
+			seed[c] = (float)(y - mean);
+		log_p += numbers ? -0.5 * (y - z) * (y - z) : log(y > 0 ? mean : 1 - mean);
+	}
+	*weight = a->target == SKIP_TARGET_PROB ? exp(log_p) : 1;
+}
+
 /* Seed dlogits and weight of one sample (docs/method.md 3.1). `gold` is read for SKIP_LABELS_GOLD only. */
 static void seed_sample(struct attribution *a, const float *logits, int gold, float *seed, double *weight)
 {
@@ -210,7 +236,7 @@ static enum skip_status read_site(struct attribution *a, int site, size_t n, boo
 	return status;
 }
 
-static enum skip_status score_batch(struct attribution *a, const struct skip_batch *batch, const int32_t *label, const int *rows,
+static enum skip_status score_batch(struct attribution *a, const struct skip_batch *batch, const struct skip_dataset *data, const int *rows,
 				    struct skip_scores *scores, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -219,7 +245,12 @@ static enum skip_status score_batch(struct attribution *a, const struct skip_bat
 	SKIP_TRY(skip_session_read(a->session, a->logits, a->batch_logits, err));
 	for (int b = 0; b < batch->n_seqs; b++) {
 		size_t at = (size_t)b * (size_t)a->classes;
-		seed_sample(a, a->batch_logits + at, label[rows[b]], a->batch_seed + at, &a->weight[b]);
+		if (data->problem == SKIP_SINGLE_LABEL) {
+			seed_sample(a, a->batch_logits + at, data->label[rows[b]], a->batch_seed + at, &a->weight[b]);
+		} else {
+			const float *gold = data->target + (size_t)rows[b] * (size_t)a->classes;
+			seed_outputs(a, data->problem, a->batch_logits + at, gold, a->batch_seed + at, &a->weight[b]);
+		}
 	}
 	SKIP_TRY(skip_session_write(a->session, a->seed, a->batch_seed, err));
 	SKIP_TRY(skip_session_enqueue(a->session, a->n_forward, a->n_nodes, 0, err));
@@ -278,7 +309,7 @@ static enum skip_status score_samples(struct attribution *a, struct skip_device 
 			goto cleanup;
 		}
 		SKIP_TRY(skip_packer_pack(&packer, &sample, rows, batches.start[i + 1] - batches.start[i], err));
-		SKIP_TRY(score_batch(a, &packer.batch, sample.label, rows, scores, err));
+		SKIP_TRY(score_batch(a, &packer.batch, &sample, rows, scores, err));
 	}
 	skip_progress_report(progress, "score", (int64_t)sample.n_rows, (int64_t)sample.n_rows, a->criterion->name);
 	divide(scores, a->units, (double)sample.n_rows);

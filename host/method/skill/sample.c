@@ -45,7 +45,8 @@ enum skip_status skip_skill_sample(const struct skip_dataset *data, const struct
 	int *rows = NULL;
 	bool gold = options->labels == SKIP_LABELS_GOLD;
 	if (data->n_rows == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no rows to score");
-	if (gold) SKIP_TRY(check_labels(data, classes, err));
+	if (gold && data->problem == SKIP_SINGLE_LABEL) SKIP_TRY(check_labels(data, classes, err));
+	if (data->problem != SKIP_SINGLE_LABEL && !data->labelled) return skip_err_set(err, SKIP_ERR_INPUT, "the rows to score have no labels");
 	size_t count = (size_t)(options->samples > 0 ? options->samples : criterion->default_samples);
 	if (criterion->draws > 0) count *= (size_t)criterion->draws;
 	if (count > data->n_rows) count = data->n_rows;
@@ -53,7 +54,7 @@ enum skip_status skip_skill_sample(const struct skip_dataset *data, const struct
 	if (!rows) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", data->n_rows);
 	skip_rng_init(&rng, options->seed, "samples");
 	skip_rng_permute(&rng, rows, data->n_rows);
-	if (criterion->draws > 0 && gold) SKIP_TRY(balance(data, classes, rows, count, err));
+	if (criterion->draws > 0 && gold && data->problem == SKIP_SINGLE_LABEL) SKIP_TRY(balance(data, classes, rows, count, err));
 	SKIP_TRY(skip_dataset_take(data, rows, count, out, err));
 cleanup:
 	skip_free(rows);
