@@ -47,6 +47,17 @@ cleanup:
 	return status;
 }
 
+enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_prune *prune, struct skip_graph **out, struct skip_err *err)
+{
+	struct skip_units units;
+	if (!prune->untie) return SKIP_OK;
+	enum skip_status status = skip_units_find(graph, &units, err);
+	if (status != SKIP_OK) return status;
+	prune->untie = skip_units_shared(&units);
+	skip_units_deinit(&units);
+	return prune->untie ? skip_pass_untie(graph, out, err) : SKIP_OK;
+}
+
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
 				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
 				  const struct skip_cli_skill *skill, enum skip_precision precision, const struct skip_progress *progress,
@@ -63,6 +74,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	out->precision = precision;
 	out->retune_epochs = prune->options.retune_epochs;
 	out->train = prune->options.retune.precision;
+	out->untied = prune->untie;
 	SKIP_TRY(skip_pass_precision(out->result.graph, precision, &out->graph, err));
 	skip_progress_report(progress, "measure", 0, 1, "");
 	SKIP_TRY(measure(device, dense, out->graph, timing, &out->speed, err));
@@ -99,6 +111,12 @@ cleanup:
 	return status;
 }
 
+/* What became of weights that layers share; NULL: they share none. */
+static const char *sharing(const struct skip_cli_cut *cut)
+{
+	return skip_units_shared(&cut->units) ? "tied" : cut->untied ? "untied" : NULL;
+}
+
 json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
 			    struct skip_err *err)
 {
@@ -120,6 +138,7 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
 	json_object_set_new(record, "samples", json_integer(cut->scores.samples));
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
+	if (sharing(cut)) json_object_set_new(record, "shared_layers", json_string(sharing(cut)));
 	json_object_set_new(record, "layers", layers);
 	json_object_set_new(record, "layers_dense", layers_dense);
 	return record;
@@ -134,6 +153,8 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	if (margin >= 0) printf(", margin %.1f on dev", margin);
 	if (cut->precision != SKIP_PRECISION_F32) printf("; pruned in %s, %.3f in f32", skip_precision_names[cut->precision], outcome->pruned_f32.accuracy);
 	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));
+	if (sharing(cut))
+		printf("%-9s%s\n", "layers", cut->untied ? "weights they shared were untied: each lost units of its own" : "share weights: a unit left all that use it (--untie cuts each by itself)");
 	printf("%-9s%5.2f ms %6.2f ms   (batch 1, %.0f tokens)  %.2fx\n", "latency", speed->dense_ms, speed->pruned_ms, speed->tokens,
 	       speed->dense_ms / speed->pruned_ms);
 	printf("%-9s%5.0f ms %6.0f ms   (the same rows in packed batches of 32)  %.2fx\n", "packed", speed->dense_packed_ms, speed->pruned_packed_ms, speed->speedup);

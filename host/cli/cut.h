@@ -11,6 +11,7 @@ struct skip_cli_speed {
 	double speedup;                           /* packed */
 };
 struct skip_cli_cut {
+	bool untied; /* layers shared weights and were given their own */
 	struct skip_units units;
 	struct skip_scores scores;
 	struct skip_prune_result result; /* in float32 */
@@ -20,6 +21,8 @@ struct skip_cli_cut {
 	enum skip_precision train;
 	struct skip_cli_speed speed;
 };
+/* With --untie: weights of its own for every layer, where layers share them; *out stays NULL where they do not, and prune->untie is taken back. */
+enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_prune *prune, struct skip_graph **out, struct skip_err *err);
 /* Scores (or reads prune->scores), searches and cuts in float32, then measures dense and what is kept interleaved on `timing` rows. */
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
 				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,

@@ -14,7 +14,7 @@ struct skip_cli_model {
 	struct skip_model checkpoint;        /* zeroed for a package */
 	struct skip_tokenizer *tokenizer;    /* borrowed from the package, or own */
 	const struct skip_graph *graph;      /* borrowed: of the package or checkpoint, or `chosen` */
-	struct skip_graph *chosen;           /* with another type of products, or NULL */
+	struct skip_graph *chosen;           /* with another type of products or untied layers, or NULL */
 	struct skip_labels labels;           /* count 0 where the model has no classes */
 	int max_length;                      /* tokens */
 };

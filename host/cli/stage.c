@@ -114,6 +114,7 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
 	skip_cli_int(args, "--retune", &prune->retune, 0, 10000);
+	skip_cli_flag(args, "--untie", &prune->untie);
 }
 
 static enum skip_status parse_units(const char *text, unsigned *kinds, struct skip_err *err)
@@ -215,6 +216,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
+	if (prune->untie) json_object_set_new(settings, "untie", json_true());
 	if (o->rate >= 0)
 		json_object_set_new(settings, "rate", json_real(o->rate));
 	else if (o->speedup > 0)

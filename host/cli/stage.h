@@ -30,6 +30,7 @@ enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struc
 struct skip_cli_prune {
 	struct skip_prune_options options;
 	int64_t retune;
+	bool untie; /* layers that share weights get their own first */
 	double rate;
 	const char *units, *compensate, *scores;
 };

@@ -14,24 +14,33 @@ static enum skip_status join_path(const char *folder, const char *name, char pat
 	return skip_err_at(err, SKIP_ERR_IO, folder, 0, -1, "the path is too long");
 }
 
+const struct skip_arch *skip_arch_find(const char *type, int *place)
+{
+	for (size_t i = 0; skip_archs[i]; i++) {
+		for (int k = 0; skip_archs[i]->types[k]; k++) {
+			if (strcmp(skip_archs[i]->types[k], type) != 0) continue;
+			if (place) *place = k;
+			return skip_archs[i];
+		}
+	}
+	return NULL;
+}
+
 /* The architecture that reads config.json, and its name: the model_type, which stays as long as `config`. */
 static enum skip_status find_arch(const json_t *config, const struct skip_arch **out, const char **name, struct skip_err *err)
 {
-	const char *type;
 	char known[512] = "";
-	enum skip_status status = skip_json_string(config, "model_type", &type, err);
+	enum skip_status status = skip_json_string(config, "model_type", name, err);
 	if (status != SKIP_OK) return status;
+	*out = skip_arch_find(*name, NULL);
+	if (*out) return SKIP_OK;
 	for (size_t i = 0; skip_archs[i]; i++) {
-		for (const char *const *mine = skip_archs[i]->types; *mine; mine++) {
+		for (const char *const *type = skip_archs[i]->types; *type; type++) {
 			size_t used = strlen(known);
-			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", *mine);
-			if (strcmp(*mine, type) != 0) continue;
-			*out = skip_archs[i];
-			*name = type;
-			return SKIP_OK;
+			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "", *type);
 		}
 	}
-	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported model_type '%.60s'; supported: %s", type, known);
+	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported model_type '%.60s'; supported: %s", *name, known);
 }
 
 /* 1_Pooling/config.json of sentence-transformers, where the folder has one. */

@@ -22,6 +22,17 @@ bool skip_checkpoint_has(const struct skip_checkpoint *checkpoint, const char *c
 
 struct skip_build; /* model/build.h: the graph under construction and the checkpoint's tensors */
 
+/* The words of an architecture's folder, for writing one; what is NULL has no place in it. Also what the head looks like (skip_build_head). */
+struct skip_arch_folder {
+	const char *const *classes; /* of types[i]: "BertForSequenceClassification" */
+	const char *prefix;         /* of the encoder's tensors there */
+	const char *width, *heads, *layers, *ffn, *act;     /* keys of config.json */
+	const char *types, *eps, *embedding, *padding_token; /* padding_token: one less than the first position */
+	float fixed_eps;            /* where no key says it */
+	const char *dense, *out;    /* stems of the head, with a prefix of their own */
+	enum skip_act head_act;
+};
+
 struct skip_arch {
 	const char *const *types;    /* config.json "model_type" of the checkpoints it reads, NULL-terminated */
 	const char *const *prefixes; /* of tensor names, tried in order, NULL-terminated: "", "bert." */
@@ -31,8 +42,11 @@ struct skip_arch {
 	enum skip_status (*build)(struct skip_build *build, const json_t *config, struct skip_err *err);
 	/* Adds the head of ...ForSequenceClassification behind "hidden": the graph then ends at "logits". skip_build_head does it for most. */
 	enum skip_status (*head)(struct skip_build *build, const json_t *config, struct skip_err *err);
+	const struct skip_arch_folder *folder; /* NULL: skip export --safetensors refuses */
 };
 extern const struct skip_arch *const skip_archs[]; /* NULL-terminated, made by CMake */
+/* The architecture that reads model_type `type`, and the place of `type` among its types; NULL when there is none. */
+const struct skip_arch *skip_arch_find(const char *type, int *place);
 
 struct skip_model {
 	struct skip_graph *graph; /* ends at "hidden", or at "pooled"/"logits" when the checkpoint has its own head */

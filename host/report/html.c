@@ -171,8 +171,13 @@ enum skip_status skip_report_html(const struct skip_graph *graph, const json_t *
 		skip_svg_trace(out, metrics);
 		trace_table(out, trace);
 	}
+	const char *shared = json_string_value(json_object_get(metrics, "shared_layers"));
 	if (json_array_size(layers)) {
 		skip_buf_puts(out, "<h2>What each layer kept</h2>\n<p>Grey is the dense width, colour is what stays.</p>\n");
+		if (shared)
+			skip_buf_printf(out, "<p>The layers of the checkpoint share weights: %s</p>\n",
+					strcmp(shared, "tied") == 0 ? "a unit that left did so in every layer that uses it."
+								    : "they were untied, so that each lost units of its own.");
 		skip_svg_layers(out, metrics);
 	}
 	if (json_array_size(json_object_get(json_object_get(metrics, "tune"), "history")) > 1) {

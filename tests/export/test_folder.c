@@ -1,6 +1,7 @@
 /* A checkpoint folder comes back as the same network; what a configuration cannot say is refused with the layer's name. */
 #include "export/folder.h"
 #include "model/model.h"
+#include "golden_model.h"
 #include "toy_bert.h"
 
 static char folder[512], source[600];
@@ -144,4 +145,61 @@ Test(folder, prefix_and_pooling_are_refused)
 	refused(graph, "the head", "averages the rows");
 	CHECK_OK(skip_pass_head(model.graph, SKIP_POOL_CLS, NULL, NULL, 3, &graph, &err));
 	refused(graph, "the head", "pooler");
+}
+
+struct folder_case {
+	char name[GOLDEN_NAME];
+	bool written;
+};
+
+ParameterizedTestParameters(folder, every_architecture)
+{
+	static struct folder_case all[] = {{"bert", true},          {"roberta", true}, {"xlm-roberta", true},           {"distilbert", true}, {"electra", true},
+					   {"roberta-multi", true}, {"albert", false}, {"distilbert-regression", true}, {"bert-multi", true}};
+	return cr_make_param_array(struct folder_case, all, sizeof(all) / sizeof(all[0]));
+}
+
+static double *reference_logits(const struct skip_graph *graph, const struct skip_batch *batch)
+{
+	struct skip_err err;
+	struct skip_ref_result result;
+	int logits = skip_graph_find_value(graph, "logits");
+	size_t n = (size_t)(batch->n_seqs * graph->values[logits].cols);
+	double *out = malloc(n * sizeof(*out));
+	CHECK_OK(skip_reference_run(graph, batch, NULL, 0, 0, &result, &err));
+	memcpy(out, result.data[logits], n * sizeof(*out));
+	skip_reference_free(&result);
+	return out;
+}
+
+/* A checkpoint of the architecture, written again, is read as the same network; one that cannot be written is refused by name. */
+ParameterizedTest(struct folder_case *c, folder, every_architecture)
+{
+	struct skip_err err;
+	struct skip_model first, again;
+	struct golden golden = golden_open(c->name);
+	char from[600];
+	snprintf(from, sizeof(from), "%s/golden", folder);
+	cr_assert(mkdir(from, 0777) == 0);
+	golden_write(c->name, from);
+	CHECK_OK(skip_model_open(from, &first, &err));
+	struct skip_model toy = model; /* labels come from the checkpoint at hand */
+	model.label = first.label;
+	if (c->written) {
+		CHECK_OK(export_folder(first.graph, "copy", &err));
+		CHECK_OK(skip_model_open(toy_path(folder, "copy"), &again, &err));
+		cr_assert(eq(str, again.graph->architecture, first.graph->architecture));
+		cr_assert(again.graph->problem == first.graph->problem && again.max_positions == first.max_positions);
+		double *a = reference_logits(first.graph, &golden.batch), *b = reference_logits(again.graph, &golden.batch);
+		cr_assert(check_max_diff(a, b, (size_t)(golden.batch.n_seqs * golden.classes), NULL) == 0);
+		free(a);
+		free(b);
+		skip_model_deinit(&again);
+	} else {
+		CHECK_FAILS(export_folder(first.graph, "copy", &err), SKIP_ERR_UNSUPPORTED);
+		cr_assert(strstr(err.message, "no checkpoint folder is written of albert") != NULL, "%s", err.message);
+	}
+	model = toy;
+	skip_model_deinit(&first);
+	golden_close(&golden);
 }

@@ -146,6 +146,12 @@ static enum skip_status cut_stage(struct fit *fit, const struct skip_progress *p
 {
 	enum skip_status status;
 	const struct skip_dataset *held = fit->test_path ? &fit->test : &fit->dev;
+	struct skip_graph *untied = NULL;
+	SKIP_TRY(skip_cli_untie(fit->dense, &fit->prune, &untied, err));
+	if (untied) {
+		skip_graph_destroy(fit->dense);
+		fit->dense = untied;
+	}
 	SKIP_TRY(skip_cli_run_cut(fit->device.device, fit->dense, &fit->train, &fit->dev, held, &fit->prune, &fit->skill, fit->precision, progress, &fit->cut,
 				  err));
 	end_stage(fit, "prune");
@@ -263,7 +269,7 @@ const struct skip_verb skip_verb_fit = {
 	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S\n"
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R\n"
-		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S\n"
+		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --train-dtype auto|f32|bf16    products of tuning's steps; auto: bf16 where the device has instructions for it\n"

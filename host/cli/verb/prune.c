@@ -16,6 +16,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_device device = { 0 };
 	struct skip_dataset data = { 0 }, dev = { 0 };
 	struct skip_cli_cut cut = { 0 };
+	struct skip_graph *untied = NULL;
 	const char *data_path = NULL, *dev_path = NULL, *out = NULL;
 	json_t *settings = NULL, *document = NULL, *record = NULL;
 	struct skip_cli_outcome outcome;
@@ -40,6 +41,11 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
+	SKIP_TRY(skip_cli_untie(model.graph, &prune, &untied, err));
+	if (untied) {
+		skip_graph_destroy(model.chosen);
+		model.graph = model.chosen = untied;
+	}
 	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &model.labels, NULL, &dev, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
@@ -88,6 +94,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --train-dtype auto|f32|bf16    products of its steps; auto: bf16 where the device has instructions for it\n"
+		"  --untie                 layers that share weights get their own first (ALBERT); else a unit leaves them all\n"
 		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"

@@ -22,10 +22,28 @@ static enum skip_status head(struct skip_build *build, const json_t *config, str
 
 static const char *const types[] = {"bert", NULL}, *const prefixes[] = {"", "bert.", NULL};
 
+static const char *const classes[] = {"BertForSequenceClassification"};
+
+static const struct skip_arch_folder folder = {
+    .classes = classes,
+    .prefix = "bert.",
+    .width = "hidden_size",
+    .heads = "num_attention_heads",
+    .layers = "num_hidden_layers",
+    .ffn = "intermediate_size",
+    .act = "hidden_act",
+    .types = "type_vocab_size",
+    .eps = "layer_norm_eps",
+    .dense = "bert.pooler.dense",
+    .out = "classifier",
+    .head_act = SKIP_ACT_TANH,
+};
+
 const struct skip_arch skip_arch_bert = {
     .types = types,
     .prefixes = prefixes,
     .pooler = "pooler.dense",
     .build = build,
     .head = head,
+    .folder = &folder,
 };

@@ -56,9 +56,26 @@ static enum skip_status head(struct skip_build *build, const json_t *config, str
 
 static const char *const types[] = {"distilbert", NULL}, *const prefixes[] = {"", "distilbert.", NULL};
 
+static const char *const classes[] = {"DistilBertForSequenceClassification"};
+
+static const struct skip_arch_folder folder = {
+    .classes = classes,
+    .prefix = "distilbert.",
+    .width = "dim",
+    .heads = "n_heads",
+    .layers = "n_layers",
+    .ffn = "hidden_dim",
+    .act = "activation",
+    .fixed_eps = 1e-12f,
+    .dense = "pre_classifier",
+    .out = "classifier",
+    .head_act = SKIP_ACT_RELU,
+};
+
 const struct skip_arch skip_arch_distilbert = {
     .types = types,
     .prefixes = prefixes,
     .build = build,
     .head = head,
+    .folder = &folder,
 };

@@ -30,9 +30,28 @@ static enum skip_status head(struct skip_build *build, const json_t *config, str
 
 static const char *const types[] = {"electra", NULL}, *const prefixes[] = {"", "electra.", NULL};
 
+static const char *const classes[] = {"ElectraForSequenceClassification"};
+
+static const struct skip_arch_folder folder = {
+    .classes = classes,
+    .prefix = "electra.",
+    .width = "hidden_size",
+    .heads = "num_attention_heads",
+    .layers = "num_hidden_layers",
+    .ffn = "intermediate_size",
+    .act = "hidden_act",
+    .types = "type_vocab_size",
+    .eps = "layer_norm_eps",
+    .embedding = "embedding_size",
+    .dense = "classifier.dense",
+    .out = "classifier.out_proj",
+    .head_act = SKIP_ACT_GELU,
+};
+
 const struct skip_arch skip_arch_electra = {
     .types = types,
     .prefixes = prefixes,
     .build = build,
     .head = head,
+    .folder = &folder,
 };

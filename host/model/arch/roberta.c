@@ -30,10 +30,29 @@ static enum skip_status head(struct skip_build *build, const json_t *config, str
 
 static const char *const types[] = {"roberta", "xlm-roberta", "camembert", NULL}, *const prefixes[] = {"", "roberta.", NULL};
 
+static const char *const classes[] = {"RobertaForSequenceClassification", "XLMRobertaForSequenceClassification", "CamembertForSequenceClassification"};
+
+static const struct skip_arch_folder folder = {
+    .classes = classes,
+    .prefix = "roberta.",
+    .width = "hidden_size",
+    .heads = "num_attention_heads",
+    .layers = "num_hidden_layers",
+    .ffn = "intermediate_size",
+    .act = "hidden_act",
+    .types = "type_vocab_size",
+    .eps = "layer_norm_eps",
+    .padding_token = "pad_token_id",
+    .dense = "classifier.dense",
+    .out = "classifier.out_proj",
+    .head_act = SKIP_ACT_TANH,
+};
+
 const struct skip_arch skip_arch_roberta = {
     .types = types,
     .prefixes = prefixes,
     .pooler = "pooler.dense",
     .build = build,
     .head = head,
+    .folder = &folder,
 };
