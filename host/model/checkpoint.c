@@ -9,6 +9,10 @@
 
 #define WHOLE_FILE "model.safetensors"
 #define INDEX_FILE "model.safetensors.index.json"
+/* Tensors that share storage are written out; safetensors stores each by itself. */
+#define CONVERT                                                                                                                                           \
+	"python3 -c \"import torch, safetensors.torch as s; s.save_file({k: v.clone().contiguous() for k, v in torch.load('pytorch_model.bin', " \
+	"weights_only=True).items()}, 'model.safetensors')\""
 
 struct shard {
 	char *name; /* as the index writes it; NULL for the whole file */
@@ -96,7 +100,7 @@ enum skip_status skip_checkpoint_open(const char *folder, struct skip_checkpoint
 	if (sharded && !skip_file_exists(index)) {
 		status =
 		    skip_err_at(err, SKIP_ERR_IO, whole, 0, -1, "no such file, and no " INDEX_FILE " beside it%s",
-		                skip_file_exists(other) ? "; the weights in pytorch_model.bin must be saved as safetensors first" : "");
+		                skip_file_exists(other) ? "; pytorch_model.bin becomes one with, in that folder, " CONVERT : "");
 		goto cleanup;
 	}
 	checkpoint = skip_alloc_zeroed(1, sizeof(*checkpoint));
