@@ -70,7 +70,7 @@ enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *ou
 enum skip_status skip_cli_open_tokenizer(const char *path, struct skip_cli_model *out, struct skip_err *err)
 {
 	char config[600];
-	bool network = !skip_file_is_folder(path) || skip_package_is(path) || !skip_path_join(config, sizeof(config), path, "config.json") || skip_file_exists(config);
+	bool network = !skip_file_is_folder(path) || skip_package_is(path) || !skip_path_join(config, sizeof(config), path, "config.json") || skip_file_exists(config) || skip_model_is_onnx(path);
 	if (network) return skip_cli_open_model(path, out, err);
 	memset(out, 0, sizeof(*out));
 	snprintf(out->path, sizeof(out->path), "%s", path);

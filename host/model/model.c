@@ -1,11 +1,12 @@
 /*
  * Opening a model folder: config.json chooses the architecture; pooling and a head of the checkpoint are read here, for every architecture
- * alike.
+ * alike. A folder whose network is an ONNX file is read by onnx/.
  */
 #include "model/model.h"
 #include "base/alloc.h"
 #include "model/build.h"
 #include "model/config.h"
+#include "model/onnx/symbol.h"
 #include <string.h>
 
 static enum skip_status join_path(const char *folder, const char *name, char path[4096], struct skip_err *err)
@@ -175,7 +176,8 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_model_open(const char *folder, struct skip_model *out, struct skip_err *err)
+/* config.json chooses the architecture, the weights are safetensors. */
+static enum skip_status open_checkpoint(const char *folder, struct skip_model *out, struct skip_err *err)
 {
 	enum skip_status status;
 	char path[4096];
@@ -206,6 +208,67 @@ cleanup:
 	skip_checkpoint_close(build.checkpoint);
 	json_decref(config);
 	return status;
+}
+
+/* {"0": name, ...} as config.json has it, from an array of names; NULL without one. */
+static json_t *names_by_number(const json_t *list)
+{
+	json_t *map = json_is_array(list) ? json_object() : NULL, *name;
+	size_t i;
+	json_array_foreach(list, i, name)
+	{
+		char key[24];
+		snprintf(key, sizeof(key), "%zu", i);
+		json_object_set(map, key, name);
+	}
+	return map;
+}
+
+/* model.onnx says what the network is; config.json, where there is one, what its answers are called. */
+static enum skip_status open_onnx(const char *folder, struct skip_model *out, struct skip_err *err)
+{
+	enum skip_status status;
+	char path[4096] = "";
+	struct skip_model model = {.pool = SKIP_POOL_CLS};
+	json_t *config = NULL, *labels = NULL, *map = NULL;
+	SKIP_TRY(join_path(folder, "config.json", path, err));
+	SKIP_TRY(skip_onnx_open(folder, &model.graph, &labels, err));
+	if (skip_file_exists(path)) SKIP_TRY(skip_json_load(path, &config, err));
+	if (!config && (config = json_object()) && (map = names_by_number(labels))) json_object_set(config, "id2label", map);
+	if (!config) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to open a model"));
+	model.graph->dense_encoder_params = skip_graph_encoder_params(model.graph);
+	model.graph->dense_macs_per_token = skip_graph_macs(model.graph, 64, true) / 64;
+	model.max_positions = model.graph->max_positions;
+	SKIP_TRY(read_pooling(folder, model.graph->model_width, &model, err));
+	if (model.graph->classes > 0) {
+		SKIP_TRY(read_problem(config, model.graph, err));
+		SKIP_TRY(read_labels(config, model.graph->classes, &model, err));
+		model.pool_known = true;
+		model.has_head = true;
+	}
+	*out = model;
+	memset(&model, 0, sizeof(model));
+cleanup:
+	if (status != SKIP_OK) skip_err_add_file(err, path);
+	json_decref(map);
+	json_decref(labels);
+	json_decref(config);
+	skip_model_deinit(&model);
+	return status;
+}
+
+bool skip_model_is_onnx(const char *folder)
+{
+	static const char *const weights[] = {"model.safetensors", "model.safetensors.index.json"};
+	char path[4096];
+	for (size_t i = 0; i < sizeof(weights) / sizeof(*weights); i++)
+		if (skip_path_join(path, sizeof(path), folder, weights[i]) && skip_file_exists(path)) return false;
+	return skip_path_join(path, sizeof(path), folder, "model.onnx") && skip_file_exists(path);
+}
+
+enum skip_status skip_model_open(const char *folder, struct skip_model *out, struct skip_err *err)
+{
+	return skip_model_is_onnx(folder) ? open_onnx(folder, out, err) : open_checkpoint(folder, out, err);
 }
 
 void skip_model_deinit(struct skip_model *model)

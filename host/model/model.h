@@ -59,7 +59,9 @@ struct skip_model {
 	int max_positions;        /* longest sequence */
 };
 
-/* Opens a Hugging Face style folder; `out` need not be initialised. Errors name file and field: unsupported model_type, activation, position scheme (SKIP_ERR_UNSUPPORTED); missing
+/* Whether the network of the folder is model.onnx: it stands there and no safetensors do. */
+bool skip_model_is_onnx(const char *folder);
+/* Opens a Hugging Face style folder, or one with model.onnx; `out` need not be initialised. Errors name file and field: unsupported model_type, activation, position scheme (SKIP_ERR_UNSUPPORTED); missing
  * file (SKIP_ERR_IO); config and weights that disagree (SKIP_ERR_INPUT). */
 enum skip_status skip_model_open(const char *folder, struct skip_model *out, struct skip_err *err);
 void skip_model_deinit(struct skip_model *model);
