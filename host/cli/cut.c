@@ -149,7 +149,7 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	const struct skip_cli_speed *speed = &cut->speed;
 	double dense_encoder = (double)skip_graph_encoder_params(dense) / 1e6, encoder = (double)skip_graph_encoder_params(cut->result.graph) / 1e6;
 	printf("%-9s%8s %9s   (%s, %zu rows)\n", "", "dense", "pruned", outcome->split, outcome->dense.n);
-	printf("%-9s%8.3f %9.3f   (drop %.1f +- %.1f", "accuracy", outcome->dense.accuracy, outcome->pruned.accuracy, outcome->paired.drop, outcome->paired.drop_se);
+	printf("%-9s%8.3f %9.3f   (drop %.1f +- %.1f", outcome->dense.problem == SKIP_REGRESSION ? "r2" : "accuracy", outcome->dense.accuracy, outcome->pruned.accuracy, outcome->paired.drop, outcome->paired.drop_se);
 	if (margin >= 0) printf(", margin %.1f on dev", margin);
 	if (cut->precision != SKIP_PRECISION_F32) printf("; pruned in %s, %.3f in f32", skip_precision_names[cut->precision], outcome->pruned_f32.accuracy);
 	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));

@@ -285,7 +285,7 @@ Test(package, replaces_packages_only)
 Test(package, refuses_parts_that_do_not_fit)
 {
 	struct skip_err err;
-	struct skip_labels two = {labels.name, 2, false};
+	struct skip_labels two = {.name = labels.name, .count = 2};
 	struct skip_package_write write = contents();
 	write.labels = &two;
 	CHECK_FAILS(skip_package_save(path_of("p.skip"), &write, &err), SKIP_ERR_INPUT);

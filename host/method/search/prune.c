@@ -184,7 +184,7 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 			      struct skip_err *err)
 {
 	if (o->retune_epochs > 0 && train->problem != SKIP_SINGLE_LABEL)
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "%s cannot be tuned again; single labels can", skip_problem_names[train->problem]);
+		return skip_err_set(err, SKIP_ERR_USAGE, "%s cannot be tuned again; single labels can", skip_problem_names[train->problem]);
 	if (o->rate >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", o->rate);
 	if (o->rate < 0 && o->speedup <= 0 && !(o->margin >= 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
