@@ -78,7 +78,7 @@ ParameterizedTest(struct onnx_case *c, onnx_in, answers_like_transformers)
 
 static Onnx__ModelProto *read_file(void)
 {
-	struct skip_buf bytes = golden_read(golden_path("../onnx/bert-opset17", "model.onnx"));
+	struct skip_buf bytes = golden_read(golden_path("../onnx/bert-opset14", "model.onnx"));
 	Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
 	skip_buf_deinit(&bytes);
 	cr_assert(model != NULL);

@@ -36,6 +36,18 @@ static bool int_arithmetic(const struct skip_onnx_op *op, struct skip_symbol *ou
 	return true;
 }
 
+/* And, Or of two numbers. */
+static bool truth(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	double a, b, both;
+	bool either = strcmp(op->node->op_type, "Or") == 0;
+	if (!either && strcmp(op->node->op_type, "And") != 0) return false;
+	if (!skip_onnx_in_number(op->in[0], &a) || !skip_onnx_in_number(op->in[1], &b)) return false;
+	both = either ? a != 0 || b != 0 : a != 0 && b != 0;
+	*out = (struct skip_symbol){.kind = SKIP_SYM_CONST, .numbers = skip_onnx_in_make_numbers(in, 0, NULL, true, &both)};
+	return out->numbers != NULL;
+}
+
 /* Every input is the mask, or a number it is computed with. */
 static bool mask_arithmetic(const struct skip_onnx_op *op, struct skip_symbol *out)
 {
@@ -99,8 +111,7 @@ static bool not_below(struct skip_onnx_in *in, const struct skip_onnx_op *op, st
 
 static bool arithmetic(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
 {
-	(void)in;
-	return int_arithmetic(op, out) || mask_arithmetic(op, out) || (op->n_in == 2 && position_arithmetic(op, out)) ||
+	return truth(in, op, out) || int_arithmetic(op, out) || mask_arithmetic(op, out) || (op->n_in == 2 && position_arithmetic(op, out)) ||
 	       (strcmp(op->node->op_type, "Equal") != 0 && skip_onnx_in_index_arithmetic(op, out));
 }
 
@@ -163,6 +174,8 @@ static const struct {
     {"Div", arithmetic},
     {"Equal", arithmetic},
     {"GreaterOrEqual", not_below},
+    {"Max", arithmetic},
+    {"Min", arithmetic},
     {"Mul", arithmetic},
     {"Not", not_},
     {"Or", arithmetic},

@@ -259,9 +259,10 @@ static bool gelu_product(struct skip_onnx_in *in, const struct skip_onnx_op *op,
 	else
 		return false;
 	if (a->x != b->x) return false;
-	if (fabs(a->factor - 0.5) < NEAR) return activation(in, a->x, act, out);
+	double factor = a->factor * b->factor;
+	if (fabs(factor - 0.5) < NEAR) return activation(in, a->x, act, out);
 	*out = (struct skip_symbol){.kind = SKIP_SYM_TWICE, .x = a->x, .act = act};
-	return fabs(a->factor - 1) < NEAR;
+	return fabs(factor - 1) < NEAR;
 }
 
 /* ---- sums and products of two symbols */
@@ -302,6 +303,7 @@ static bool add(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct s
 	}
 	if (with_number(op, &a, &number)) {
 		*out = *a;
+		out->factor = 1;
 		if (a->kind == SKIP_SYM_VARIANCE && number > 0) out->eps = (float)number;
 		else if (a->kind == SKIP_SYM_ERF && number == 1)
 			out->kind = SKIP_SYM_ERF_ONE;
@@ -329,6 +331,8 @@ static bool scale(struct skip_onnx_in *in, const struct skip_symbol *a, double n
 	case SKIP_SYM_SCORES:
 	case SKIP_SYM_CUBE:
 	case SKIP_SYM_BENT:
+	case SKIP_SYM_ERF_ONE:
+	case SKIP_SYM_BENT_ONE:
 		out->factor = a->factor * number;
 		return true;
 	case SKIP_SYM_TWICE:

@@ -64,6 +64,9 @@ static bool shape_of(const struct skip_onnx_in *in, const struct skip_symbol *a,
 	case SKIP_SYM_CONST:
 		*out = skip_onnx_in_sizes(a->numbers->rank, a->numbers->dim);
 		return true;
+	case SKIP_SYM_INTS:
+		*out = skip_onnx_in_sizes(a->scalar ? 0 : 1, (const int64_t[]){a->count});
+		return true;
 	case SKIP_SYM_LOOKUP:
 		*out = skip_onnx_in_sizes(3, (const int64_t[]){free_, free_, (a->table[0] ? a->table[0] : a->table[1] ? a->table[1] : a->table[2])->dim[1]});
 		return true;
@@ -220,7 +223,7 @@ static bool reshape(struct skip_onnx_in *in, const struct skip_onnx_op *op, stru
 		return target.count == 3 || target.count == 2; /* tokens end to end, or in sequences again */
 	case SKIP_SYM_INTS:
 		out->scalar = target.count == 0;
-		return a->count == 1;
+		return a->count == 1 || (target.count == 1 && (target.size[0] == -1 || target.size[0] == a->count));
 	case SKIP_SYM_CONST:
 		return a->numbers->count == 1 || a->numbers->integers;
 	default:
@@ -294,6 +297,24 @@ static bool gather(struct skip_onnx_in *in, const struct skip_onnx_op *op, struc
 	*out = skip_onnx_in_sizes(1, &whole.size[at]);
 	out->scalar = skip_onnx_in_is(index, SKIP_SYM_INTS) ? index->scalar : index->numbers->rank == 0;
 	return true;
+}
+
+static bool flatten(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	*out = *op->in[0];
+	return indifferent(out);
+}
+
+/* Types that never change, picked along the positions. */
+static bool gather_elements(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	*out = *op->in[0];
+	if (skip_onnx_in_is(out, SKIP_SYM_MASK)) return true;
+	bool zeros = skip_onnx_in_is(out, SKIP_SYM_CONST) && out->numbers->integers;
+	for (size_t i = 0; zeros && i < out->numbers->count; i++) zeros = out->numbers->value[i] == 0;
+	return zeros;
 }
 
 /* 0, 1, 2, ... from `base` on, in one row of a constant. */
@@ -402,7 +423,9 @@ static const struct {
     {"ConstantOfShape", constant_of_shape},
     {"Dropout", same},
     {"Expand", expand},
+    {"Flatten", flatten},
     {"Gather", gather},
+    {"GatherElements", gather_elements},
     {"GatherND", gather},
     {"Identity", same},
     {"Reshape", reshape},

@@ -56,9 +56,9 @@ enum skip_symbol_kind {
 	SKIP_SYM_INVERSE,  /* 1 / spread */
 	SKIP_SYM_NORMED,
 	SKIP_SYM_SCALED,   /* normed * gamma */
-	SKIP_SYM_ERF,      /* parts of GELU: erf(x / sqrt 2); 1 + that; x times that */
+	SKIP_SYM_ERF,      /* parts of GELU: erf(x / sqrt 2); factor * (1 + that) */
 	SKIP_SYM_ERF_ONE,
-	SKIP_SYM_CUBE,     /* of its tanh form: factor * x^3; factor * (x + 0.044715 x^3); tanh of that; 1 + that */
+	SKIP_SYM_CUBE,     /* of its tanh form: factor * x^3; factor * (x + 0.044715 x^3); tanh of that; factor * (1 + that) */
 	SKIP_SYM_BENT,
 	SKIP_SYM_BENT_TANH,
 	SKIP_SYM_BENT_ONE,
