@@ -61,7 +61,7 @@ json_t *skip_record_layers(const struct skip_graph *graph, struct skip_err *err)
 	for (int l = 0; l < graph->layers; l++) {
 		const struct skip_unit_group *qk = skip_units_in(&units, l, SKIP_UNIT_QK), *v = skip_units_in(&units, l, SKIP_UNIT_V),
 					     *ffn = skip_units_in(&units, l, SKIP_UNIT_FFN);
-		json_array_append_new(layers, json_pack("{s:i, s:i, s:i, s:i, s:i}", "heads", v ? v->heads : 0, "qk", qk ? qk->per_head : 0, "v",
+		json_array_append_new(layers, json_pack("{s:i, s:i, s:i, s:i, s:i}", "heads", v ? v->heads : 0, "qk", qk ? qk->per_head * qk->columns : 0, "v",
 							v ? v->per_head : 0, "ffn", ffn ? ffn->width : 0, "prefix", prefix_of(graph, l)));
 	}
 	skip_units_deinit(&units);

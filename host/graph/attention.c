@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PREFIX_STREAM 0x50000000u
@@ -32,7 +33,37 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 		return skip_err_set(err, SKIP_ERR_INPUT, "prefix_dropout needs a layer, layer is %d", node->layer);
 	if (attrs->precision != SKIP_PRECISION_F32 && attrs->precision != SKIP_PRECISION_BF16)
 		return skip_err_set(err, SKIP_ERR_INPUT, "dtype of attention is %s, possible are f32 and bf16", skip_precision_names[attrs->precision]);
+	if (attrs->causal < 0 || attrs->causal > 1 || attrs->window < 0)
+		return skip_err_set(err, SKIP_ERR_INPUT, "causal %d, window %d: possible are 0 or 1, and 0 or more", attrs->causal,
+		                    attrs->window);
 	return skip_rule_rate("prefix_dropout", attrs->prefix_dropout, err);
+}
+
+bool skip_attention_is_plain(const struct skip_node *node)
+{
+	for (int i = SKIP_ATTENTION_BIAS; i < node->n_param; i++)
+		if (node->param[i] != SKIP_NONE) return false;
+	return !node->attrs.attention.causal && !node->attrs.attention.window;
+}
+
+/* Tables by distance: columns 2N-1, the same N for all of them, numbered by query - key + N-1. */
+static enum skip_status check_tables(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err)
+{
+	const struct skip_attrs_attention *attrs = &node->attrs.attention;
+	enum skip_status status = SKIP_OK;
+	int64_t columns = -1;
+	for (int i = SKIP_ATTENTION_BIAS; i < SKIP_ATTENTION_PARAMS && status == SKIP_OK; i++) {
+		const struct skip_tensor *table = skip_rule_param(graph, node, i);
+		if (!table) continue;
+		status = skip_rule_matrix(graph, node, i, (int64_t)attrs->heads * (i == SKIP_ATTENTION_BIAS ? 1 : attrs->qk), columns, err);
+		if (status != SKIP_OK) break;
+		columns = table->dim[1];
+		if (columns % 2 == 0)
+			status = skip_err_set(err, SKIP_ERR_INPUT, "table '%s' has %lld columns, needed are 2N-1", table->name, (long long)columns);
+	}
+	if (status == SKIP_OK && attrs->precision != SKIP_PRECISION_F32 && !skip_attention_is_plain(node))
+		status = skip_err_set(err, SKIP_ERR_INPUT, "attention that depends on places is computed in f32 only");
+	return status;
 }
 
 enum skip_status skip_attention_check(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err)
@@ -52,7 +83,8 @@ enum skip_status skip_attention_check(const struct skip_graph *graph, const stru
 	if (status != SKIP_OK) return status;
 	const struct skip_tensor *pk = skip_rule_param(graph, node, 0), *pv = skip_rule_param(graph, node, 1);
 	if (!pk != !pv) return skip_err_set(err, SKIP_ERR_INPUT, "key and value prefix must be there or absent together");
-	if (!pk) return SKIP_OK;
+	status = check_tables(graph, node, err);
+	if (!pk || status != SKIP_OK) return status;
 	status = skip_rule_matrix(graph, node, 0, -1, (int64_t)attrs->heads * attrs->qk, err);
 	if (status == SKIP_OK) status = skip_rule_matrix(graph, node, 1, pk->dim[0], (int64_t)attrs->heads * attrs->v, err);
 	return status;
@@ -71,6 +103,10 @@ enum skip_status skip_attention_alloc(const struct skip_node *node, const struct
 		int tokens = io->batch->offset[b + 1] - io->batch->offset[b];
 		if (tokens > longest) longest = tokens;
 	}
+	for (int i = SKIP_ATTENTION_BIAS; i < SKIP_ATTENTION_PARAMS; i++)
+		if (io->tensor[i] && longest > (io->tensor[i]->dim[1] + 1) / 2)
+			return skip_err_set(err, SKIP_ERR_INPUT, "a sequence has %d tokens, table '%s' is for %lld", longest, io->tensor[i]->name,
+			                    (long long)(io->tensor[i]->dim[1] + 1) / 2);
 	memset(head, 0, sizeof(*head));
 	head->prefix = skip_attention_prefix(io);
 	size_t keys = (size_t)head->prefix + (size_t)longest, qk = (size_t)node->attrs.attention.qk, v = (size_t)node->attrs.attention.v;
@@ -112,7 +148,8 @@ void skip_attention_gather(const struct skip_node *node, const struct skip_ref_i
 	struct skip_span tokens = skip_span_of(io->batch, SKIP_ROWS_T, sequence);
 	head->sequence = sequence;
 	head->head = h;
-	head->queries = skip_span_of(io->batch, skip_span_rows(io->batch, io->in_rows[0]), sequence);
+	head->rows = skip_span_rows(io->batch, io->in_rows[0]);
+	head->queries = skip_span_of(io->batch, head->rows, sequence);
 	head->first_token = tokens.first;
 	head->keys = head->prefix + tokens.count;
 	for (int which = 0; which < 2; which++) {
@@ -130,16 +167,49 @@ void skip_attention_gather(const struct skip_node *node, const struct skip_ref_i
 	}
 }
 
+int skip_attention_place(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head, int row)
+{
+	return skip_place_of(io->batch, head->rows, node->attrs.attention.at, head->sequence, row);
+}
+
+bool skip_attention_sees(const struct skip_node *node, const struct skip_attention_head *head, int place, int j)
+{
+	const struct skip_attrs_attention *attrs = &node->attrs.attention;
+	int away = place - (j - head->prefix);
+	if (j < head->prefix) return true;
+	return (!attrs->causal || away >= 0) && (!attrs->window || abs(away) <= attrs->window);
+}
+
+/* Number of a table in row `row` at the distance of key j. */
+static double table_at(const struct skip_ref_io *io, const struct skip_attention_head *head, enum skip_attention_param table, int row, int place,
+                       int j)
+{
+	if (!io->param[table] || j < head->prefix) return 0;
+	int columns = (int)io->tensor[table]->dim[1];
+	return io->param[table][(size_t)row * (size_t)columns + (size_t)(place - (j - head->prefix) + columns / 2)];
+}
+
+double skip_attention_beside(const struct skip_node *node, const struct skip_ref_io *io, const struct skip_attention_head *head,
+                             enum skip_attention_param table, int place, int j, int e)
+{
+	return table_at(io, head, table, head->head * node->attrs.attention.qk + e, place, j);
+}
+
 double skip_attention_weights(const struct skip_node *node, const struct skip_ref_io *io, int row, struct skip_attention_head *head)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	const double *q = io->in[0] + (size_t)row * (size_t)io->in_cols[0] + attrs->q_col + head->head * attrs->qk;
+	const int place = skip_attention_place(node, io, head, row);
 	double largest = -INFINITY, sum = 0;
 	for (int j = 0; j < head->keys; j++) {
 		const double *k = head->key + (size_t)j * (size_t)attrs->qk;
 		double z = 0;
-		for (int e = 0; e < attrs->qk; e++) z += skip_attention_round(attrs, q[e]) * k[e];
-		head->weight[j] = z * (double)attrs->scale;
+		head->weight[j] = -INFINITY;
+		if (!skip_attention_sees(node, head, place, j)) continue;
+		for (int e = 0; e < attrs->qk; e++)
+			z += skip_attention_round(attrs, q[e]) * (k[e] + skip_attention_beside(node, io, head, SKIP_ATTENTION_RK, place, j, e)) +
+			     k[e] * skip_attention_beside(node, io, head, SKIP_ATTENTION_RQ, place, j, e);
+		head->weight[j] = z * (double)attrs->scale + table_at(io, head, SKIP_ATTENTION_BIAS, head->head, place, j);
 		if (head->weight[j] > largest) largest = head->weight[j];
 	}
 	for (int j = 0; j < head->keys; j++) {

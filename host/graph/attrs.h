@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 enum skip_act { SKIP_ACT_NONE, SKIP_ACT_GELU, SKIP_ACT_GELU_TANH, SKIP_ACT_RELU, SKIP_ACT_TANH };
-enum skip_pool { SKIP_POOL_MEAN, SKIP_POOL_CLS };
+enum skip_pool { SKIP_POOL_MEAN, SKIP_POOL_CLS, SKIP_POOL_LAST };
+/* Which row of its sequence a row of a value with B rows is, for ops that look at places. */
+enum skip_at { SKIP_AT_FIRST, SKIP_AT_LAST };
 /* Type in which products are taken; sums are float32, int32 for INT8. */
 enum skip_precision { SKIP_PRECISION_F32, SKIP_PRECISION_BF16, SKIP_PRECISION_INT8, SKIP_PRECISION_COUNT };
 enum skip_reduce { SKIP_REDUCE_SUM, SKIP_REDUCE_MAX, SKIP_REDUCE_MEAN, SKIP_REDUCE_ABSMAX };
@@ -34,6 +36,16 @@ struct skip_attrs_attention {
 	float scale;               /* 1/sqrt(E), E the ORIGINAL head width */
 	float prefix_dropout;      /* 0 when not training; masks from skip_rng_hash, see op/attention.c */
 	enum skip_precision precision; /* what q, k, v and the weights are rounded to: F32 or BF16 */
+	/* How far a query sees, prefix rows apart: with causal 1 no token behind it, with a window w > 0 none more than w places away. */
+	int causal, window;
+	enum skip_at at; /* place of the queries when q has B rows */
+};
+/* Parameters of attention and attention_bwd, see op/attention.c. */
+enum skip_attention_param { SKIP_ATTENTION_PK, SKIP_ATTENTION_PV, SKIP_ATTENTION_BIAS, SKIP_ATTENTION_RK, SKIP_ATTENTION_RQ, SKIP_ATTENTION_PARAMS };
+struct skip_attrs_rotary {
+	int heads;       /* H of x: heads of cols / H columns, column e turns with column e + half of them */
+	int inverse;     /* 1: turns back; used by gradients */
+	enum skip_at at; /* place of the rows when x has B rows */
 };
 struct skip_attrs_pool {
 	enum skip_pool mode;
@@ -52,6 +64,7 @@ union skip_attrs {
 	struct skip_attrs_linear linear;
 	struct skip_attrs_act act;             /* also act_bwd */
 	struct skip_attrs_attention attention; /* also attention_bwd */
+	struct skip_attrs_rotary rotary;
 	struct skip_attrs_pool pool;           /* also pool_bwd */
 	struct skip_attrs_dropout dropout;
 	struct skip_attrs_score score;

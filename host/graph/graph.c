@@ -205,6 +205,12 @@ static bool holds(const struct skip_tensor *tensor, const struct skip_tensor *le
 	return found;
 }
 
+/* Whether the parameters of the node count. */
+static bool counts(const struct skip_node *node, bool encoder_only)
+{
+	return !encoder_only || (node->layer >= 0 && !node->op->no_weights);
+}
+
 /* Whether parameter `slot` of node `index` is the first place that reads `leaf`. */
 static bool first_reader(const struct skip_graph *graph, size_t index, int slot, const struct skip_tensor *leaf, bool encoder_only)
 {
@@ -212,8 +218,7 @@ static bool first_reader(const struct skip_graph *graph, size_t index, int slot,
 		const struct skip_node *node = &graph->nodes[i];
 		int end = i == index ? slot : node->n_param;
 		for (int p = 0; p < end; p++)
-			if (node->param[p] != SKIP_NONE && (!encoder_only || node->layer >= 0) &&
-			    holds(graph->tensors[node->param[p]], leaf))
+			if (node->param[p] != SKIP_NONE && counts(node, encoder_only) && holds(graph->tensors[node->param[p]], leaf))
 				return false;
 	}
 	return true;
@@ -224,7 +229,7 @@ static int64_t count_new(const struct skip_graph *graph, size_t index, int slot,
 {
 	int64_t count = 0;
 	for (int p = 0; p < tensor->n_parts; p++) count += count_new(graph, index, slot, tensor->part[p], encoder_only);
-	if (tensor->n_parts || (encoder_only && strncmp(tensor->name, "prefix.", 7) == 0)) return count;
+	if (tensor->n_parts) return count;
 	return first_reader(graph, index, slot, tensor, encoder_only) ? skip_tensor_count(tensor) : 0;
 }
 
@@ -234,7 +239,7 @@ static int64_t count_params(const struct skip_graph *graph, bool encoder_only)
 	for (size_t i = 0; i < graph->n_nodes; i++) {
 		const struct skip_node *node = &graph->nodes[i];
 		for (int p = 0; p < node->n_param; p++)
-			if (node->param[p] != SKIP_NONE && (!encoder_only || node->layer >= 0))
+			if (node->param[p] != SKIP_NONE && counts(node, encoder_only))
 				total += count_new(graph, i, p, graph->tensors[node->param[p]], encoder_only);
 	}
 	return total;

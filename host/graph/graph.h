@@ -20,7 +20,7 @@
 
 #define SKIP_NAME 64
 #define SKIP_NODE_MAX_IN 6
-#define SKIP_NODE_MAX_PARAM 4
+#define SKIP_NODE_MAX_PARAM 5
 #define SKIP_NODE_MAX_OUT 6
 #define SKIP_NONE (-1)
 
@@ -91,7 +91,7 @@ int skip_graph_find_tensor(const struct skip_graph *graph, const char *name);
 /* Runs every op's shape rule again and checks topology, indices, finite attributes and that names are unique (values, tensors). */
 enum skip_status skip_graph_validate(const struct skip_graph *graph, struct skip_err *err);
 
-/* Parameters of encoder nodes (layer >= 0; tensors named "prefix.*" excluded), and of everything. A tensor counts once, whoever reads it. */
+/* Weights of encoder nodes (layer >= 0; the prefix and tables of places excluded), and everything. A tensor counts once, whoever reads it. */
 int64_t skip_graph_encoder_params(const struct skip_graph *graph);
 int64_t skip_graph_total_params(const struct skip_graph *graph);
 /* Multiply-adds of one sequence of n tokens over the encoder nodes / all nodes (docs/method.md 2.6). */

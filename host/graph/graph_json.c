@@ -256,7 +256,7 @@ static enum skip_status read_attr(const json_t *attrs, const struct skip_attr_de
 		if (!(fabs(real) <= (double)FLT_MAX)) return skip_err_set(err, SKIP_ERR_INPUT, "%s is %g, not a float", desc->name, real);
 		float narrow = (float)real;
 		memcpy(at, &narrow, sizeof(narrow));
-	} else if (desc->type == SKIP_ATTR_INT) {
+	} else if (desc->type == SKIP_ATTR_INT || desc->type == SKIP_ATTR_LATE_INT) {
 		int64_t number;
 		SKIP_TRY(skip_json_int(attrs, desc->name, INT_MIN, INT_MAX, &number, err));
 		int narrow = (int)number;
@@ -273,7 +273,10 @@ cleanup:
 	return status;
 }
 
-static bool left_off(const json_t *attrs, const struct skip_attr_desc *desc) { return desc->type == SKIP_ATTR_LATE_ENUM && !json_object_get(attrs, desc->name); }
+static bool left_off(const json_t *attrs, const struct skip_attr_desc *desc)
+{
+	return desc->type >= SKIP_ATTR_LATE_INT && !json_object_get(attrs, desc->name);
+}
 
 static enum skip_status read_node(const json_t *object, struct skip_graph *graph, struct skip_err *err)
 {

@@ -2,20 +2,23 @@
  * Ops: one file each in graph/op/. A file defines `const struct skip_op skip_op_<file>`; CMake writes the table from the folder.
  *
  * The ops (X [rows][cols]; params in order; attributes in graph/attrs.h):
- *   embed          ()                -> X [T][D]        word [V][D], position [N][D], type [M][D] or absent. Sum of the rows
+ *   embed          ()                -> X [T][D]        word [V][D], position [N][D] or absent, type [M][D] or absent. Sum of the rows
  *   layernorm      x                 -> y               gamma [D], beta [D]
  *   linear         x, [residual]     -> y               W [out][in] ([in][out] when transpose), [b]. y = act(x W^T + b) + residual
  *   act            u                 -> g
- *   attention      q, k, v           -> ctx             [Pk [P][H*qk], Pv [P][H*v]]. rows of q: T, or B = one query per sequence
- *   pool           x [T]             -> z [B]           mean of the rows of each sequence, or its first row
+ *   attention      q, k, v           -> ctx             [Pk [P][H*qk], Pv [P][H*v]], tables by distance [bias [H][2N-1]], [Rk, Rq [H*qk][2N-1]].
+ *                                                       rows of q: T, or B = one query per sequence
+ *   rotary         x                 -> y               frequency [cols]. Turns pairs of columns by the place of the row
+ *   pool           x [T]             -> z [B]           mean of the rows of each sequence, its first row, or its last
  *   dropout        x                 -> y               scaled by 1/(1-rate), mask by skip_rng_hash (element index, stream)
  *   mask           x                 -> y               m [cols]. y = x * m
  *   add            a, b              -> y
+ *   mul            a, b              -> y               y = a * b
  *   add_bias       x                 -> y               b [cols]. What is left of a vanished sub-layer
  * and the gradient ops the backward pass appends:
  *   layernorm_bwd  x, dy             -> dx              gamma, beta
  *   act_bwd        u, dg             -> du
- *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   [Pk, Pv]; n_out 3 or 5, any output but not all may be absent
+ *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   as attention; n_out 3 or 5, any output but not all may be absent
  *                                       (SKIP_NONE). dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
  *   pool_bwd       dz [B]            -> dx [T]
  *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias
@@ -30,8 +33,8 @@
 #include "base/batch.h"
 #include "graph/graph.h"
 
-/* LATE_ENUM: an ENUM that older files do not have; left off, it is its first name. */
-enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM, SKIP_ATTR_LATE_ENUM };
+/* LATE_INT, LATE_ENUM: older files do not have them; left off they are 0, the first name. */
+enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM, SKIP_ATTR_LATE_INT, SKIP_ATTR_LATE_ENUM };
 
 struct skip_attr_desc {
 	const char *name;
@@ -64,6 +67,7 @@ struct skip_resize {
 struct skip_op {
 	const char *name;
 	int min_in, max_in, min_param, max_param, n_out_min, n_out_max;
+	bool no_weights; /* its parameters are not weights of the encoder: the prefix, tables of places. They are not counted */
 	const struct skip_attr_desc *attrs;
 	size_t n_attrs;
 	/* Shape rule: checks inputs, params and attributes; writes rows/fixed_rows/cols of each output into `out`. */
@@ -79,6 +83,9 @@ struct skip_op {
 	/* Multiply-adds for one sequence of n tokens. NULL: 0. */
 	double (*macs)(const struct skip_graph *graph, const struct skip_node *node, double n);
 };
+
+/* Whether attention (or attention_bwd) does not look at places: not causal, no window, no table by distance. */
+bool skip_attention_is_plain(const struct skip_node *node);
 
 /* The table CMake makes from graph/op/ (NULL-terminated), and look-up by name (NULL when absent). */
 extern const struct skip_op *const skip_ops[];

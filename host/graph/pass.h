@@ -25,9 +25,9 @@ enum skip_status skip_pass_untie(const struct skip_graph *graph, struct skip_gra
 /* Removes nodes that no value of `wanted` needs, and values and tensors nobody uses. wanted[] indices are rewritten. */
 enum skip_status skip_pass_dead(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err);
 
-/* CLS pooling only: from the last layer on, rows other than the first of each sequence are not computed (keys and values excepted). Exact. The
- * last norm takes over the name of the pooled value ("hidden" is gone), gathered rows are called "<value>.first". A graph without CLS pooling comes
- * back as a copy. */
+/* Pooling of the first or the last row only: from the last layer on, the other rows of each sequence are not computed (keys and values excepted).
+ * Exact. The last norm takes over the name of the pooled value ("hidden" is gone), gathered rows are called "<value>.first" or "<value>.last". A
+ * graph that pools by mean comes back as a copy. */
 enum skip_status skip_pass_pooled_only(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
 
 /* Fusing for execution: linears that share an input become one (tensors concatenated, attention reads column ranges); linear + act; linear +

@@ -10,6 +10,7 @@
 
 const char *const skip_act_names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh", NULL};
 const char *const skip_precision_names[] = {"f32", "bf16", "int8", NULL};
+const char *const skip_at_names[] = {"first", "last", NULL};
 
 const struct skip_value *skip_rule_in(const struct skip_graph *graph, const struct skip_node *node, int i)
 {
@@ -108,6 +109,12 @@ struct skip_span skip_span_of(const struct skip_batch *batch, enum skip_rows row
 {
 	if (rows == SKIP_ROWS_B) return (struct skip_span){b, 1};
 	return (struct skip_span){batch->offset[b], batch->offset[b + 1] - batch->offset[b]};
+}
+
+int skip_place_of(const struct skip_batch *batch, enum skip_rows rows, enum skip_at at, int b, int row)
+{
+	int first = batch->offset[b], last = batch->offset[b + 1] - 1;
+	return rows == SKIP_ROWS_T ? row - first : at == SKIP_AT_LAST ? last - first : 0;
 }
 
 enum skip_rows skip_span_rows(const struct skip_batch *batch, int rows)

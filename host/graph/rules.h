@@ -39,6 +39,10 @@ struct skip_span {
 	int first, count;
 };
 struct skip_span skip_span_of(const struct skip_batch *batch, enum skip_rows rows, int b);
+/* Rows of a value with T rows that pooling sequence b averages. */
+struct skip_span skip_pooled_rows(enum skip_pool mode, const struct skip_batch *batch, int b);
+/* Place in its sequence b of row `row` of a value with T or B rows. */
+int skip_place_of(const struct skip_batch *batch, enum skip_rows rows, enum skip_at at, int b, int row);
 /* Whether a matrix of an op that accepts both has T or B rows. A batch of one-token sequences has as many of either, and then both agree.
  */
 enum skip_rows skip_span_rows(const struct skip_batch *batch, int rows);
@@ -48,6 +52,7 @@ double skip_act_value(enum skip_act act, double u);
 double skip_act_slope(enum skip_act act, double u);
 extern const char *const skip_act_names[];
 extern const char *const skip_precision_names[]; /* "f32", "bf16", "int8", NULL */
+extern const char *const skip_at_names[];        /* "first", "last", NULL */
 
 /* 0 where element `index` of stream `stream` is dropped, else 1/(1-rate) rounded to float (docs/method.md 2.1; the kernels compute the
  * same). */
@@ -70,7 +75,7 @@ enum skip_status skip_grad_add_one(struct skip_grad *grad, const struct skip_nod
 /* Attribute tables used by more than one op. */
 extern const struct skip_attr_desc skip_desc_layernorm[1];
 extern const struct skip_attr_desc skip_desc_act[1];
-extern const struct skip_attr_desc skip_desc_attention[9];
+extern const struct skip_attr_desc skip_desc_attention[12];
 extern const struct skip_attr_desc skip_desc_pool[1];
 
 #endif

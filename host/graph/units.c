@@ -14,7 +14,7 @@
 struct tie_value {
 	int parent; /* union-find */
 	int place;  /* the class before shared weights joined classes: one place where units act */
-	bool fixed, pre, post;
+	bool fixed, pre, post, also, pairs;
 	int kind, heads; /* kind SKIP_NONE: none given */
 	int consumer;
 };
@@ -54,14 +54,29 @@ void skip_ties_same(struct skip_ties *ties, int value_a, int value_b)
 	ties->value[ties_root(ties, value_a)].parent = ties_root(ties, value_b);
 }
 
-void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis)
+static void add_slice(struct skip_ties *ties, int value, struct skip_unit_slice slice)
 {
-	if (value == SKIP_NONE || tensor == SKIP_NONE) return;
+	if (value == SKIP_NONE || slice.tensor == SKIP_NONE) return;
 	if (!skip_grow((void **)&ties->slice, &ties->cap_slices, ties->n_slices + 1, sizeof(*ties->slice))) {
 		ties->failed = true;
 		return;
 	}
-	ties->slice[ties->n_slices++] = (struct tie_slice){value, {tensor, axis}};
+	ties->slice[ties->n_slices++] = (struct tie_slice){value, slice};
+}
+
+void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis)
+{
+	add_slice(ties, value, (struct skip_unit_slice){tensor, axis, false});
+}
+
+void skip_ties_head_slice(struct skip_ties *ties, int value, int tensor, int axis)
+{
+	add_slice(ties, value, (struct skip_unit_slice){tensor, axis, true});
+}
+
+void skip_ties_pairs(struct skip_ties *ties, int value)
+{
+	ties->value[value].pairs = true;
 }
 
 void skip_ties_fixed(struct skip_ties *ties, int value)
@@ -78,6 +93,11 @@ void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind,
 void skip_ties_post(struct skip_ties *ties, int value)
 {
 	ties->value[value].post = true;
+}
+
+void skip_ties_also(struct skip_ties *ties, int value)
+{
+	ties->value[value].also = true;
 }
 
 void skip_ties_pre(struct skip_ties *ties, int value)
@@ -162,7 +182,7 @@ static struct skip_unit_use *group_use(const struct skip_ties *ties, struct skip
 	}
 	if (group->n_uses == SKIP_UNIT_MAX_USES) return NULL;
 	place[group->n_uses] = ties->value[v].place;
-	group->use[group->n_uses] = (struct skip_unit_use){.layer = SKIP_NONE, .post = SKIP_NONE, .consumer = SKIP_NONE};
+	group->use[group->n_uses] = (struct skip_unit_use){.layer = SKIP_NONE, .post = SKIP_NONE, .also = SKIP_NONE, .consumer = SKIP_NONE};
 	return &group->use[group->n_uses++];
 }
 
@@ -172,10 +192,12 @@ static bool group_add_value(const struct skip_ties *ties, struct skip_unit_group
 	const struct tie_value *value = &ties->value[v];
 	struct skip_unit_use *use = group_use(ties, group, place, v);
 	if (!use || group->n_values == SKIP_UNIT_MAX_VALUES) return false;
-	if (value->post && use->post == SKIP_NONE) {
+	if (value->post) { /* the last: of a gated ffn the product, not the activation before it */
 		use->post = v;
 		use->layer = ties->graph->nodes[ties->graph->values[v].producer].layer;
 	}
+	if (value->also) use->also = v;
+	if (value->pairs) group->columns = 2;
 	if (value->consumer != SKIP_NONE && use->consumer == SKIP_NONE) use->consumer = value->consumer;
 	if (value->pre && use->n_pre < 2) use->pre[use->n_pre++] = v;
 	group->values[group->n_values++] = v;
@@ -188,7 +210,7 @@ static enum skip_status group_build(struct skip_ties *ties, int root, struct ski
 	const struct skip_graph *graph = ties->graph;
 	int kind = SKIP_NONE, place[SKIP_UNIT_MAX_USES];
 	bool fixed = false, complete = true;
-	*group = (struct skip_unit_group){.width = graph->values[root].cols};
+	*group = (struct skip_unit_group){.width = graph->values[root].cols, .columns = 1};
 	*is_group = false;
 	for (int v = 0; v < (int)graph->n_values; v++) {
 		if (ties_root(ties, v) != root) continue;
@@ -213,6 +235,7 @@ static enum skip_status group_build(struct skip_ties *ties, int root, struct ski
 	memcpy(group->pre, first->pre, sizeof(group->pre));
 	group->consumer = first->consumer;
 	group->kind = (enum skip_unit_kind)kind;
+	group->width /= group->columns;
 	group->per_head = group->width / group->heads;
 	*is_group = true;
 	return group_add_slices(ties, root, group, err);
@@ -309,12 +332,18 @@ bool skip_units_shared(const struct skip_units *units)
 	return false;
 }
 
-/* A tensor an attention node reads is a prefix. */
-static bool is_prefix(const struct skip_graph *graph, int tensor)
+int skip_unit_column(const struct skip_unit_group *group, int unit, int k)
+{
+	int head = unit / group->per_head;
+	return (head * group->columns + k) * group->per_head + unit % group->per_head;
+}
+
+/* Whether a node reads the tensor as something that is not counted. */
+static bool is_no_weight(const struct skip_graph *graph, int tensor)
 {
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
-		if (strcmp(node->op->name, "attention") != 0) continue;
+		if (!node->op->no_weights) continue;
 		for (int i = 0; i < node->n_param; i++) {
 			if (node->param[i] == tensor) return true;
 		}
@@ -327,7 +356,7 @@ int64_t skip_unit_params(const struct skip_graph *graph, const struct skip_unit_
 	int64_t count = 0;
 	for (int i = 0; i < group->n_slices; i++) {
 		const struct skip_tensor *tensor = graph->tensors[group->slices[i].tensor];
-		if (!is_prefix(graph, group->slices[i].tensor)) count += skip_tensor_count(tensor) / group->width;
+		if (!is_no_weight(graph, group->slices[i].tensor)) count += skip_tensor_count(tensor) / group->width;
 	}
 	return count;
 }

@@ -6,6 +6,8 @@
  * head index; a sub-layer is a whole group. Works on unfused graphs (before pass/fuse).
  *
  * Layers that share a weight share the group too: a unit is removed in every layer that uses it (skip_pass_untie gives each layer weights of its own).
+ *
+ * A unit is one column, or where an op turns columns in pairs (rotary) the pair e, e + E_qk/2 of one head.
  */
 #ifndef SKIP_GRAPH_UNITS_H
 #define SKIP_GRAPH_UNITS_H
@@ -16,7 +18,8 @@ enum skip_unit_kind { SKIP_UNIT_FFN, SKIP_UNIT_V, SKIP_UNIT_QK, SKIP_UNIT_KIND_C
 const char *skip_unit_kind_name(enum skip_unit_kind kind); /* "ffn", "v", "qk" */
 
 struct skip_unit_slice {
-	int tensor, axis; /* index along `axis` of the tensor == unit */
+	int tensor, axis; /* index along `axis` of the tensor == column */
+	bool by_head;     /* index == head instead: it goes with the whole head */
 };
 
 /* Of one group; more than a few only where layers share weights. */
@@ -28,6 +31,7 @@ struct skip_unit_slice {
 struct skip_unit_use {
 	int layer;
 	int post;         /* value where the mask acts linearly: G, Ctx; Q for qk */
+	int also;         /* value that the mask must reach beside it: K where it meets more than Q; SKIP_NONE: none */
 	int pre[2], n_pre;/* outputs of the producing linears: U; V; Q and K */
 	int consumer;     /* node that reads `post` through a weight: W_2, W_O; SKIP_NONE for qk */
 };
@@ -36,6 +40,7 @@ struct skip_unit_group {
 	enum skip_unit_kind kind;
 	int layer;        /* of the first use, as post, pre and consumer */
 	int width;        /* units */
+	int columns;      /* of a unit: 1, or 2 for pairs. The group's values have width * columns */
 	int heads, per_head; /* v and qk: width = heads * per_head; ffn: heads 1 */
 	int post;
 	int pre[2], n_pre;
@@ -66,12 +71,18 @@ bool skip_units_shared(const struct skip_units *units);
 /* Parameters of one unit (docs/method.md 4), prefix not counted. */
 int64_t skip_unit_params(const struct skip_graph *graph, const struct skip_unit_group *group);
 
+/* Column k < group->columns of a unit in the group's values and slices. Ascending units of a head have ascending columns for every k. */
+int skip_unit_column(const struct skip_unit_group *group, int unit, int k);
+
 /* For ops' `ties`: */
 void skip_ties_same(struct skip_ties *ties, int value_a, int value_b);           /* columns j are one unit */
 void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis);   /* index j of axis belongs to column j */
+void skip_ties_head_slice(struct skip_ties *ties, int value, int tensor, int axis); /* index h of axis belongs to head h */
+void skip_ties_pairs(struct skip_ties *ties, int value);                         /* a head's columns e and e + half leave together */
 void skip_ties_fixed(struct skip_ties *ties, int value);                         /* columns cannot go */
 void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind, int heads); /* names the class of `value` */
 void skip_ties_post(struct skip_ties *ties, int value);                          /* mask site of the class */
+void skip_ties_also(struct skip_ties *ties, int value);                          /* second mask site */
 void skip_ties_pre(struct skip_ties *ties, int value);
 void skip_ties_consumer(struct skip_ties *ties, int value, int node);
 

@@ -9,15 +9,15 @@
  * Kernels:
  *   MAIN    ctx. One work-item per query block and head (dimensions 0, 1); with ROWS_B per sequence and head
  *   BWD     dq, dk, dv and each sequence's part gk, gv of dPk, dPv. One work-item per head and sequence (dimensions 0, 1)
- *   PREFIX  the prefix of every sequence with its dropout factors. One work-item per slot and sequence
- *   SUM     a prefix gradient: the parts times the dropout factors, added over the sequences in order. One work-item per slot and vector
- *           of columns
  *
  * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns
  * of the values that hold q, k, v and their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence;
- * DROPOUT 1: the prefix arguments are [B][P][..] as PREFIX made them.
+ * DROPOUT 1: the prefix arguments are [B][P][..] as PREFIX of prefix.cl made them.
+ * CAUSAL 1: tokens see no token behind them; WINDOW w > 0: none more than w places away, 0: any; LAST 1: with ROWS_B the query stands at the last place
+ * of its sequence, 0: at the first. Every query sees the prefix.
+ * BIAS, RK, RQ 0 or 1: tables by distance are there, N their longest sequence. Of a token at distance d = query - key, c = d + N-1:
+ *   Z = SCALE (q . k + q . Rk[.][c] + k . Rq[.][c]) + bias[h][c]
  * BWD: DQ DK DV GK GV 0 or 1: which outputs are there.
- * PREFIX, SUM: COLS = H * QK or H * V, B sequences at run time; THRESHOLD = rate * 2^32, KEPT = 1/(1-rate) (kernels/common/dropout.cl).
  */
 #ifndef SKIP_ATTENTION_P
 #error "SKIP_ATTENTION_P: prefix rows"
@@ -28,17 +28,6 @@
 #ifndef SKIP_ATTENTION_DROPOUT
 #error "SKIP_ATTENTION_DROPOUT: 0 or 1"
 #endif
-#if defined(SKIP_ATTENTION_KERNEL_PREFIX) || defined(SKIP_ATTENTION_KERNEL_SUM)
-#ifndef SKIP_ATTENTION_COLS
-#error "SKIP_ATTENTION_COLS: columns of the prefix"
-#endif
-#ifndef SKIP_ATTENTION_THRESHOLD
-#error "SKIP_ATTENTION_THRESHOLD: rate * 2^32"
-#endif
-#ifndef SKIP_ATTENTION_KEPT
-#error "SKIP_ATTENTION_KEPT: 1/(1-rate)"
-#endif
-#else
 #ifndef SKIP_ATTENTION_H
 #error "SKIP_ATTENTION_H: heads"
 #endif
@@ -75,6 +64,26 @@
 #ifndef SKIP_ATTENTION_ROWS_B
 #error "SKIP_ATTENTION_ROWS_B: 0 or 1"
 #endif
+#ifndef SKIP_ATTENTION_CAUSAL
+#error "SKIP_ATTENTION_CAUSAL: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_WINDOW
+#error "SKIP_ATTENTION_WINDOW: places a query sees on each side, 0 for all"
+#endif
+#ifndef SKIP_ATTENTION_LAST
+#error "SKIP_ATTENTION_LAST: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_BIAS
+#error "SKIP_ATTENTION_BIAS: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_RK
+#error "SKIP_ATTENTION_RK: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_RQ
+#error "SKIP_ATTENTION_RQ: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_N
+#error "SKIP_ATTENTION_N: longest sequence of the tables"
 #endif
 #ifdef SKIP_ATTENTION_KERNEL_BWD
 #ifndef SKIP_ATTENTION_DQ
@@ -99,16 +108,21 @@
 /* Row lengths of the prefix and of ctx. */
 #define SKIP_ATTENTION_K_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_QK)
 #define SKIP_ATTENTION_V_COLS (SKIP_ATTENTION_H * SKIP_ATTENTION_V)
-#ifdef SKIP_ATTENTION_THRESHOLD
-/* Factors of VEC elements from `index`, or of one. */
-#define SKIP_ATTENTION_FACTORS(index)                                                                                                     \
-	SKIP_PASTE(skip_dropout_f, SKIP_ATTENTION_VEC)(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
-#define SKIP_ATTENTION_FACTOR(index) skip_dropout_f1(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
+/* Place of a query row in its sequence of n tokens; the tokens low .. end - 1 that queries from `place` to `last` see some of. */
+#if SKIP_ATTENTION_ROWS_B
+#define SKIP_ATTENTION_PLACE(row, first, n) (SKIP_ATTENTION_LAST ? (n) - 1 : 0)
+#else
+#define SKIP_ATTENTION_PLACE(row, first, n) ((row) - (first))
 #endif
+#define SKIP_ATTENTION_LOW(place) (SKIP_ATTENTION_WINDOW ? (place) - min((uint)(place), (uint)SKIP_ATTENTION_WINDOW) : 0)
+#define SKIP_ATTENTION_END(last, n)                                                                                                       \
+	(SKIP_ATTENTION_CAUSAL ? (last) + 1 : SKIP_ATTENTION_WINDOW ? min((uint)(n), (uint)((last) + SKIP_ATTENTION_WINDOW + 1)) : (n))
+/* Number of a table in row `row` at a distance. */
+#define SKIP_ATTENTION_TABLE(row, away) ((uint)((int)((row) * (2 * SKIP_ATTENTION_N - 1) + SKIP_ATTENTION_N - 1) + (away)))
+/* Whether scores depend on places. */
+#define SKIP_ATTENTION_PLACES (SKIP_ATTENTION_CAUSAL || SKIP_ATTENTION_WINDOW || SKIP_ATTENTION_BIAS || SKIP_ATTENTION_RK || SKIP_ATTENTION_RQ)
 #define SKIP_ATTENTION_LOAD SKIP_PASTE(vload, SKIP_ATTENTION_VEC)
 #define SKIP_ATTENTION_STORE SKIP_PASTE(vstore, SKIP_ATTENTION_VEC)
-
-#if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_BWD)
 
 /* Vector accumulators side by side: MOST is what the registers hold, MANY the usual tile of keys. 512-bit lanes come with 32 registers. */
 #if SKIP_ATTENTION_VEC == 16
@@ -121,6 +135,7 @@
 #define SKIP_ATTENTION_MOST 12
 #define SKIP_ATTENTION_MANY 12
 #endif
+#define SKIP_ATTENTION_UNSEEN -1e30f /* the score of a key without weight */
 #define SKIP_ATTENTION_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
 
 /* out[j] = sum_e rows[j][e] x[e] in order of e, for `count` rows at a time. */
@@ -182,6 +197,52 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *ro
 		}                                                                                                                         \
 	}
 
+#if SKIP_ATTENTION_PLACES
+/* A table at the distances of the lanes, which grow by one; lanes behind the last query repeat it. */
+static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, beside)(__global const float *table, uint rows)
+{
+	if (rows == SKIP_ATTENTION_VEC) return SKIP_ATTENTION_LOAD(0, table);
+	SKIP_ATTENTION_F lanes;
+	for (uint r = 0; r < SKIP_ATTENTION_VEC; r++) ((float *)&lanes)[r] = table[min(r, rows - 1)];
+	return lanes;
+}
+
+/*
+ * z[j] of token low + j, for queries from `place` on: adds what the tables have for its distance, and where a query does not see it takes so
+ * much off that no weight is left. x carries SCALE.
+ */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, places)(const SKIP_ATTENTION_F *x, __global const float *k, uint head, uint place, uint rows,
+							  uint low, uint count, __global const float *bias, __global const float *rk,
+							  __global const float *rq, SKIP_ATTENTION_F *z)
+{
+	SKIP_ATTENTION_F lane;
+	for (uint r = 0; r < SKIP_ATTENTION_VEC; r++) ((float *)&lane)[r] = (float)r;
+	for (uint j = 0; j < count; j++, k += SKIP_ATTENTION_K_STRIDE) {
+		const int away = (int)place - (int)(low + j);
+		SKIP_ATTENTION_F sum = z[j];
+#if SKIP_ATTENTION_RK
+		for (uint e = 0; e < SKIP_ATTENTION_QK; e++)
+			sum = fma(x[e], SKIP_ATTENTION_FN(beside)(rk + SKIP_ATTENTION_TABLE(head * SKIP_ATTENTION_QK + e, away), rows), sum);
+#endif
+#if SKIP_ATTENTION_RQ
+		for (uint e = 0; e < SKIP_ATTENTION_QK; e++)
+			sum = fma((SKIP_ATTENTION_F)(k[e] * SKIP_ATTENTION_SCALE),
+				  SKIP_ATTENTION_FN(beside)(rq + SKIP_ATTENTION_TABLE(head * SKIP_ATTENTION_QK + e, away), rows), sum);
+#endif
+#if SKIP_ATTENTION_BIAS
+		sum += SKIP_ATTENTION_FN(beside)(bias + SKIP_ATTENTION_TABLE(head, away), rows);
+#endif
+#if SKIP_ATTENTION_CAUSAL
+		sum = lane + (float)away < 0.0f ? (SKIP_ATTENTION_F)(SKIP_ATTENTION_UNSEEN) : sum;
+#endif
+#if SKIP_ATTENTION_WINDOW
+		sum = fabs(lane + (float)away) > (float)SKIP_ATTENTION_WINDOW ? (SKIP_ATTENTION_F)(SKIP_ATTENTION_UNSEEN) : sum;
+#endif
+		z[j] = sum;
+	}
+}
+#endif
+
 /* exp(z - largest) over the keys; what comes back is 1 / their sum. */
 static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
 {
@@ -193,7 +254,6 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTE
 	}
 	return 1.0f / sum;
 }
-#endif
 
 #ifdef SKIP_ATTENTION_KERNEL_MAIN
 SKIP_ATTENTION_MIX(mix_v, SKIP_ATTENTION_V)
@@ -206,13 +266,33 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *restrict pk, /* [P][H*QK], DROPOUT: [B][P][H*QK] */
 	__global const float *restrict pv, /* [P][H*V], DROPOUT: [B][P][H*V] */
 #endif
+#if SKIP_ATTENTION_BIAS
+	__global const float *restrict bias, /* [H][2N-1] */
+#endif
+#if SKIP_ATTENTION_RK
+	__global const float *restrict rk, /* [H*QK][2N-1] */
+#endif
+#if SKIP_ATTENTION_RQ
+	__global const float *restrict rq, /* [H*QK][2N-1] */
+#endif
 	__global const int *restrict offset, /* [B+1] */
 #if !SKIP_ATTENTION_ROWS_B
 	__global const int *restrict qblock, /* [Q][4] */
 #endif
 	__global float *restrict ctx) /* [T or B][H*V] */
 {
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
+	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P && SKIP_ATTENTION_N > 0);
+#if SKIP_ATTENTION_PLACES
+#if !SKIP_ATTENTION_BIAS
+	__global const float *bias = 0; /* not there */
+#endif
+#if !SKIP_ATTENTION_RK
+	__global const float *rk = 0;
+#endif
+#if !SKIP_ATTENTION_RQ
+	__global const float *rq = 0;
+#endif
+#endif
 	const uint head = (uint)get_global_id(1);
 #if SKIP_ATTENTION_ROWS_B
 	const uint b = (uint)get_global_id(0), row = b, rows = 1;
@@ -220,12 +300,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const int *block = qblock + 4 * (uint)get_global_id(0);
 	const uint b = (uint)block[0], row = (uint)block[1], rows = (uint)block[2];
 #endif
-	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first;
+	const uint first = (uint)offset[b], length = (uint)offset[b + 1] - first, place = SKIP_ATTENTION_PLACE(row, first, length);
+	const uint low = SKIP_ATTENTION_LOW(place), n = SKIP_ATTENTION_END(place + rows - 1, length) - low; /* tokens that some query sees */
 	const uint column = head * SKIP_ATTENTION_QK, column_v = head * SKIP_ATTENTION_V;
 	SKIP_ATTENTION_F x[SKIP_ATTENTION_QK], a[SKIP_ATTENTION_S], y[SKIP_ATTENTION_V];
 	q += row * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + column;
-	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
-	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
+	k += (first + low) * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + column;
+	v += (first + low) * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + column_v;
 	ctx += row * SKIP_ATTENTION_V_COLS + column_v;
 	SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
 #if SKIP_ATTENTION_P
@@ -236,6 +317,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *pv = v; /* of no rows */
 #endif
 	SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
+#if SKIP_ATTENTION_PLACES
+	SKIP_ATTENTION_FN(places)(x, k, head, place, rows, low, n, bias, rk, rq, a + SKIP_ATTENTION_P);
+#endif
 	const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(a, SKIP_ATTENTION_P + n);
 	SKIP_ATTENTION_FN(mix_v)(pv, v, SKIP_ATTENTION_V_STRIDE, n, a, inverse, y);
 	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(y, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows, ctx);
@@ -274,6 +358,35 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F 
 	}
 }
 
+#if SKIP_ATTENTION_RK
+/* dq[e] += SCALE * sum_j dz[j] * what the table adds to token j. */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_query)(const SKIP_ATTENTION_F *dz, __global const float *rk, uint head, uint place,
+								uint rows, uint n, SKIP_ATTENTION_F *dq)
+{
+	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) {
+		__global const float *table = rk + SKIP_ATTENTION_TABLE(head * SKIP_ATTENTION_QK + e, (int)place);
+		SKIP_ATTENTION_F sum = (SKIP_ATTENTION_F)(0.0f);
+		for (uint j = 0; j < n; j++) sum = fma(dz[j], SKIP_ATTENTION_FN(beside)(table - j, rows), sum);
+		dq[e] = fma(sum, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), dq[e]);
+	}
+}
+#endif
+
+#if SKIP_ATTENTION_RQ
+/* sums[j][e] += what the table adds to the queries of the lanes at the distance of token j, times dz. Lanes that are no queries have dz 0. */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_keys)(const SKIP_ATTENTION_F *dz, __global const float *rq, uint head, uint place,
+							       uint rows, uint n, SKIP_ATTENTION_F *sums)
+{
+	float *to = (float *)sums;
+	for (uint j = 0; j < n; j++, to += SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK) * SKIP_ATTENTION_VEC) {
+		const int away = (int)place - (int)j;
+		for (uint e = 0; e < SKIP_ATTENTION_QK; e++)
+			to[e] += SKIP_PASTE(skip_sum_f, SKIP_ATTENTION_VEC)(
+				dz[j] * SKIP_ATTENTION_FN(beside)(rq + SKIP_ATTENTION_TABLE(head * SKIP_ATTENTION_QK + e, away), rows));
+	}
+}
+#endif
+
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
 	__global const float *restrict q,    /* [T or B][Q_STRIDE] */
 	__global const float *restrict k,    /* [T][K_STRIDE] */
@@ -282,6 +395,15 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_P
 	__global const float *restrict pk, /* [P][H*QK], DROPOUT: [B][P][H*QK] */
 	__global const float *restrict pv, /* [P][H*V], DROPOUT: [B][P][H*V] */
+#endif
+#if SKIP_ATTENTION_BIAS
+	__global const float *restrict bias, /* [H][2N-1] */
+#endif
+#if SKIP_ATTENTION_RK
+	__global const float *restrict rk, /* [H*QK][2N-1] */
+#endif
+#if SKIP_ATTENTION_RQ
+	__global const float *restrict rq, /* [H*QK][2N-1] */
 #endif
 #if SKIP_ATTENTION_DQ
 	__global float *restrict dq, /* [T or B][Q_STRIDE] */
@@ -300,7 +422,18 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 	__global const int *restrict offset) /* [B+1] */
 {
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
+	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P && SKIP_ATTENTION_N > 0);
+#if SKIP_ATTENTION_PLACES
+#if !SKIP_ATTENTION_BIAS
+	__global const float *bias = 0; /* not there */
+#endif
+#if !SKIP_ATTENTION_RK
+	__global const float *rk = 0;
+#endif
+#if !SKIP_ATTENTION_RQ
+	__global const float *rq = 0;
+#endif
+#endif
 	const uint head = (uint)get_global_id(0), b = (uint)get_global_id(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	const uint first_query = SKIP_ATTENTION_ROWS_B ? b : first, queries = SKIP_ATTENTION_ROWS_B ? 1 : n;
@@ -338,6 +471,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 		SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
 		SKIP_ATTENTION_FN(dots)(v, SKIP_ATTENTION_V_STRIDE, n, SKIP_ATTENTION_V, g, dz + SKIP_ATTENTION_P);
+#if SKIP_ATTENTION_PLACES
+		const uint place = SKIP_ATTENTION_PLACE(i, 0, n);
+		SKIP_ATTENTION_FN(places)(x, k, head, place, rows, 0, n, bias, rk, rq, a + SKIP_ATTENTION_P);
+#endif
 		const SKIP_ATTENTION_F inverse = SKIP_ATTENTION_FN(softmax)(a, keys);
 		SKIP_ATTENTION_F delta = (SKIP_ATTENTION_F)(0.0f);
 		for (uint j = 0; j < keys; j++) {
@@ -350,12 +487,19 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		SKIP_ATTENTION_FN(outer)(dz, q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows,
 					 SKIP_ATTENTION_DK ? keys : SKIP_ATTENTION_P, i, sum_k);
 #endif
+#if SKIP_ATTENTION_DK && SKIP_ATTENTION_RQ
+		SKIP_ATTENTION_FN(beside_keys)(dz + SKIP_ATTENTION_P, rq, head, place, rows, n,
+					       sum_k + SKIP_ATTENTION_P * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK));
+#endif
 #if SKIP_ATTENTION_DV || SKIP_ATTENTION_GV
 		SKIP_ATTENTION_FN(outer)(a, dctx, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_V, rows,
 					 SKIP_ATTENTION_DV ? keys : SKIP_ATTENTION_P, i, sum_v);
 #endif
 #if SKIP_ATTENTION_DQ
 		SKIP_ATTENTION_FN(mix_qk)(pk, k, SKIP_ATTENTION_K_STRIDE, n, dz, (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE), x);
+#if SKIP_ATTENTION_RK
+		SKIP_ATTENTION_FN(beside_query)(dz + SKIP_ATTENTION_P, rk, head, place, rows, n, x);
+#endif
 		SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)(x, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows, dq);
 		dq += SKIP_ATTENTION_VEC * SKIP_ATTENTION_Q_STRIDE;
 #endif
@@ -383,82 +527,25 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 }
 #endif
 
-#ifdef SKIP_ATTENTION_KERNEL_PREFIX
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
-	__global const float *restrict prefix, /* [P][COLS] */
-	__global float *restrict dropped,      /* [B][P][COLS] */
-	int stream, uint key)
-{
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0 && SKIP_ATTENTION_DROPOUT);
-	const uint slot = (uint)get_global_id(0), from = slot * SKIP_ATTENTION_COLS;
-	const uint to = ((uint)get_global_id(1) * SKIP_ATTENTION_P + slot) * SKIP_ATTENTION_COLS;
-	uint c = 0;
-	for (; c + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS; c += SKIP_ATTENTION_VEC) {
-		SKIP_ATTENTION_STORE(SKIP_ATTENTION_LOAD(0, prefix + from + c) * SKIP_ATTENTION_FACTORS(to + c), 0, dropped + to + c);
-	}
-	for (; c < SKIP_ATTENTION_COLS; c++)
-		dropped[to + c] = prefix[from + c] * SKIP_ATTENTION_FACTOR(to + c);
-}
-#endif
-
-#ifdef SKIP_ATTENTION_KERNEL_SUM
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
-	__global const float *restrict parts, /* [B][P][COLS] */
-	__global float *restrict dprefix,     /* [P][COLS] */
-	int sequences                         /* B */
-#if SKIP_ATTENTION_DROPOUT
-	, int stream, uint key
-#endif
-)
-{
-	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0);
-	const uint start = (uint)get_global_id(0) * SKIP_ATTENTION_COLS, from = (uint)get_global_id(1) * SKIP_ATTENTION_VEC;
-	const uint end = (uint)sequences * (SKIP_ATTENTION_P * SKIP_ATTENTION_COLS);
-	if (from + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS) {
-		SKIP_ATTENTION_F total = (SKIP_ATTENTION_F)(0.0f);
-		for (uint i = start + from; i < end; i += SKIP_ATTENTION_P * SKIP_ATTENTION_COLS) {
-			SKIP_ATTENTION_F part = SKIP_ATTENTION_LOAD(0, parts + i);
-#if SKIP_ATTENTION_DROPOUT
-			part *= SKIP_ATTENTION_FACTORS(i);
-#endif
-			total += part;
-		}
-		SKIP_ATTENTION_STORE(total, 0, dprefix + start + from);
-		return;
-	}
-	for (uint c = from; c < SKIP_ATTENTION_COLS; c++) {
-		float total = 0.0f;
-		for (uint i = start + c; i < end; i += SKIP_ATTENTION_P * SKIP_ATTENTION_COLS) {
-#if SKIP_ATTENTION_DROPOUT
-			total += parts[i] * SKIP_ATTENTION_FACTOR(i);
-#else
-			total += parts[i];
-#endif
-		}
-		dprefix[start + c] = total;
-	}
-}
-#endif
-
 #undef SKIP_ATTENTION_FN
 #undef SKIP_ATTENTION_F
 #undef SKIP_ATTENTION_K_COLS
 #undef SKIP_ATTENTION_V_COLS
-#ifdef SKIP_ATTENTION_THRESHOLD
-#undef SKIP_ATTENTION_FACTORS
-#undef SKIP_ATTENTION_FACTOR
-#endif
+#undef SKIP_ATTENTION_PLACE
+#undef SKIP_ATTENTION_LOW
+#undef SKIP_ATTENTION_END
+#undef SKIP_ATTENTION_TABLE
+#undef SKIP_ATTENTION_PLACES
 #undef SKIP_ATTENTION_LOAD
 #undef SKIP_ATTENTION_STORE
-#if defined(SKIP_ATTENTION_KERNEL_MAIN) || defined(SKIP_ATTENTION_KERNEL_BWD)
 #undef SKIP_ATTENTION_MOST
 #undef SKIP_ATTENTION_MANY
 #undef SKIP_ATTENTION_EACH
+#undef SKIP_ATTENTION_UNSEEN
 #undef SKIP_ATTENTION_DOTS
 #undef SKIP_ATTENTION_TILES
 #undef SKIP_ATTENTION_TILE
 #undef SKIP_ATTENTION_MIX
-#endif
 #ifdef SKIP_ATTENTION_KERNEL_BWD
 #undef SKIP_ATTENTION_VECTORS
 #undef SKIP_ATTENTION_OUTER

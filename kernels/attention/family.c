@@ -2,7 +2,7 @@
  * attention and attention_bwd. Keys and values are read where they are, and so are the prefix rows unless they drop: then every sequence
  * sees its own.
  *
- * cpu, forward: [PREFIX of keys, of values when they drop], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
+ * cpu, forward: [PREFIX of keys, of values when they drop, both of the body prefix], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
  * dot, forward with products in bfloat16: MAIN. dot_bwd: BWD in place of cpu's.
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
  */
@@ -19,9 +19,10 @@ struct shape {
 	int prefix, keys;  /* P; most keys of a sequence */
 	int stride[3];	   /* columns of the values of q, k, v */
 	bool rows_b, drop; /* one query per sequence; prefix dropout */
+	int longest;	   /* sequence that the tables by distance are for, N */
 	int vec;
 	bool words;	   /* q, k, v are words of bfloat16 */
-	int in[4], prefix_buffer[2], offset; /* buffers */
+	int in[4], prefix_buffer[2], table[3], offset; /* buffers; absent tables SKIP_NONE */
 };
 
 /* Streams of the dropout of key and value prefix (graph/op/attention.c). */
@@ -41,10 +42,32 @@ static enum skip_layout reads(const struct skip_graph *graph, const struct skip_
 			      int input)
 {
 	const struct skip_attrs_attention *a = &node->attrs.attention;
-	const int64_t prefix = node->n_param == 2 && node->param[0] != SKIP_NONE ? graph->tensors[node->param[0]]->dim[0] : 0;
+	const int64_t prefix = node->n_param > SKIP_ATTENTION_PV && node->param[SKIP_ATTENTION_PK] != SKIP_NONE ? graph->tensors[node->param[SKIP_ATTENTION_PK]]->dim[0] : 0;
 	const bool whole = a->qk % 2 == 0 && a->v % 2 == 0 && a->q_col % 2 == 0 && a->k_col % 2 == 0 && a->v_col % 2 == 0 && prefix % 2 == 0;
 	const bool dot = !strcmp(variant, "cpu") && !strcmp(node->op->name, "attention") && a->precision == SKIP_PRECISION_BF16;
 	return dot && input <= V && whole && pairs(profile) ? SKIP_LAYOUT_BF16X2 : SKIP_LAYOUT_ROWS;
+}
+
+static enum skip_status bind_tables(struct skip_lowering *lowering, struct shape *shape, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	shape->longest = 1;
+	for (int i = 0; i < 3; i++) {
+		const int param = SKIP_ATTENTION_BIAS + i, tensor = param < shape->node->n_param ? shape->node->param[param] : SKIP_NONE;
+		shape->table[i] = SKIP_NONE;
+		if (tensor == SKIP_NONE) continue;
+		const struct skip_tensor *table = graph->tensors[tensor];
+		shape->longest = (int)(table->dim[1] + 1) / 2;
+		if (shape->longest < graph->max_positions) {
+			status = skip_err_set(err, SKIP_ERR_INPUT, "table '%s' is for sequences of %d tokens, the graph takes %d", table->name,
+					      shape->longest, graph->max_positions);
+			goto cleanup;
+		}
+		SKIP_TRY(skip_lowering_weight(lowering, tensor, SKIP_LAYOUT_ROWS, 0, 0, &shape->table[i], err));
+	}
+cleanup:
+	return status;
 }
 
 static enum skip_status bind(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct shape *out, struct skip_err *err)
@@ -66,11 +89,12 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 			SKIP_TRY(skip_lowering_value(lowering, node->in[i], &shape.in[i], err));
 		}
 	}
-	if (node->n_param == 2 && node->param[0] != SKIP_NONE) {
+	if (node->n_param > SKIP_ATTENTION_PV && node->param[SKIP_ATTENTION_PK] != SKIP_NONE) {
 		shape.prefix = (int)graph->tensors[node->param[0]]->dim[0];
 		for (int i = 0; i < 2 && shape.prefix; i++)
 			SKIP_TRY(skip_lowering_weight(lowering, node->param[i], SKIP_LAYOUT_ROWS, 0, 0, &shape.prefix_buffer[i], err));
 	}
+	SKIP_TRY(bind_tables(lowering, &shape, err));
 	shape.drop = shape.prefix && node->attrs.attention.prefix_dropout > 0;
 	shape.keys = shape.prefix + graph->max_positions;
 	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_OFFSET, &shape.offset, err));
@@ -107,12 +131,21 @@ static void constants(struct skip_kernel_spec *spec, const struct shape *shape)
 	skip_spec_int(spec, "ATTENTION_V_COL", shape->attrs->v_col / (shape->words ? 2 : 1));
 	skip_spec_int(spec, "ATTENTION_ROWS_B", shape->rows_b);
 	skip_spec_int(spec, "ATTENTION_DROPOUT", shape->drop);
+	skip_spec_int(spec, "ATTENTION_CAUSAL", shape->attrs->causal);
+	skip_spec_int(spec, "ATTENTION_WINDOW", shape->attrs->window);
+	skip_spec_int(spec, "ATTENTION_LAST", shape->rows_b && shape->attrs->at == SKIP_AT_LAST);
+	skip_spec_int(spec, "ATTENTION_BIAS", shape->table[0] != SKIP_NONE);
+	skip_spec_int(spec, "ATTENTION_RK", shape->table[1] != SKIP_NONE);
+	skip_spec_int(spec, "ATTENTION_RQ", shape->table[2] != SKIP_NONE);
+	skip_spec_int(spec, "ATTENTION_N", shape->longest);
 }
 
 static void add_inputs(struct skip_plan_launch *launch, const struct shape *shape)
 {
 	for (int i = 0; i < shape->node->n_in; i++) skip_launch_buffer(launch, shape->in[i]);
 	for (int i = 0; i < 2 && shape->prefix; i++) skip_launch_buffer(launch, shape->prefix_buffer[i]);
+	for (int i = 0; i < 3; i++)
+		if (shape->table[i] != SKIP_NONE) skip_launch_buffer(launch, shape->table[i]);
 }
 
 static bool has_out(const struct shape *shape, int i)
@@ -145,7 +178,7 @@ static int prefix_cols(const struct shape *shape, int which)
 /* What PREFIX and SUM of keys (which = K) or values (V) share. */
 static void prefix_spec(struct skip_kernel_spec *spec, const struct shape *shape, const char *body_kernel, int which)
 {
-	skip_spec_init(spec, "attention", "cpu", body_kernel);
+	skip_spec_init(spec, "attention", "prefix", body_kernel);
 	skip_spec_int(spec, "ATTENTION_COLS", prefix_cols(shape, which));
 	skip_spec_int(spec, "ATTENTION_P", shape->prefix);
 	skip_spec_int(spec, "ATTENTION_VEC", shape->vec);

@@ -2,7 +2,7 @@
  * ROWS rows per work-item, VEC elements at a time. The last vector of a range is moved back so that it ends with the range: it repeats
  * elements already written, with the same values, and needs no tail code.
  *
- * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
+ * Kernels: ADD y = a + b; MUL y = a * b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
  * (kernels/common/dropout.cl). COLS: columns, at least VEC. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
  */
 #ifndef SKIP_ELEMENTWISE_COLS
@@ -27,7 +27,7 @@
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP_ELEMENTWISE_NAME(
 	__global const float *restrict a, /* [rows][COLS] */
-#ifdef SKIP_ELEMENTWISE_KERNEL_ADD
+#if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_MUL)
 	__global const float *restrict b, /* [rows][COLS] */
 #endif
 #if defined(SKIP_ELEMENTWISE_KERNEL_ADD_BIAS) || defined(SKIP_ELEMENTWISE_KERNEL_MASK)
@@ -43,12 +43,14 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP
 	SKIP_REQUIRE(sizes, SKIP_ELEMENTWISE_COLS >= SKIP_ELEMENTWISE_VEC && SKIP_ELEMENTWISE_ROWS > 0);
 	const uint row = (uint)get_global_id(0) * SKIP_ELEMENTWISE_ROWS;
 	const uint row_end = min(row + SKIP_ELEMENTWISE_ROWS, (uint)rows);
-#if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_DROPOUT)
+#if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_MUL) || defined(SKIP_ELEMENTWISE_KERNEL_DROPOUT)
 	const uint end = row_end * SKIP_ELEMENTWISE_COLS;
 	for (uint from = row * SKIP_ELEMENTWISE_COLS; from < end; from += SKIP_ELEMENTWISE_VEC) {
 		const uint i = min(from, end - SKIP_ELEMENTWISE_VEC);
 #ifdef SKIP_ELEMENTWISE_KERNEL_ADD
 		SKIP_ELEMENTWISE_STORE(SKIP_ELEMENTWISE_LOAD(0, a + i) + SKIP_ELEMENTWISE_LOAD(0, b + i), 0, y + i);
+#elif defined(SKIP_ELEMENTWISE_KERNEL_MUL)
+		SKIP_ELEMENTWISE_STORE(SKIP_ELEMENTWISE_LOAD(0, a + i) * SKIP_ELEMENTWISE_LOAD(0, b + i), 0, y + i);
 #else
 		SKIP_ELEMENTWISE_STORE(SKIP_ELEMENTWISE_LOAD(0, a + i) * SKIP_PASTE(skip_dropout_f, SKIP_ELEMENTWISE_VEC)(
 					       key, (uint)stream, i, (uint)SKIP_ELEMENTWISE_THRESHOLD, SKIP_ELEMENTWISE_SCALE), 0, y + i);

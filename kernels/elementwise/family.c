@@ -1,5 +1,5 @@
 /*
- * add, add_bias, mask, dropout: one output element per input element. Dropout masks are hashed again wherever they are needed, never
+ * add, mul, add_bias, mask, dropout: one output element per input element. Dropout masks are hashed again wherever they are needed, never
  * stored.
  *
  * cpu: one work-item per block of rows, needs at least one vector of columns; narrower values take the generic body.
@@ -34,7 +34,7 @@ cleanup:
 
 static const char *body_of(const char *op)
 {
-	static const char *const bodies[][2] = {{"add", "ADD"}, {"add_bias", "ADD_BIAS"}, {"mask", "MASK"}, {"dropout", "DROPOUT"}};
+	static const char *const bodies[][2] = {{"add", "ADD"}, {"mul", "MUL"}, {"add_bias", "ADD_BIAS"}, {"mask", "MASK"}, {"dropout", "DROPOUT"}};
 	size_t i = 0;
 	while (strcmp(bodies[i][0], op)) i++;
 	return bodies[i][1];
@@ -84,7 +84,7 @@ cleanup:
 	return status;
 }
 
-static const char *const ops[] = {"add", "add_bias", "mask", "dropout", NULL};
+static const char *const ops[] = {"add", "mul", "add_bias", "mask", "dropout", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
 static const char *const common[] = {"dropout", NULL};
 

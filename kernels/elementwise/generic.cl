@@ -1,7 +1,7 @@
 /*
  * One element per work-item; dimension 0 walks columns, dimension 1 rows.
  *
- * Kernels: ADD y = a + b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
+ * Kernels: ADD y = a + b; MUL y = a * b; ADD_BIAS y = a + w[col]; MASK y = a * w[col]; DROPOUT y = a * factor of element row * COLS + col
  * (kernels/common/dropout.cl). COLS: columns. DROPOUT only: THRESHOLD = rate * 2^32, SCALE = 1/(1-rate).
  */
 #ifndef SKIP_ELEMENTWISE_COLS
@@ -18,7 +18,7 @@
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP_ELEMENTWISE_NAME(
 	__global const float *restrict a, /* [rows][COLS] */
-#ifdef SKIP_ELEMENTWISE_KERNEL_ADD
+#if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_MUL)
 	__global const float *restrict b, /* [rows][COLS] */
 #endif
 #if defined(SKIP_ELEMENTWISE_KERNEL_ADD_BIAS) || defined(SKIP_ELEMENTWISE_KERNEL_MASK)
@@ -36,6 +36,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP
 	const uint i = (uint)get_global_id(1) * SKIP_ELEMENTWISE_COLS + col;
 #if defined(SKIP_ELEMENTWISE_KERNEL_ADD)
 	y[i] = a[i] + b[i];
+#elif defined(SKIP_ELEMENTWISE_KERNEL_MUL)
+	y[i] = a[i] * b[i];
 #elif defined(SKIP_ELEMENTWISE_KERNEL_ADD_BIAS)
 	y[i] = a[i] + w[col];
 #elif defined(SKIP_ELEMENTWISE_KERNEL_MASK)

@@ -18,13 +18,15 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	enum skip_status status;
 	const int cols = skip_lowering_graph(lowering)->values[node->out[0]].cols, vec = skip_lowering_profile(lowering)->vec;
 	const bool cpu = !strcmp(variant, "cpu") && cols >= vec;
-	const int parts = node->n_param > 2 && node->param[2] != SKIP_NONE ? 3 : 2;
+	bool has[3];
+	for (int i = 0; i < 3; i++) has[i] = i < node->n_param && node->param[i] != SKIP_NONE;
 	struct skip_kernel_spec spec;
 	int kernel, buffer, rows = 1;
 	skip_spec_init(&spec, "embed", cpu ? "cpu" : "generic", "MAIN");
 	skip_spec_int(&spec, "EMBED_D", cols);
 	skip_spec_int(&spec, "EMBED_POSITION_BASE", node->attrs.embed.position_base);
-	skip_spec_int(&spec, "EMBED_TYPES", parts == 3);
+	skip_spec_int(&spec, "EMBED_POSITIONS", has[1]);
+	skip_spec_int(&spec, "EMBED_TYPES", has[2]);
 	if (cpu) {
 		rows = cols < ELEMENTS ? ELEMENTS / cols : 1;
 		skip_spec_int(&spec, "EMBED_ROWS", rows);
@@ -34,11 +36,13 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	}
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
-	for (int i = 0; i < parts; i++) {
+	for (int i = 0; i < 3; i++) {
+		if (!has[i]) continue;
 		SKIP_TRY(skip_lowering_batch(lowering, tables[i], &buffer, err));
 		skip_launch_buffer(launch, buffer);
 	}
-	for (int i = 0; i < parts; i++) {
+	for (int i = 0; i < 3; i++) {
+		if (!has[i]) continue;
 		SKIP_TRY(skip_lowering_weight(lowering, node->param[i], SKIP_LAYOUT_ROWS, 0, 0, &buffer, err));
 		skip_launch_buffer(launch, buffer);
 	}

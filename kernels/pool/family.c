@@ -1,5 +1,5 @@
 /*
- * pool and pool_bwd: between the rows of a sequence [T] and its one row [B], by mean or by the first row.
+ * pool and pool_bwd: between the rows of a sequence [T] and its one row [B], by mean, by the first row or by the last.
  *
  * cpu: one work-item per sequence, needs at least one vector of columns; narrower values take the generic body.
  */
@@ -18,7 +18,8 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	int kernel, buffer;
 	skip_spec_init(&spec, "pool", cpu ? "cpu" : "generic", strcmp(node->op->name, "pool") ? "BWD" : "MAIN");
 	skip_spec_int(&spec, "POOL_COLS", cols);
-	skip_spec_int(&spec, "POOL_CLS", node->attrs.pool.mode == SKIP_POOL_CLS);
+	skip_spec_int(&spec, "POOL_ONE", node->attrs.pool.mode != SKIP_POOL_MEAN);
+	skip_spec_int(&spec, "POOL_LAST", node->attrs.pool.mode == SKIP_POOL_LAST);
 	if (cpu) skip_spec_int(&spec, "POOL_VEC", vec);
 	else
 		spec.local[0] = GROUP;

@@ -11,12 +11,13 @@
 
 static const int lengths[] = {1, 7, 61, 2};
 
-static struct toy_options network_options(int prefix, int pool)
+static struct toy_options network_options(int prefix, int pool, enum toy_form form)
 {
 	struct toy_options options = toy_defaults();
 	options.prefix = prefix;
 	options.pool = pool;
 	options.dtype = SKIP_F32;
+	toy_set_form(&options, form);
 	return options;
 }
 
@@ -36,22 +37,27 @@ struct network_case {
 	char profile[16]; /* no pointer: parameters go to another process */
 	int prefix, pool;
 	unsigned removal;
+	enum toy_form form;
 };
 
 ParameterizedTestParameters(network, shrunk_on_the_device_equals_masked)
 {
 	static struct network_case all[] = {
-	    {"auto", 0, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK},
-	    {"auto", 20, SKIP_POOL_CLS, TOY_FFN},
-	    {"auto", 20, SKIP_POOL_MEAN, TOY_V},
-	    {"auto", 20, SKIP_POOL_MEAN, TOY_QK},
-	    {"auto", 0, SKIP_POOL_CLS, TOY_HEADS},
-	    {"auto", 20, SKIP_POOL_MEAN, TOY_NO_FFN},
-	    {"auto", 20, SKIP_POOL_CLS, TOY_NO_ATTENTION},
-	    {"auto", 0, SKIP_POOL_MEAN, TOY_NOTHING_LEFT},
-	    {"auto", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION},
-	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS},
-	    {"generic", 0, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_NO_ATTENTION},
+	    {"auto", 0, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_CLS, TOY_FFN, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_V, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_QK, TOY_BERT},
+	    {"auto", 0, SKIP_POOL_CLS, TOY_HEADS, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_NO_FFN, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_CLS, TOY_NO_ATTENTION, TOY_BERT},
+	    {"auto", 0, SKIP_POOL_MEAN, TOY_NOTHING_LEFT, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION, TOY_BERT},
+	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, TOY_BERT},
+	    {"generic", 0, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_NO_ATTENTION, TOY_BERT},
+	    {"auto", 3, SKIP_POOL_LAST, TOY_FFN | TOY_V | TOY_HEADS, TOY_GPT2},
+	    {"auto", 2, SKIP_POOL_CLS, TOY_FFN | TOY_QK | TOY_NO_ATTENTION, TOY_MODERNBERT},
+	    {"auto", 0, SKIP_POOL_MEAN, TOY_V | TOY_HEADS, TOY_MPNET},
+	    {"auto", 2, SKIP_POOL_CLS, TOY_FFN | TOY_QK, TOY_DEBERTA},
 	};
 	return cr_make_param_array(struct network_case, all, sizeof(all) / sizeof(all[0]));
 }
@@ -80,7 +86,7 @@ ParameterizedTest(struct network_case *c, network, shrunk_on_the_device_equals_m
 	struct skip_units units;
 	struct skip_graph *masked = NULL, *shrunk = NULL;
 	struct test_device device = open_device(c->profile);
-	struct toy_options options = network_options(c->prefix, c->pool);
+	struct toy_options options = network_options(c->prefix, c->pool, c->form);
 	struct skip_graph *graph = toy_graph(&options);
 	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
 	CHECK_OK(skip_units_find(graph, &units, &err));
@@ -108,17 +114,22 @@ struct gradient_case {
 	int prefix, pool;
 	unsigned removal;
 	enum skip_precision precision;
+	enum toy_form form;
 };
 
 ParameterizedTestParameters(network, gradients_on_the_device)
 {
 	static struct gradient_case all[] = {
-	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_F32},
-	    {"auto", 1, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_F32},
-	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V, SKIP_PRECISION_F32},
-	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16},
-	    {"auto", 3, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_BF16},
-	    {"generic", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16},
+	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_F32, TOY_BERT},
+	    {"auto", 1, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_F32, TOY_BERT},
+	    {"generic", 20, SKIP_POOL_MEAN, TOY_FFN | TOY_V, SKIP_PRECISION_F32, TOY_BERT},
+	    {"auto", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16, TOY_BERT},
+	    {"auto", 3, SKIP_POOL_CLS, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, SKIP_PRECISION_BF16, TOY_BERT},
+	    {"generic", 20, SKIP_POOL_MEAN, 0, SKIP_PRECISION_BF16, TOY_BERT},
+	    {"auto", 3, SKIP_POOL_LAST, 0, SKIP_PRECISION_F32, TOY_GPT2},
+	    {"auto", 2, SKIP_POOL_CLS, TOY_QK | TOY_FFN, SKIP_PRECISION_F32, TOY_MODERNBERT},
+	    {"auto", 1, SKIP_POOL_MEAN, TOY_HEADS, SKIP_PRECISION_F32, TOY_MPNET},
+	    {"auto", 2, SKIP_POOL_CLS, TOY_QK, SKIP_PRECISION_F32, TOY_DEBERTA},
 	};
 	return cr_make_param_array(struct gradient_case, all, sizeof(all) / sizeof(all[0]));
 }
@@ -152,7 +163,7 @@ ParameterizedTest(struct gradient_case *c, network, gradients_on_the_device)
 	int wanted[64];
 	size_t n_wanted;
 	struct test_device device = open_device(c->profile);
-	struct toy_options options = network_options(c->prefix, c->pool);
+	struct toy_options options = network_options(c->prefix, c->pool, c->form);
 	struct skip_graph *graph = toy_graph(&options);
 	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
 	CHECK_OK(skip_units_find(graph, &units, &err));

@@ -134,13 +134,14 @@ Test(gradients, act)
 
 Test(gradients, elementwise)
 {
-	static const char *const names[] = {"mask", "add_bias", "dropout", "pool", "pool"};
-	for (int i = 0; i < 5; i++) {
+	static const char *const names[] = {"mask", "add_bias", "dropout", "pool", "pool", "pool"};
+	static const enum skip_pool modes[] = {SKIP_POOL_MEAN, SKIP_POOL_CLS, SKIP_POOL_LAST};
+	for (int i = 0; i < 6; i++) {
 		struct one_op one = one_make(names[i]);
 		one_input(&one, "x", SKIP_ROWS_T, 0, 7);
 		if (i < 2) one_tensor(&one, "m", 7, 0, i == 1);
 		if (i == 2) one.node.attrs.dropout = (struct skip_attrs_dropout){.rate = 0.4f, .stream = 3};
-		if (i > 2) one.node.attrs.pool.mode = i == 3 ? SKIP_POOL_MEAN : SKIP_POOL_CLS;
+		if (i > 2) one.node.attrs.pool.mode = modes[i - 3];
 		check(&one);
 	}
 }
@@ -151,6 +152,29 @@ Test(gradients, add)
 	one_input(&one, "a", SKIP_ROWS_B, 0, 7);
 	one_input(&one, "b", SKIP_ROWS_B, 0, 7);
 	check(&one);
+}
+
+Test(gradients, mul)
+{
+	struct one_op one = one_make("mul"), square = one_make("mul");
+	one_input(&one, "a", SKIP_ROWS_T, 0, 7);
+	one_input(&one, "b", SKIP_ROWS_T, 0, 7);
+	check(&one);
+	one_input(&square, "a", SKIP_ROWS_B, 0, 7);
+	square.node.in[square.node.n_in++] = 0;
+	check(&square);
+}
+
+Test(gradients, rotary)
+{
+	for (int form = 0; form < 4; form++) { /* bits: one row per sequence, inverse */
+		struct one_op one = one_make("rotary");
+		one_input(&one, "x", form & 1 ? SKIP_ROWS_B : SKIP_ROWS_T, 0, 8);
+		double *frequency = one_tensor(&one, "frequency", 8, 0, false);
+		for (int c = 0; c < 8; c++) frequency[c] = 1 / (1.0 + c % 2);
+		one.node.attrs.rotary = (struct skip_attrs_rotary){.heads = 2, .inverse = form >> 1, .at = SKIP_AT_LAST};
+		check(&one);
+	}
 }
 
 Test(gradients, one_value_read_twice)
@@ -169,11 +193,17 @@ struct attention_case {
 	int heads, qk, v, prefix;
 	bool fused, one_query, trained;
 	float dropout;
+	int causal, window;
+	bool tables;
 };
 static struct attention_case attention_cases[] = {
-    {1, 1, 1, 0, false, false, false, 0}, {2, 3, 2, 0, false, false, false, 0},  {2, 3, 2, 1, false, false, true, 0},
-    {2, 2, 3, 20, false, false, true, 0}, {2, 2, 3, 20, false, false, false, 0}, {2, 2, 3, 20, true, false, true, 0},
-    {2, 3, 1, 20, false, true, true, 0},  {2, 1, 3, 0, false, true, false, 0},   {2, 3, 2, 20, false, false, true, 0.3f},
+    {1, 1, 1, 0, false, false, false, 0, 0, 0, false},  {2, 3, 2, 0, false, false, false, 0, 0, 0, false},
+    {2, 3, 2, 1, false, false, true, 0, 0, 0, false},   {2, 2, 3, 20, false, false, true, 0, 0, 0, false},
+    {2, 2, 3, 20, false, false, false, 0, 0, 0, false}, {2, 2, 3, 20, true, false, true, 0, 0, 0, false},
+    {2, 3, 1, 20, false, true, true, 0, 0, 0, false},   {2, 1, 3, 0, false, true, false, 0, 0, 0, false},
+    {2, 3, 2, 20, false, false, true, 0.3f, 0, 0, false}, {2, 3, 2, 3, true, false, true, 0, 1, 0, false},
+    {1, 3, 2, 3, false, false, true, 0, 0, 4, false},   {2, 2, 2, 3, false, false, true, 0.3f, 0, 0, true},
+    {2, 2, 2, 0, false, true, false, 0, 1, 9, true},
 };
 
 ParameterizedTestParameters(gradients, attention)
@@ -185,7 +215,8 @@ static void fill_attention(struct one_op *one, const struct attention_case *c)
 {
 	int wq = c->heads * c->qk, wv = c->heads * c->v;
 	struct skip_attrs_attention *attrs = &one->node.attrs.attention;
-	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.7f, .prefix_dropout = c->dropout};
+	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.7f, .prefix_dropout = c->dropout,
+	                                       .causal = c->causal, .window = c->window, .at = SKIP_AT_LAST};
 	if (c->fused) {
 		one_input(one, "vkq", SKIP_ROWS_T, 0, 2 * wq + wv);
 		one->node.in[1] = one->node.in[2] = 0;
@@ -201,6 +232,12 @@ static void fill_attention(struct one_op *one, const struct attention_case *c)
 		one_tensor(one, "pk", c->prefix, wq, c->trained);
 		one_tensor(one, "pv", c->prefix, wv, c->trained);
 	}
+	if (c->tables) {
+		while (one->node.n_param < SKIP_ATTENTION_BIAS) one->node.param[one->node.n_param++] = SKIP_NONE;
+		one_tensor(one, "bias", c->heads, 2 * 61 - 1, false);
+		one_tensor(one, "rk", wq, 2 * 61 - 1, false);
+		one_tensor(one, "rq", wq, 2 * 61 - 1, false);
+	}
 }
 
 ParameterizedTest(struct attention_case *c, gradients, attention)
@@ -213,7 +250,7 @@ ParameterizedTest(struct attention_case *c, gradients, attention)
 /* Outputs that are not wanted are absent, and the others stay what they were. */
 Test(gradients, attention_outputs_may_be_absent)
 {
-	static const struct attention_case c = {2, 3, 2, 20, false, false, true, 0.2f};
+	static const struct attention_case c = {2, 3, 2, 20, false, false, true, 0.2f, 0, 0, false};
 	struct one_op one = one_make("attention_bwd");
 	struct skip_err err;
 	fill_attention(&one, &c);

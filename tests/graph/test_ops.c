@@ -2,6 +2,7 @@
 #include "one_op.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 static const double *out_of(const struct one_op *one, const struct skip_ref_result *result)
 {
@@ -12,7 +13,7 @@ Test(ops, table_is_complete_and_found_by_name)
 {
 	static const char *const names[] = {"embed",         "layernorm", "linear",    "act",      "attention",     "pool",
 	                                    "dropout",       "mask",      "add",       "add_bias", "layernorm_bwd", "act_bwd",
-	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score"};
+	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score",    "mul",           "rotary"};
 	size_t n = 0;
 	for (; skip_ops[n]; n++) {
 		const struct skip_op *op = skip_ops[n];
@@ -20,7 +21,7 @@ Test(ops, table_is_complete_and_found_by_name)
 		cr_assert(op->max_in <= SKIP_NODE_MAX_IN && op->max_param <= SKIP_NODE_MAX_PARAM && op->n_out_max <= SKIP_NODE_MAX_OUT);
 		cr_assert(op->min_in <= op->max_in && op->min_param <= op->max_param && op->n_out_min <= op->n_out_max);
 		for (size_t a = 0; a < op->n_attrs; a++) {
-			bool is_enum = op->attrs[a].type == SKIP_ATTR_ENUM || op->attrs[a].type == SKIP_ATTR_LATE_ENUM;
+			bool is_enum = op->attrs[a].type == SKIP_ATTR_ENUM || op->attrs[a].type == SKIP_ATTR_LATE_ENUM; /* the others are numbers */
 			cr_assert(is_enum == (op->attrs[a].names != NULL));
 		}
 	}
@@ -170,6 +171,62 @@ Test(ops, act)
 	}
 }
 
+Test(ops, mul)
+{
+	struct one_op one = one_make("mul");
+	one_input(&one, "a", SKIP_ROWS_T, 0, 7);
+	one_input(&one, "b", SKIP_ROWS_T, 0, 7);
+	struct skip_ref_result result = one_run(&one);
+	for (int i = 0; i < ONE_TOKENS * 7; i++) cr_assert(out_of(&one, &result)[i] == one.data[0][i] * one.data[1][i]);
+	one_free(&one, &result);
+}
+
+/* As complex numbers: a pair times e^(i place frequency). */
+Test(ops, rotary)
+{
+	for (int form = 0; form < 8; form++) { /* bits: inverse, one row, the last one */
+		struct one_op one = one_make("rotary");
+		bool inverse = form & 1, one_row = form & 2, last = form & 4;
+		one_input(&one, "x", one_row ? SKIP_ROWS_B : SKIP_ROWS_T, 0, 12);
+		double *frequency = one_tensor(&one, "frequency", 12, 0, false);
+		for (int c = 0; c < 12; c++) frequency[c] = 1.0 / (1 + c % 3 + c / 6); /* two heads of three pairs */
+		one.node.attrs.rotary = (struct skip_attrs_rotary){.heads = 2, .inverse = inverse, .at = last ? SKIP_AT_LAST : SKIP_AT_FIRST};
+		struct skip_ref_result result = one_run(&one);
+		for (int b = 0; b < ONE_SEQS; b++)
+			for (int t = one_offset[b]; t < one_offset[b + 1]; t++)
+				for (int h = 0; h < 2; h++)
+					for (int e = 0; e < 3; e++) {
+						int place = t - one_offset[b], row = one_row ? b : t, low = row * 12 + h * 6 + e;
+						if (one_row && place != (last ? one_offset[b + 1] - one_offset[b] - 1 : 0)) continue;
+						double angle = (double)((float)place * (float)frequency[h * 6 + e]) * (inverse ? -1 : 1);
+						double real = one.data[0][low] * cos(angle) - one.data[0][low + 3] * sin(angle);
+						double imaginary = one.data[0][low] * sin(angle) + one.data[0][low + 3] * cos(angle);
+						cr_assert(fabs(out_of(&one, &result)[low] - real) < 1e-14);
+						cr_assert(fabs(out_of(&one, &result)[low + 3] - imaginary) < 1e-14);
+					}
+		one_free(&one, &result);
+	}
+}
+
+Test(ops, rotary_refuses_what_has_no_pairs)
+{
+	static const struct {
+		int cols, heads, inverse;
+		const char *message;
+	} cases[] = {{9, 3, 0, "9 columns of 'x' are not pairs in 3 heads"}, {8, 3, 0, "not pairs in 3 heads"}, {8, 2, 2, "inverse is 2"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static const char *const name = "y";
+		struct one_op one = one_make("rotary");
+		struct skip_err err;
+		one_input(&one, "x", SKIP_ROWS_T, 0, cases[i].cols);
+		one_tensor(&one, "frequency", cases[i].cols, 0, false);
+		one.node.attrs.rotary = (struct skip_attrs_rotary){.heads = cases[i].heads, .inverse = cases[i].inverse};
+		CHECK_FAILS(skip_graph_add_node(one.graph, &one.node, &name, NULL, &err), SKIP_ERR_INPUT);
+		cr_assert(strstr(err.message, cases[i].message) != NULL, "%s", err.message);
+		one_free(&one, NULL);
+	}
+}
+
 /* Attention of one query, written straight from the formula: all keys at once, no maximum, long double. `keep` holds the prefix factors. */
 struct naive {
 	int heads, qk, v, prefix;
@@ -177,7 +234,10 @@ struct naive {
 	const double *q, *k, *v_in, *pk, *pv; /* first element of the sequence's rows (of the query for q) */
 	int q_stride, k_stride, v_stride;
 	const double *keep_k, *keep_v; /* [P][H*qk], [P][H*v] of this sequence, NULL: ones */
+	int place, causal, window;     /* of the query */
+	const double *bias, *rk, *rq;  /* tables by distance for NAIVE_LONGEST tokens, NULL: none */
 };
+#define NAIVE_LONGEST 64
 
 static void naive_query(const struct naive *a, int tokens, double *ctx)
 {
@@ -189,9 +249,14 @@ static void naive_query(const struct naive *a, int tokens, double *ctx)
 			for (int e = 0; e < a->qk; e++) {
 				double key = j < a->prefix ? a->pk[slot_k + e] * (a->keep_k ? a->keep_k[slot_k + e] : 1)
 				                           : a->k[t * a->k_stride + h * a->qk + e];
-				z += (long double)a->q[h * a->qk + e] * key;
+				int at = (h * a->qk + e) * (2 * NAIVE_LONGEST - 1) + a->place - t + NAIVE_LONGEST - 1;
+				z += (long double)a->q[h * a->qk + e] * (key + (a->rk && t >= 0 ? a->rk[at] : 0));
+				if (a->rq && t >= 0) z += (long double)key * a->rq[at];
 			}
-			long double weight = expl(z * a->scale);
+			z *= a->scale;
+			if (a->bias && t >= 0) z += a->bias[h * (2 * NAIVE_LONGEST - 1) + a->place - t + NAIVE_LONGEST - 1];
+			if (t >= 0 && ((a->causal && t > a->place) || (a->window && abs(t - a->place) > a->window))) continue;
+			long double weight = expl(z);
 			sum += weight;
 			for (int e = 0; e < a->v; e++) {
 				double value = j < a->prefix ? a->pv[slot_v + e] * (a->keep_v ? a->keep_v[slot_v + e] : 1)
@@ -207,11 +272,21 @@ struct attention_case {
 	int heads, qk, v, prefix;
 	bool fused, one_query;
 	float dropout;
+	int causal, window;
+	bool last;
+	unsigned tables; /* bit 0: bias, 1: Rk, 2: Rq */
 };
 static struct attention_case attention_cases[] = {
-    {3, 4, 5, 0, false, false, 0},  {1, 1, 1, 0, false, false, 0},     {3, 4, 5, 1, false, false, 0},
-    {2, 7, 3, 20, false, false, 0}, {2, 7, 3, 20, true, false, 0},     {3, 5, 2, 20, false, true, 0},
-    {3, 2, 6, 0, false, true, 0},   {2, 3, 4, 20, false, false, 0.3f}, {2, 3, 4, 20, true, false, 0.9f},
+    {3, 4, 5, 0, false, false, 0, 0, 0, false, 0},     {1, 1, 1, 0, false, false, 0, 0, 0, false, 0},
+    {3, 4, 5, 1, false, false, 0, 0, 0, false, 0},     {2, 7, 3, 20, false, false, 0, 0, 0, false, 0},
+    {2, 7, 3, 20, true, false, 0, 0, 0, false, 0},     {3, 5, 2, 20, false, true, 0, 0, 0, false, 0},
+    {3, 2, 6, 0, false, true, 0, 0, 0, false, 0},      {2, 3, 4, 20, false, false, 0.3f, 0, 0, false, 0},
+    {2, 3, 4, 20, true, false, 0.9f, 0, 0, false, 0},  {2, 3, 4, 0, false, false, 0, 1, 0, false, 0},
+    {2, 3, 4, 20, true, false, 0.3f, 0, 5, false, 0},  {2, 3, 4, 2, false, true, 0, 1, 0, true, 0},
+    {2, 3, 4, 2, false, true, 0, 1, 0, false, 0},      {2, 3, 4, 2, false, true, 0, 0, 2, true, 0},
+    {2, 3, 4, 2, false, false, 0, 1, 3, false, 0},     {3, 2, 2, 3, false, false, 0, 0, 0, false, 1},
+    {3, 2, 2, 3, true, false, 0, 0, 0, false, 2},      {3, 2, 2, 3, false, false, 0, 0, 0, false, 4},
+    {3, 2, 2, 3, false, true, 0, 0, 0, true, 7},       {2, 3, 4, 20, false, false, 0.3f, 1, 7, false, 7},
 };
 
 ParameterizedTestParameters(ops, attention)
@@ -237,8 +312,10 @@ ParameterizedTest(struct attention_case *c, ops, attention)
 	struct one_op one = one_make("attention");
 	int wq = c->heads * c->qk, wv = c->heads * c->v, stride = 2 * wq + wv;
 	struct skip_attrs_attention *attrs = &one.node.attrs.attention;
-	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.375f, .prefix_dropout = c->dropout};
-	struct naive naive = {.heads = c->heads, .qk = c->qk, .v = c->v, .prefix = c->prefix, .scale = 0.375};
+	*attrs = (struct skip_attrs_attention){.heads = c->heads, .qk = c->qk, .v = c->v, .scale = 0.375f, .prefix_dropout = c->dropout,
+	                                       .causal = c->causal, .window = c->window, .at = c->last ? SKIP_AT_LAST : SKIP_AT_FIRST};
+	struct naive naive = {.heads = c->heads, .qk = c->qk, .v = c->v, .prefix = c->prefix, .scale = 0.375, .causal = c->causal,
+	                      .window = c->window};
 	if (c->fused) { /* v first, so that no offset can be taken for another */
 		one_input(&one, "vkq", SKIP_ROWS_T, 0, stride);
 		one.node.in[1] = one.node.in[2] = 0;
@@ -253,6 +330,12 @@ ParameterizedTest(struct attention_case *c, ops, attention)
 	if (c->prefix) {
 		naive.pk = one_tensor(&one, "pk", c->prefix, wq, false);
 		naive.pv = one_tensor(&one, "pv", c->prefix, wv, false);
+	}
+	const double **table[] = {&naive.bias, &naive.rk, &naive.rq};
+	for (int i = 0; c->tables >> i; i++) {
+		static const char *const names[] = {"bias", "rk", "rq"};
+		while (one.node.n_param < SKIP_ATTENTION_BIAS + i) one.node.param[one.node.n_param++] = SKIP_NONE;
+		if (c->tables >> i & 1) *table[i] = one_tensor(&one, names[i], i ? wq : c->heads, 2 * NAIVE_LONGEST - 1, false);
 	}
 	struct skip_ref_result result = one_run(&one);
 	double ctx[64], keep_k[1024], keep_v[1024];
@@ -273,6 +356,7 @@ ParameterizedTest(struct attention_case *c, ops, attention)
 		}
 		for (int i = 0; i < (c->one_query ? 1 : tokens); i++) {
 			int row = c->one_query ? b : first + i;
+			naive.place = !c->one_query ? i : c->last ? tokens - 1 : 0;
 			naive.q = one.data[0] + row * naive.q_stride + attrs->q_col;
 			naive_query(&naive, tokens, ctx);
 			one_equal(out_of(&one, &result) + row * wv, ctx, (size_t)wv, 1e-12, "ctx");
@@ -300,22 +384,22 @@ Test(ops, attention_survives_huge_scores)
 
 Test(ops, pool_and_its_gradient)
 {
-	for (int mode = SKIP_POOL_MEAN; mode <= SKIP_POOL_CLS; mode++) {
+	for (int mode = SKIP_POOL_MEAN; mode <= SKIP_POOL_LAST; mode++) {
 		struct one_op one = one_make("pool"), bwd = one_make("pool_bwd");
 		one_input(&one, "x", SKIP_ROWS_T, 0, 7);
 		one_input(&bwd, "dz", SKIP_ROWS_B, 0, 7);
 		one.node.attrs.pool.mode = bwd.node.attrs.pool.mode = (enum skip_pool)mode;
 		struct skip_ref_result result = one_run(&one), back = one_run(&bwd);
 		for (int b = 0; b < ONE_SEQS; b++) {
-			int first = one_offset[b], tokens = one_offset[b + 1] - first;
+			int first = one_offset[b], tokens = one_offset[b + 1] - first, row = mode == SKIP_POOL_LAST ? tokens - 1 : 0;
 			for (int c = 0; c < 7; c++) {
 				double sum = 0;
 				for (int t = 0; t < tokens; t++) {
 					sum += one.data[0][(first + t) * 7 + c];
-					double dx = bwd.data[0][b * 7 + c] * (mode == SKIP_POOL_CLS ? t == 0 : 1.0 / tokens);
+					double dx = bwd.data[0][b * 7 + c] * (mode != SKIP_POOL_MEAN ? t == row : 1.0 / tokens);
 					cr_assert(fabs(out_of(&bwd, &back)[(first + t) * 7 + c] - dx) < 1e-15);
 				}
-				double wanted = mode == SKIP_POOL_CLS ? one.data[0][first * 7 + c] : sum / tokens;
+				double wanted = mode != SKIP_POOL_MEAN ? one.data[0][(first + row) * 7 + c] : sum / tokens;
 				cr_assert(fabs(out_of(&one, &result)[b * 7 + c] - wanted) < 1e-14, "mode %d", mode);
 			}
 		}

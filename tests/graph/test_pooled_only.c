@@ -1,4 +1,4 @@
-/* With CLS pooling the last layer needs one row per sequence; with mean pooling nothing may change. */
+/* With pooling of the first or last row the last layer needs one row per sequence; with mean pooling nothing may change. */
 #include "toy_graph.h"
 
 static const int lengths[] = {61, 1, 7};
@@ -6,21 +6,30 @@ static const int lengths[] = {61, 1, 7};
 struct pooled_case {
 	int prefix, layers, pooler;
 	unsigned removal;
+	enum toy_form form;
 };
 
-ParameterizedTestParameters(pooled_only, cls_is_exact)
+ParameterizedTestParameters(pooled_only, one_row_is_exact)
 {
-	static struct pooled_case all[] = {{0, 2, 0, 0},
-	                                   {20, 2, 1, 0},
-	                                   {1, 1, 0, 0},
-	                                   {7, 3, 1, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS},
-	                                   {2, 2, 0, TOY_NO_ATTENTION},
-	                                   {0, 3, 0, TOY_NO_ATTENTION | TOY_NO_FFN},
-	                                   {3, 2, 1, TOY_NOTHING_LEFT}};
+	static struct pooled_case all[] = {{0, 2, 0, 0, TOY_BERT},
+	                                   {20, 2, 1, 0, TOY_BERT},
+	                                   {1, 1, 0, 0, TOY_BERT},
+	                                   {7, 3, 1, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS, TOY_BERT},
+	                                   {2, 2, 0, TOY_NO_ATTENTION, TOY_BERT},
+	                                   {0, 3, 0, TOY_NO_ATTENTION | TOY_NO_FFN, TOY_BERT},
+	                                   {3, 2, 1, TOY_NOTHING_LEFT, TOY_BERT},
+	                                   {0, 2, 0, 0, TOY_GPT2},
+	                                   {5, 3, 0, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS, TOY_GPT2},
+	                                   {3, 2, 0, TOY_NO_ATTENTION, TOY_GPT2},
+	                                   {0, 2, 1, 0, TOY_MODERNBERT},
+	                                   {4, 2, 1, TOY_QK | TOY_FFN, TOY_MODERNBERT},
+	                                   {3, 2, 0, TOY_NOTHING_LEFT, TOY_MODERNBERT},
+	                                   {2, 2, 0, TOY_HEADS, TOY_MPNET},
+	                                   {2, 2, 0, TOY_QK | TOY_HEADS, TOY_DEBERTA}};
 	return cr_make_param_array(struct pooled_case, all, sizeof(all) / sizeof(all[0]));
 }
 
-ParameterizedTest(struct pooled_case *c, pooled_only, cls_is_exact)
+ParameterizedTest(struct pooled_case *c, pooled_only, one_row_is_exact)
 {
 	struct toy_options options = toy_defaults();
 	struct skip_graph *narrow = NULL, *twice = NULL;
@@ -28,6 +37,7 @@ ParameterizedTest(struct pooled_case *c, pooled_only, cls_is_exact)
 	options.prefix = c->prefix;
 	options.layers = c->layers;
 	options.pooler = c->pooler;
+	toy_set_form(&options, c->form);
 	struct skip_graph *dense = toy_graph(&options);
 	struct skip_graph *graph = toy_prune(dense, c->removal, 3);
 	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);

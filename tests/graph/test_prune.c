@@ -7,6 +7,7 @@ static const int lengths[] = {1, 7, 61, 2};
 struct parity_case {
 	int prefix, v, pool, pooler;
 	unsigned removal;
+	enum toy_form form;
 };
 
 ParameterizedTestParameters(prune, shrunk_equals_masked)
@@ -26,13 +27,16 @@ ParameterizedTestParameters(prune, shrunk_equals_masked)
 	                                   TOY_FFN | TOY_V | TOY_QK | TOY_HEADS | TOY_NO_FFN | TOY_NO_ATTENTION};
 	static const int prefix[] = {0, 1, 20};
 	enum { REMOVALS = sizeof(removal) / sizeof(removal[0]) };
-	static struct parity_case all[REMOVALS * 3];
+	static struct parity_case all[REMOVALS * 6], other[REMOVALS * 3];
 	for (int r = 0; r < REMOVALS; r++) {
 		for (int p = 0; p < 3; p++) {
 			all[3 * r + p] = (struct parity_case){prefix[p], (r + p) % 2 ? 4 : 3, (r + p) % 2 ? SKIP_POOL_MEAN : SKIP_POOL_CLS,
-			                                      r % 3 == 0, removal[r]};
+			                                      r % 3 == 0, removal[r], TOY_BERT};
+			other[3 * r + p] = all[3 * r + p];
+			other[3 * r + p].form = (enum toy_form)(TOY_BERT + 1 + (r + p) % (TOY_FORMS - 1));
 		}
 	}
+	memcpy(all + REMOVALS * 3, other, sizeof(other));
 	return cr_make_param_array(struct parity_case, all, sizeof(all) / sizeof(all[0]));
 }
 
@@ -44,6 +48,7 @@ static struct skip_graph *case_graph(const struct parity_case *c, struct toy_opt
 	options->pool = c->pool;
 	options->pooler = c->pooler;
 	options->seed = c->removal + 1;
+	toy_set_form(options, c->form);
 	return toy_graph(options);
 }
 

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "check.h"
 #include "graph/pass.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +26,24 @@ struct toy_options {
 	enum skip_dtype dtype; /* SKIP_F64 or SKIP_F32 */
 	uint64_t seed;
 	const char *perturb; /* name of a value; the graph input "perturb" is added to it before anything reads it. NULL: none */
+	/* What other networks do otherwise. */
+	bool pre_norm, no_bias, rotary, gated, bias_table, position_tables;
+	int causal, window; /* the window in odd layers only */
 };
+
+/* The networks whose layers are not BERT's. */
+enum toy_form { TOY_BERT, TOY_GPT2, TOY_MODERNBERT, TOY_MPNET, TOY_DEBERTA, TOY_FORMS };
+
+static inline void toy_set_form(struct toy_options *o, enum toy_form form)
+{
+	o->pre_norm = form == TOY_GPT2 || form == TOY_MODERNBERT;
+	o->causal = form == TOY_GPT2;
+	if (form == TOY_GPT2) o->pool = SKIP_POOL_LAST;
+	o->rotary = o->gated = o->no_bias = form == TOY_MODERNBERT;
+	if (form == TOY_MODERNBERT) o->window = 3;
+	o->bias_table = form == TOY_MPNET;
+	o->position_tables = form == TOY_DEBERTA;
+}
 
 static inline struct toy_options toy_defaults(void)
 {
@@ -74,12 +92,27 @@ static inline int toy_tensor(struct toy *toy, const char *name, int rows, int co
 	return index;
 }
 
-/* Adds a node with one output and, where asked for, the perturbation behind it; returns the value to read. Inputs that are SKIP_NONE at the
- * end are left out. */
+/* Adds a filled node with one output and, where asked for, the perturbation behind it; returns the value to read. */
+static inline int toy_add(struct toy *toy, struct skip_node *node, const char *name)
+{
+	struct skip_err err;
+	CHECK_OK(skip_graph_add_node(toy->graph, node, &name, NULL, &err));
+	int out = node->out[0];
+	if (toy->options->perturb && !strcmp(toy->options->perturb, name)) {
+		const struct skip_value *value = &toy->graph->values[out];
+		const char *sum = "perturbed";
+		struct skip_node add = {.op = skip_op_find("add"), .layer = node->layer, .n_in = 2, .in = {out}, .n_out = 1};
+		CHECK_OK(skip_graph_add_value(toy->graph, "perturb", value->rows, value->fixed_rows, value->cols, &add.in[1], &err));
+		CHECK_OK(skip_graph_add_node(toy->graph, &add, &sum, NULL, &err));
+		out = add.out[0];
+	}
+	return out;
+}
+
+/* The same from its parts. Inputs that are SKIP_NONE at the end are left out. */
 static inline int toy_node(struct toy *toy, const char *op, int layer, int a, int b, int c, int p0, int p1, int p2, union skip_attrs attrs,
                            const char *name)
 {
-	struct skip_err err;
 	const int in[] = {a, b, c}, param[] = {p0, p1, p2};
 	struct skip_node node = {.op = skip_op_find(op), .layer = layer, .attrs = attrs, .n_out = 1};
 	cr_assert(node.op != NULL, "no op '%s'", op);
@@ -89,17 +122,7 @@ static inline int toy_node(struct toy *toy, const char *op, int layer, int a, in
 		if (in[i] != SKIP_NONE) node.n_in = i + 1;
 		if (param[i] != SKIP_NONE) node.n_param = i + 1;
 	}
-	CHECK_OK(skip_graph_add_node(toy->graph, &node, &name, NULL, &err));
-	int out = node.out[0];
-	if (toy->options->perturb && !strcmp(toy->options->perturb, name)) {
-		const struct skip_value *value = &toy->graph->values[out];
-		const char *sum = "perturbed";
-		struct skip_node add = {.op = skip_op_find("add"), .layer = layer, .n_in = 2, .in = {out}, .n_out = 1};
-		CHECK_OK(skip_graph_add_value(toy->graph, "perturb", value->rows, value->fixed_rows, value->cols, &add.in[1], &err));
-		CHECK_OK(skip_graph_add_node(toy->graph, &add, &sum, NULL, &err));
-		out = add.out[0];
-	}
-	return out;
+	return toy_add(toy, &node, name);
 }
 
 /* "encoder.layer.<l>.<what>" or, with layer SKIP_NONE, `what`. Valid until the call after the next. */
@@ -125,12 +148,12 @@ static inline const char *toy_value(int layer, const char *what)
 /* y = x W^T + b of `out` columns; `stem` names the tensors. */
 static inline int toy_linear(struct toy *toy, int layer, int x, int out, const char *stem, bool trained, const char *name)
 {
-	int in = toy->graph->values[x].cols;
+	int in = toy->graph->values[x].cols, b = SKIP_NONE;
 	char tensor[SKIP_NAME * 2];
 	snprintf(tensor, sizeof(tensor), "%s.weight", toy_name(layer, stem));
 	int w = toy_tensor(toy, tensor, out, in, 0, 1.5 / sqrt(in), trained);
 	snprintf(tensor, sizeof(tensor), "%s.bias", toy_name(layer, stem));
-	int b = toy_tensor(toy, tensor, out, 0, 0, 0.5, trained);
+	if (layer == SKIP_NONE || !toy->options->no_bias) b = toy_tensor(toy, tensor, out, 0, 0, 0.5, trained);
 	return toy_node(toy, "linear", layer, x, SKIP_NONE, SKIP_NONE, w, b, SKIP_NONE, (union skip_attrs){0}, name);
 }
 
@@ -145,37 +168,76 @@ static inline int toy_layernorm(struct toy *toy, int layer, int x, const char *s
 	return toy_node(toy, "layernorm", layer, x, SKIP_NONE, SKIP_NONE, gamma, beta, SKIP_NONE, attrs, name);
 }
 
+/* Turns q or k by the place of its rows. */
+static inline int toy_rotary(struct toy *toy, int l, int x, int frequency, const char *name)
+{
+	union skip_attrs attrs = {.rotary = {.heads = toy->options->heads}};
+	return toy_node(toy, "rotary", l, x, SKIP_NONE, SKIP_NONE, frequency, SKIP_NONE, SKIP_NONE, attrs, name);
+}
+
+static inline int toy_frequency(struct toy *toy, int l)
+{
+	const int width = toy->options->qk, heads = toy->options->heads, half = width / 2;
+	int index = toy_tensor(toy, toy_name(l, "attention.frequency"), heads * width, 0, 0, 1, false);
+	struct skip_tensor *tensor = toy->graph->tensors[index];
+	for (int c = 0; c < heads * width; c++) {
+		double x = pow(100, -(double)(c % half) / half);
+		if (tensor->dtype == SKIP_F64) ((double *)tensor->owned)[c] = (double)(float)x;
+		else
+			((float *)tensor->owned)[c] = (float)x;
+	}
+	return index;
+}
+
 static inline int toy_attention(struct toy *toy, int l, int x)
 {
 	const struct toy_options *o = toy->options;
-	int q = toy_linear(toy, l, x, o->heads * o->qk, "attention.self.query", false, toy_value(l, "attention.q"));
-	int k = toy_linear(toy, l, x, o->heads * o->qk, "attention.self.key", false, toy_value(l, "attention.k"));
-	int v = toy_linear(toy, l, x, o->heads * o->v, "attention.self.value", false, toy_value(l, "attention.v"));
-	union skip_attrs attrs = {.attention = {.heads = o->heads, .qk = o->qk, .v = o->v, .scale = (float)(1 / sqrt(o->qk))}};
-	int pk = SKIP_NONE, pv = SKIP_NONE;
-	if (o->prefix > 0) {
-		char name[SKIP_NAME];
-		snprintf(name, sizeof(name), "prefix.%d.key", l);
-		pk = toy_tensor(toy, name, o->prefix, o->heads * o->qk, 0, 1, true);
-		snprintf(name, sizeof(name), "prefix.%d.value", l);
-		pv = toy_tensor(toy, name, o->prefix, o->heads * o->v, 0, 1, true);
+	int n = o->pre_norm && (l > 0 || !o->rotary) ? toy_layernorm(toy, l, x, "attention.norm", toy_value(l, "attention.norm")) : x;
+	int q = toy_linear(toy, l, n, o->heads * o->qk, "attention.self.query", false, toy_value(l, "attention.q"));
+	int k = toy_linear(toy, l, n, o->heads * o->qk, "attention.self.key", false, toy_value(l, "attention.k"));
+	int v = toy_linear(toy, l, n, o->heads * o->v, "attention.self.value", false, toy_value(l, "attention.v"));
+	if (o->rotary) {
+		int frequency = toy_frequency(toy, l);
+		q = toy_rotary(toy, l, q, frequency, toy_value(l, "attention.q.turned"));
+		k = toy_rotary(toy, l, k, frequency, toy_value(l, "attention.k.turned"));
 	}
-	int context = toy_node(toy, "attention", l, q, k, v, pk, pv, SKIP_NONE, attrs, toy_value(l, "attention.context"));
+	struct skip_node node = {.op = skip_op_find("attention"), .layer = l, .n_in = 3, .in = {q, k, v}, .n_param = SKIP_ATTENTION_PARAMS, .n_out = 1};
+	node.attrs.attention = (struct skip_attrs_attention){.heads = o->heads, .qk = o->qk, .v = o->v, .scale = (float)(1 / sqrt(o->qk)),
+	                                                     .causal = o->causal, .window = l % 2 ? o->window : 0};
+	for (int i = 0; i < SKIP_ATTENTION_PARAMS; i++) node.param[i] = SKIP_NONE;
+	const int rows[] = {o->prefix, o->prefix, o->bias_table ? o->heads : 0, o->position_tables ? o->heads * o->qk : 0,
+	                    o->position_tables ? o->heads * o->qk : 0};
+	const int cols[] = {o->heads * o->qk, o->heads * o->v, 2 * o->positions - 1, 2 * o->positions - 1, 2 * o->positions - 1};
+	static const char *const names[] = {"prefix.%d.key", "prefix.%d.value", "layer%d.bias", "layer%d.position.k", "layer%d.position.q"};
+	for (int i = 0; i < SKIP_ATTENTION_PARAMS; i++) {
+		char name[SKIP_NAME];
+		if (rows[i] == 0) continue;
+		snprintf(name, sizeof(name), names[i], l);
+		node.param[i] = toy_tensor(toy, name, rows[i], cols[i], 0, 1, i < 2);
+	}
+	while (node.n_param > 0 && node.param[node.n_param - 1] == SKIP_NONE) node.n_param--;
+	int context = toy_add(toy, &node, toy_value(l, "attention.context"));
 	int out = toy_linear(toy, l, context, o->width, "attention.output.dense", false, toy_value(l, "attention.output"));
 	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0},
 	                   toy_value(l, "attention.sum"));
-	return toy_layernorm(toy, l, sum, "attention.output.LayerNorm", toy_value(l, "attention.norm"));
+	return o->pre_norm ? sum : toy_layernorm(toy, l, sum, "attention.output.LayerNorm", toy_value(l, "attention.norm"));
 }
 
 static inline int toy_ffn(struct toy *toy, int l, int x)
 {
 	const struct toy_options *o = toy->options;
-	int hidden = toy_linear(toy, l, x, o->ffn, "intermediate.dense", false, toy_value(l, "ffn.hidden"));
+	const union skip_attrs none = {0};
+	int n = o->pre_norm ? toy_layernorm(toy, l, x, "ffn.norm", toy_value(l, "ffn.norm")) : x;
+	int hidden = toy_linear(toy, l, n, o->ffn, "intermediate.dense", false, toy_value(l, "ffn.hidden"));
 	int act = toy_node(toy, "act", l, hidden, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE,
 	                   (union skip_attrs){.act = {.kind = o->act}}, toy_value(l, "ffn.act"));
+	if (o->gated) {
+		int gate = toy_linear(toy, l, n, o->ffn, "intermediate.gate", false, toy_value(l, "ffn.gate"));
+		act = toy_node(toy, "mul", l, act, gate, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, none, toy_value(l, "ffn.gated"));
+	}
 	int out = toy_linear(toy, l, act, o->width, "output.dense", false, toy_value(l, "ffn.output"));
-	int sum =
-	    toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, (union skip_attrs){0}, toy_value(l, "ffn.sum"));
+	int sum = toy_node(toy, "add", l, x, out, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, none, toy_value(l, "ffn.sum"));
+	if (o->pre_norm) return l < o->layers - 1 ? sum : toy_layernorm(toy, SKIP_NONE, sum, "final.norm", "hidden");
 	return toy_layernorm(toy, l, sum, "output.LayerNorm", l == o->layers - 1 ? "hidden" : toy_value(l, "ffn.norm"));
 }
 

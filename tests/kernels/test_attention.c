@@ -10,38 +10,78 @@
 #include "kernel_check.h"
 #include "base/quant.h"
 
+/* What depends on places. */
+struct places {
+	int causal, window;
+	bool last;             /* of one query per sequence */
+	bool bias, rk, rq;     /* tables by distance */
+};
+
 struct shape {
 	int heads, qk, v, prefix;
 	bool fused, rows_b;
 	float dropout;
 	unsigned outputs; /* of attention_bwd: bit i for output i; 0: no backward node */
+	const struct places *places; /* NULL: none */
 };
 
 enum { DQ = 1, DK = 2, DV = 4, DPK = 8, DPV = 16, TOKENS = DQ | DK | DV, ALL = TOKENS | DPK | DPV };
 
 static const struct shape small[] = {
-    {1, 1, 1, 0, false, false, 0, TOKENS}, {3, 4, 4, 1, true, false, 0, ALL},	       {2, 5, 3, 2, true, false, 0.25f, ALL},
-    {2, 3, 7, 5, false, true, 0.1f, ALL},  {2, 16, 17, 3, false, false, 0, DPK | DPV}, {1, 8, 9, 4, false, false, 0.5f, DQ | DV | DPK},
+    {1, 1, 1, 0, false, false, 0, TOKENS, NULL}, {3, 4, 4, 1, true, false, 0, ALL, NULL},	       {2, 5, 3, 2, true, false, 0.25f, ALL, NULL},
+    {2, 3, 7, 5, false, true, 0.1f, ALL, NULL},  {2, 16, 17, 3, false, false, 0, DPK | DPV, NULL}, {1, 8, 9, 4, false, false, 0.5f, DQ | DV | DPK, NULL},
 };
 static const struct shape large[] = {
-    {2, 32, 32, 20, true, false, 0, ALL},	  {3, 15, 23, 20, true, false, 0.1f, ALL},
-    {2, 16, 1, 20, false, false, 0, ALL},	  {2, 23, 15, 0, true, false, 0, TOKENS},
-    {1, 64, 64, 20, false, false, 0, DPK | DPV},  {2, 33, 25, 7, false, true, 0, ALL},
-    {2, 17, 50, 1, false, false, 0.9f, DQ | DPV}, {1, 7, 7, 0, false, true, 0, DK},
+    {2, 32, 32, 20, true, false, 0, ALL, NULL},	  {3, 15, 23, 20, true, false, 0.1f, ALL, NULL},
+    {2, 16, 1, 20, false, false, 0, ALL, NULL},	  {2, 23, 15, 0, true, false, 0, TOKENS, NULL},
+    {1, 64, 64, 20, false, false, 0, DPK | DPV, NULL},  {2, 33, 25, 7, false, true, 0, ALL, NULL},
+    {2, 17, 50, 1, false, false, 0.9f, DQ | DPV, NULL}, {1, 7, 7, 0, false, true, 0, DK, NULL},
 };
+
+static const struct places causal = {.causal = 1}, causal_last = {.causal = 1, .last = true}, window = {.window = 2}, wide = {.window = 20},
+			   both = {.causal = 1, .window = 3}, window_last = {.window = 2, .last = true}, bias = {.bias = true},
+			   bias_last = {.bias = true, .causal = 1, .last = true}, keys = {.rk = true}, queries = {.rq = true},
+			   all = {.bias = true, .rk = true, .rq = true, .window = 9}, tables = {.rk = true, .rq = true},
+			   tables_last = {.rk = true, .rq = true, .last = true};
+
+static const struct shape small_places[] = {
+    {2, 5, 3, 2, true, false, 0.25f, ALL, &causal}, {2, 3, 7, 1, false, false, 0, ALL, &window},    {1, 4, 4, 0, false, false, 0, TOKENS, &both},
+    {2, 3, 3, 1, false, true, 0, ALL, &causal_last}, {2, 3, 3, 0, false, true, 0, TOKENS, &window_last}, {3, 2, 5, 1, false, false, 0, ALL, &bias},
+    {2, 5, 3, 2, true, false, 0.5f, ALL, &tables},   {2, 3, 4, 1, false, true, 0, ALL, &tables_last},
+};
+static const struct shape large_places[] = {
+    {2, 33, 25, 20, true, false, 0.1f, ALL, &causal}, {2, 16, 16, 20, false, false, 0, ALL, &wide},      {1, 17, 9, 0, false, false, 0, TOKENS, &window},
+    {2, 8, 8, 3, false, true, 0, ALL, &bias_last},    {3, 16, 17, 5, true, false, 0, ALL, &bias},        {2, 17, 9, 4, false, false, 0, ALL, &all},
+    {1, 32, 8, 0, true, false, 0, TOKENS, &keys},     {1, 32, 8, 1, false, false, 0, DQ | DK, &queries}, {2, 9, 9, 1, false, true, 0, ALL, &tables_last},
+};
+#define LONGEST 512 /* tokens the tables by distance are for */
 
 /* Indices of one pair of nodes. */
 struct pair {
 	const struct shape *shape;
 	int forward, backward; /* nodes; backward SKIP_NONE */
-	int in[4], param[2];
+	int in[4], param[SKIP_ATTENTION_PARAMS];
 	bool bf16;
 };
+
+static void add_places(struct kernel_check *check, const struct shape *s, int index, struct skip_node *node, int *param)
+{
+	const bool has[3] = {s->places->bias, s->places->rk, s->places->rq};
+	char name[32];
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "table%d.%d", i, index);
+		if (has[i]) param[SKIP_ATTENTION_BIAS + i] = kernel_check_param(check, name, s->heads * (i ? s->qk : 1), 2 * LONGEST - 1, 0, 1);
+	}
+	node->n_param = SKIP_ATTENTION_PARAMS;
+	node->attrs.attention.causal = s->places->causal;
+	node->attrs.attention.window = s->places->window;
+	node->attrs.attention.at = s->places->last ? SKIP_AT_LAST : SKIP_AT_FIRST;
+}
 
 static void add_pair(struct kernel_check *check, const struct shape *s, bool bf16, int index, struct pair *out)
 {
 	struct skip_err err;
-	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE}, .bf16 = bf16};
+	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE}, .bf16 = bf16};
 	static const char *const kind[] = {"q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv"};
 	char name[12][32];
 	const char *outs[5];
@@ -60,7 +100,8 @@ static void add_pair(struct kernel_check *check, const struct shape *s, bool bf1
 	} else {
 		for (int i = 0; i < 3; i++) pair.in[i] = kernel_check_input(check, name[i], i ? SKIP_ROWS_T : rows, 0, width[i]);
 	}
-	for (int i = 0; i < node.n_param; i++) pair.param[i] = kernel_check_param(check, name[4 + i], s->prefix, width[1 + i], 0, 1);
+	for (int i = 0; i < 2 && s->prefix; i++) pair.param[i] = kernel_check_param(check, name[4 + i], s->prefix, width[1 + i], 0, 1);
+	if (s->places) add_places(check, s, index, &node, pair.param);
 	memcpy(node.in, pair.in, 3 * sizeof(int));
 	memcpy(node.param, pair.param, sizeof(pair.param));
 	pair.forward = (int)check->graph->n_nodes;
@@ -80,7 +121,7 @@ static void add_pair(struct kernel_check *check, const struct shape *s, bool bf1
 
 /* One (sequence, head) in float64, with errors. */
 struct head {
-	int keys, prefix, first, n, first_row, rows; /* rows: queries */
+	int h, keys, prefix, first, n, first_row, rows; /* rows: queries */
 	double *key, *value;			     /* [keys][qk], [keys][v] */
 	double *factor_k, *factor_v;
 	double *a, *da, *dz, *edz; /* [rows][keys] */
@@ -126,7 +167,7 @@ static struct head gather(const struct kernel_check *check, const struct pair *p
 	const struct shape *s = pair->shape;
 	const int32_t *offset = check->batch.offset;
 	const uint32_t stream = 0x50000000u + 2 * (uint32_t)check->graph->nodes[pair->forward].layer;
-	struct head head = {.prefix = s->prefix, .first = offset[b], .n = offset[b + 1] - offset[b]};
+	struct head head = {.h = h, .prefix = s->prefix, .first = offset[b], .n = offset[b + 1] - offset[b]};
 	head.keys = s->prefix + head.n;
 	head.first_row = s->rows_b ? b : head.first;
 	head.rows = s->rows_b ? 1 : head.n;
@@ -166,8 +207,31 @@ static void release(struct head *head)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) free(all[i]);
 }
 
+/* Query i minus key j in places. */
+static int distance(const struct pair *pair, const struct head *head, int i, int j)
+{
+	const struct places *p = pair->shape->places;
+	int place = pair->shape->rows_b ? (p && p->last ? head->n - 1 : 0) : i;
+	return place - (j - head->prefix);
+}
+
+static bool sees(const struct pair *pair, const struct head *head, int i, int j)
+{
+	const struct places *p = pair->shape->places;
+	int d = distance(pair, head, i, j);
+	return !p || j < head->prefix || ((!p->causal || d >= 0) && (!p->window || abs(d) <= p->window));
+}
+
+/* What table `which` has in row `row` for query i and key j. */
+static double beside(const struct kernel_check *check, const struct pair *pair, const struct head *head, enum skip_attention_param which, int row,
+		     int i, int j)
+{
+	if (pair->param[which] == SKIP_NONE || j < head->prefix) return 0;
+	return (double)skip_tensor_f32(check->graph->tensors[pair->param[which]])[row * (2 * LONGEST - 1) + LONGEST - 1 + distance(pair, head, i, j)];
+}
+
 /* Weights of one query row, and with `g` their gradients; errors of both. */
-static void weigh(const struct pair *pair, double scale, const double *q, const double *g, int i, struct head *head)
+static void weigh(const struct kernel_check *check, const struct pair *pair, double scale, const double *q, const double *g, int i, struct head *head)
 {
 	const struct shape *s = pair->shape;
 	const double u = 0x1p-24;
@@ -176,11 +240,14 @@ static void weigh(const struct pair *pair, double scale, const double *q, const 
 	double largest = -INFINITY, sum = 0, most = 0, delta = 0, edelta = 0;
 	double *eda = numbers((size_t)head->keys);
 	for (int j = 0; j < head->keys; j++) {
-		double z = 0, absolute = 0;
+		double z = beside(check, pair, head, SKIP_ATTENTION_BIAS, head->h, i, j), absolute = fabs(z);
+		a[j] = -INFINITY;
+		if (!sees(pair, head, i, j)) continue;
 		for (int e = 0; e < s->qk; e++) {
-			double term = scale * q[e] * head->key[j * s->qk + e];
-			z += term;
-			absolute += fabs(term);
+			const double k = head->key[j * s->qk + e];
+			const double term[3] = {scale * q[e] * k, scale * q[e] * beside(check, pair, head, SKIP_ATTENTION_RK, head->h * s->qk + e, i, j),
+						scale * k * beside(check, pair, head, SKIP_ATTENTION_RQ, head->h * s->qk + e, i, j)};
+			for (int t = 0; t < 3; t++) z += term[t], absolute += fabs(term[t]);
 		}
 		a[j] = z;
 		largest = fmax(largest, z);
@@ -188,7 +255,7 @@ static void weigh(const struct pair *pair, double scale, const double *q, const 
 	}
 	for (int j = 0; j < head->keys; j++) sum += a[j] = exp(a[j] - largest);
 	head->sum[i] = sum;
-	head->r[i] = 2 * (s->qk + 4) * u * most + (head->keys + 8) * u + 6e-7;
+	head->r[i] = 2 * ((s->places ? 3 : 1) * s->qk + 4) * u * most + (head->keys + 8) * u + 6e-7;
 	for (int j = 0; j < head->keys; j++) {
 		double absolute = 0;
 		a[j] /= sum;
@@ -219,7 +286,7 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 	for (int i = 0; i < head.rows; i++) {
 		const int row = head.first_row + i;
 		double *q = row_of(check, pair, 0, row, h), *g = s->outputs ? row_of(check, pair, 3, row, h) : NULL;
-		weigh(pair, (double)attrs->scale, q, g, i, &head);
+		weigh(check, pair, (double)attrs->scale, q, g, i, &head);
 		const double *a = head.a + (size_t)i * (size_t)head.keys;
 		const double *dz = head.dz + (size_t)i * (size_t)head.keys, *edz = head.edz + (size_t)i * (size_t)head.keys;
 		for (int j = 0; j < head.keys; j++) {
@@ -242,11 +309,15 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 			for (int e = 0; g && e < s->qk; e++) {
 				const double error = (double)attrs->scale * ez;
 				if (bound[1])
-					bound[1][row * stride[0] + attrs->q_col + h * s->qk + e] += error * fabs(head.key[j * s->qk + e]);
+					bound[1][row * stride[0] + attrs->q_col + h * s->qk + e] +=
+					    error * (fabs(head.key[j * s->qk + e]) +
+						     fabs(beside(check, pair, &head, SKIP_ATTENTION_RK, h * s->qk + e, i, j)));
 				double *to = token	? bound[2] ? bound[2] + t * (size_t)stride[1] + attrs->k_col : NULL
 					     : bound[4] ? bound[4] + slot * (size_t)(s->heads * s->qk)
 							: NULL;
-				if (to) to[h * s->qk + e] += error * fabs(q[e]) * head.factor_k[j * s->qk + e];
+				if (to)
+					to[h * s->qk + e] += error * head.factor_k[j * s->qk + e] *
+							     (fabs(q[e]) + fabs(beside(check, pair, &head, SKIP_ATTENTION_RQ, h * s->qk + e, i, j)));
 			}
 		}
 		free(q);
@@ -287,7 +358,7 @@ static void check_shapes(const struct shape *shapes, int n_shapes, bool bf16, co
 	struct kernel_check check;
 	struct pair pair[16];
 	kernel_check_begin(&check, 3);
-	check.graph->max_positions = 130;
+	check.graph->max_positions = LONGEST;
 	for (int i = 0; i < n_shapes; i++) add_pair(&check, &shapes[i], bf16, i, &pair[i]);
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 77);
 	for (int i = 0; i < n_shapes; i++) compare(&check, &pair[i]);
@@ -332,6 +403,35 @@ ParameterizedTestParameters(attention, large_shapes)
 ParameterizedTest(struct run *run, attention, large_shapes)
 {
 	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), false, run);
+}
+
+ParameterizedTestParameters(attention, small_places)
+{
+	return cr_make_param_array(struct run, (void *)small_runs, sizeof(small_runs) / sizeof(*small_runs));
+}
+ParameterizedTest(struct run *run, attention, small_places)
+{
+	check_shapes(small_places, (int)(sizeof(small_places) / sizeof(*small_places)), false, run);
+}
+ParameterizedTestParameters(attention, large_places)
+{
+	return cr_make_param_array(struct run, (void *)large_runs, sizeof(large_runs) / sizeof(*large_runs));
+}
+ParameterizedTest(struct run *run, attention, large_places)
+{
+	check_shapes(large_places, (int)(sizeof(large_places) / sizeof(*large_places)), false, run);
+}
+
+static const struct shape long_places[] = {
+    {1, 8, 8, 3, false, false, 0, ALL, &causal},
+    {1, 8, 8, 3, false, false, 0, ALL, &wide},
+    {1, 8, 8, 3, false, false, 0, ALL, &tables},
+    {1, 8, 8, 3, false, true, 0, 0, &bias_last},
+};
+Test(attention, long_sequence)
+{
+	const struct run run = {"pocl-x86-avx512", {LONGEST, 3}, 2};
+	check_shapes(long_places, (int)(sizeof(long_places) / sizeof(*long_places)), false, &run);
 }
 
 ParameterizedTestParameters(attention, small_shapes_in_bf16)

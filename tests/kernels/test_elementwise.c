@@ -1,4 +1,4 @@
-/* add, add_bias, mask, dropout in all their bodies. One float operation per element: bound 2^-24 of the result's terms. */
+/* add, mul, add_bias, mask, dropout in all their bodies. One float operation per element: bound 2^-24 of the result's terms. */
 #include "kernel_check.h"
 
 struct run {
@@ -12,7 +12,7 @@ static const struct run runs[] = {
 };
 
 static const int widths[] = {1, 7, 15, 16, 17, 61};
-enum { N_WIDTHS = sizeof(widths) / sizeof(*widths), N_OPS = 5 };
+enum { N_WIDTHS = sizeof(widths) / sizeof(*widths), N_OPS = 6 };
 static const float rates[] = {0.3f, 0};
 
 /* Element i of op `op`: value from the inputs in float64, and the sum of absolute terms. */
@@ -23,7 +23,9 @@ static void compare(const struct kernel_check *check, int value)
 	double *bound = calloc(n + 1, sizeof(*bound));
 	for (size_t i = 0; i < n; i++) {
 		double terms = fabs(check->input[node->in[0]][i]);
-		if (node->n_in > 1) terms += fabs(check->input[node->in[1]][i]);
+		if (node->n_in > 1 && !strcmp(node->op->name, "mul")) terms *= fabs(check->input[node->in[1]][i]);
+		else if (node->n_in > 1)
+			terms += fabs(check->input[node->in[1]][i]);
 		if (node->n_param && !strcmp(node->op->name, "add_bias"))
 			terms += fabs(skip_tensor_f32(check->graph->tensors[node->param[0]])[i % cols]);
 		if (node->n_param && !strcmp(node->op->name, "mask"))
@@ -41,7 +43,7 @@ static void check_ops(const struct run *run, enum skip_rows rows, int fixed_rows
 	kernel_check_begin(&check, 5);
 	for (int w = 0; w < N_WIDTHS; w++) {
 		char name[4 + N_OPS][32];
-		for (int i = 0; i < 4 + N_OPS; i++) snprintf(name[i], sizeof(name[i]), "%c%d", "abmvxyzde"[i], w);
+		for (int i = 0; i < 4 + N_OPS; i++) snprintf(name[i], sizeof(name[i]), "%c%d", "abmvxyzdeg"[i], w);
 		int a = kernel_check_input(&check, name[0], rows, fixed_rows, widths[w]),
 		    b = kernel_check_input(&check, name[1], rows, fixed_rows, widths[w]);
 		int m = kernel_check_param(&check, name[2], widths[w], 0, 0, 1),
@@ -51,6 +53,7 @@ static void check_ops(const struct run *run, enum skip_rows rows, int fixed_rows
 		value[w][0] = kernel_check_node(&check, "add", (int[]){a, b}, 2, NULL, 0, attrs, (const char *[]){name[4]}, 1);
 		value[w][1] = kernel_check_node(&check, "mask", &a, 1, &m, 1, attrs, (const char *[]){name[5]}, 1);
 		value[w][2] = kernel_check_node(&check, "add_bias", &a, 1, &v, 1, attrs, (const char *[]){name[6]}, 1);
+		value[w][5] = kernel_check_node(&check, "mul", (int[]){a, b}, 2, NULL, 0, attrs, (const char *[]){name[9]}, 1);
 		for (int r = 0; r < 2; r++) {
 			attrs.dropout.rate = rates[r];
 			attrs.dropout.stream = 40 + w;

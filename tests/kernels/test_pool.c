@@ -1,4 +1,4 @@
-/* pool and pool_bwd in all their bodies. Bounds: (n + 2) 2^-24 of the mean of the absolute values; cls copies exactly. */
+/* pool and pool_bwd in all their bodies. Bounds: (n + 2) 2^-24 of the mean of the absolute values; one row copies exactly. */
 #include "kernel_check.h"
 
 struct run {
@@ -39,15 +39,15 @@ ParameterizedTestParameters(pool, small_modes)
 ParameterizedTest(struct run *run, pool, small_modes)
 {
 	struct kernel_check check;
-	int x[N_WIDTHS], dz[N_WIDTHS], z[N_WIDTHS][2], dx[N_WIDTHS][2];
+	int x[N_WIDTHS], dz[N_WIDTHS], z[N_WIDTHS][3], dx[N_WIDTHS][3];
 	kernel_check_begin(&check, 12);
 	for (int w = 0; w < N_WIDTHS; w++) {
 		char name[4][32];
 		for (int k = 0; k < 2; k++) snprintf(name[k], sizeof(name[k]), "%c%d", "xg"[k], w);
 		x[w] = kernel_check_input(&check, name[0], SKIP_ROWS_T, 0, widths[w]);
 		dz[w] = kernel_check_input(&check, name[1], SKIP_ROWS_B, 0, widths[w]);
-		for (int m = 0; m < 2; m++) {
-			union skip_attrs attrs = {.pool = {.mode = m ? SKIP_POOL_CLS : SKIP_POOL_MEAN}};
+		for (int m = SKIP_POOL_MEAN; m <= SKIP_POOL_LAST; m++) {
+			union skip_attrs attrs = {.pool = {.mode = (enum skip_pool)m}};
 			for (int k = 2; k < 4; k++) snprintf(name[k], sizeof(name[k]), "%c%d.%d", "..zd"[k], w, m);
 			z[w][m] = kernel_check_node(&check, "pool", &x[w], 1, NULL, 0, attrs, (const char *[]){name[2]}, 1);
 			dx[w][m] = kernel_check_node(&check, "pool_bwd", &dz[w], 1, NULL, 0, attrs, (const char *[]){name[3]}, 1);
@@ -55,6 +55,6 @@ ParameterizedTest(struct run *run, pool, small_modes)
 	}
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
 	for (int w = 0; w < N_WIDTHS; w++)
-		for (int m = 0; m < 2; m++) compare(&check, x[w], z[w][m], dz[w], dx[w][m], m ? SKIP_POOL_CLS : SKIP_POOL_MEAN);
+		for (int m = SKIP_POOL_MEAN; m <= SKIP_POOL_LAST; m++) compare(&check, x[w], z[w][m], dz[w], dx[w][m], (enum skip_pool)m);
 	kernel_check_end(&check);
 }

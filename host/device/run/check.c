@@ -123,7 +123,8 @@ enum skip_status skip_batch_check(const struct skip_batch *batch, const struct s
 		const struct skip_node *node = &graph->nodes[i];
 		if (strcmp(node->op->name, "embed") != 0) continue;
 		int64_t vocabulary = graph->tensors[node->param[0]]->dim[0];
-		int64_t positions = graph->tensors[node->param[1]]->dim[0] - node->attrs.embed.position_base;
+		int table = node->n_param > 1 ? node->param[1] : SKIP_NONE;
+		int64_t positions = table == SKIP_NONE ? graph->max_positions : graph->tensors[table]->dim[0] - node->attrs.embed.position_base;
 		int types = node->n_param > 2 ? node->param[2] : SKIP_NONE;
 		SKIP_TRY(check_ids("token id", batch->ids, batch->n_tokens, vocabulary, err));
 		if (types != SKIP_NONE)

@@ -1,6 +1,13 @@
 /*
  * attention: per sequence b and head h, Z = scale Q Kt^T, A = softmax of each row, Ctx = A Vt; Kt = [Pk; K_b], Vt = [Pv; V_b], prefix rows
- * first (docs/method.md 0). q has T rows, or B: then query b sees all rows of sequence b.
+ * first (docs/method.md 0). q has T rows, or B: then query b is the first or the last row of sequence b (`at`).
+ *
+ * What depends on places (docs/method.md 1) concerns tokens only; every query sees every prefix row, at no distance. With the query's place i and
+ * the key's place j in the sequence:
+ *   causal 1: j <= i; window w > 0: |i - j| <= w; what a query does not see has no weight.
+ *   tables by distance, column c = i - j + N-1 of 2N-1, N at least the longest sequence:
+ *     Z_ij = scale (q_i . k_j + q_i . Rk[.][c] + k_j . Rq[.][c]) + bias[h][c]      Rk, Rq [H*qk][2N-1] like columns of k and q, bias [H][2N-1]
+ *   Tables have no gradient.
  *
  * q, k, v may be column ranges of one value [T][H*(2*qk+v)]: q_col, k_col, v_col are the first columns, head h starts h*width later.
  *
@@ -14,7 +21,7 @@
 
 #include <string.h>
 
-const struct skip_attr_desc skip_desc_attention[9] = {
+const struct skip_attr_desc skip_desc_attention[12] = {
     {"heads", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, heads), NULL},
     {"qk", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, qk), NULL},
     {"v", SKIP_ATTR_INT, offsetof(struct skip_attrs_attention, v), NULL},
@@ -24,6 +31,9 @@ const struct skip_attr_desc skip_desc_attention[9] = {
     {"scale", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, scale), NULL},
     {"prefix_dropout", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_attention, prefix_dropout), NULL},
     {"dtype", SKIP_ATTR_LATE_ENUM, offsetof(struct skip_attrs_attention, precision), skip_precision_names},
+    {"causal", SKIP_ATTR_LATE_INT, offsetof(struct skip_attrs_attention, causal), NULL},
+    {"window", SKIP_ATTR_LATE_INT, offsetof(struct skip_attrs_attention, window), NULL},
+    {"at", SKIP_ATTR_LATE_ENUM, offsetof(struct skip_attrs_attention, at), skip_at_names},
 };
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -71,9 +81,11 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		if (skip_grad_needs_value(grad, like.in[i])) outs[i] = names[i], n_out = 3;
 	}
 	bwd.in[3] = skip_grad_get(grad, like.out[0]);
-	for (int i = 0; i < like.n_param && i < 2; i++) {
+	for (int i = 0; i < like.n_param; i++) {
 		bwd.param[i] = like.param[i];
 		if (like.param[i] == SKIP_NONE || !skip_grad_needs_tensor(grad, like.param[i])) continue;
+		if (i > SKIP_ATTENTION_PV)
+			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "table '%s' of attention cannot be trained", graph->tensors[like.param[i]]->name);
 		strcpy(names[3 + i], graph->tensors[like.param[i]]->name);
 		outs[3 + i] = names[3 + i];
 		n_out = 5;
@@ -105,6 +117,10 @@ static void ties(const struct skip_graph *graph, const struct skip_node *node, s
 		skip_ties_slice(sink, q, node->param[0], 1);
 		skip_ties_slice(sink, ctx, node->param[1], 1);
 	}
+	for (int i = SKIP_ATTENTION_RK; i <= SKIP_ATTENTION_RQ; i++)
+		if (skip_rule_param(graph, node, i)) skip_ties_slice(sink, q, node->param[i], 0);
+	if (skip_rule_param(graph, node, SKIP_ATTENTION_BIAS)) skip_ties_head_slice(sink, q, node->param[SKIP_ATTENTION_BIAS], 0);
+	if (skip_rule_param(graph, node, SKIP_ATTENTION_RQ)) skip_ties_also(sink, k);
 	skip_ties_kind(sink, q, SKIP_UNIT_QK, heads);
 	skip_ties_kind(sink, ctx, SKIP_UNIT_V, heads);
 	skip_ties_post(sink, q);
@@ -128,21 +144,33 @@ static enum skip_status resize(struct skip_node *node, const struct skip_resize 
 	return SKIP_OK;
 }
 
-static double macs(const struct skip_graph *graph, const struct skip_node *node, double n)
+double skip_attention_keys(const struct skip_graph *graph, const struct skip_node *node, double n)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	const struct skip_tensor *pk = skip_rule_param(graph, node, 0);
-	double keys = n + (pk ? (double)pk->dim[0] : 0);
-	return skip_rows_per_sequence(skip_rule_in(graph, node, 0), n) * keys * attrs->heads * (attrs->qk + attrs->v);
+	double rows = skip_rows_per_sequence(skip_rule_in(graph, node, 0), n), w = attrs->window && attrs->window < n ? attrs->window : n - 1, seen;
+	/* Keys behind query i: min(i, w); before it as many, when it may look there. */
+	double behind = rows == 1 ? (attrs->at == SKIP_AT_LAST ? w : 0) : (w * (n - 1 - w) + w * (w + 1) / 2) / n;
+	double ahead = attrs->causal ? 0 : rows == 1 ? (attrs->at == SKIP_AT_LAST ? 0 : w) : behind;
+	seen = 1 + behind + ahead;
+	return rows * (seen + (pk ? (double)pk->dim[0] : 0));
+}
+
+static double macs(const struct skip_graph *graph, const struct skip_node *node, double n)
+{
+	const struct skip_attrs_attention *attrs = &node->attrs.attention;
+	const int tables = (skip_rule_param(graph, node, SKIP_ATTENTION_RK) != NULL) + (skip_rule_param(graph, node, SKIP_ATTENTION_RQ) != NULL);
+	return skip_attention_keys(graph, node, n) * attrs->heads * ((1 + tables) * attrs->qk + attrs->v);
 }
 
 const struct skip_op skip_op_attention = {
     .name = "attention",
     .min_in = 3,
     .max_in = 3,
-    .max_param = 2,
+    .max_param = SKIP_ATTENTION_PARAMS,
     .n_out_min = 1,
     .n_out_max = 1,
+    .no_weights = true,
     .attrs = skip_desc_attention,
     .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
     .infer = infer,

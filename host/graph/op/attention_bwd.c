@@ -1,6 +1,6 @@
 /*
  * attention_bwd (docs/method.md 2.8), A recomputed from q, k, v: dVt = A^T dCtx; dA = dCtx Vt^T; delta_i = sum_j A_ij dA_ij;
- * dZ = A * (dA - delta); dQ = scale dZ Kt; dKt = scale dZ^T Q. Rows P.. of dKt, dVt are dK_b, dV_b; rows 0..P-1, times the dropout factors,
+ * dZ = A * (dA - delta); dQ = scale dZ Kt; dKt = scale dZ^T Q, each with what a table adds to Kt and Q at that distance. Rows P.. of dKt, dVt are dK_b, dV_b; rows 0..P-1, times the dropout factors,
  * are summed over b in index order to dPk, dPv.
  *
  * With precision BF16 what is multiplied by rows is rounded: q, k, v, dCtx, and A and dZ where they meet rows. delta and the A of dZ are not.
@@ -77,7 +77,7 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
                       struct sums *sums)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
-	int qk = attrs->qk, v = attrs->v, q_first = attrs->q_col + head->head * qk;
+	int qk = attrs->qk, v = attrs->v, q_first = attrs->q_col + head->head * qk, place = skip_attention_place(node, io, head, row);
 	const double *q = io->in[0] + (size_t)row * (size_t)io->in_cols[0] + q_first;
 	const double *dctx = io->in[3] + (size_t)row * (size_t)io->in_cols[3] + head->head * v;
 	double *dq = io->out[0] ? io->out[0] + (size_t)row * (size_t)io->out_cols[0] + q_first : NULL;
@@ -99,8 +99,8 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
 		double *dkey = sums->dkey + (size_t)j * (size_t)qk;
 		double dz = skip_attention_round(attrs, head->weight[j] * (sums->dweight[j] - delta)) * (double)attrs->scale;
 		for (int e = 0; e < qk; e++) {
-			dkey[e] += dz * skip_attention_round(attrs, q[e]);
-			if (dq) dq[e] += dz * key[e];
+			dkey[e] += dz * (skip_attention_round(attrs, q[e]) + skip_attention_beside(node, io, head, SKIP_ATTENTION_RQ, place, j, e));
+			if (dq) dq[e] += dz * (key[e] + skip_attention_beside(node, io, head, SKIP_ATTENTION_RK, place, j, e));
 		}
 	}
 }
@@ -157,16 +157,16 @@ cleanup:
 static double macs(const struct skip_graph *graph, const struct skip_node *node, double n)
 {
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
-	const struct skip_tensor *pk = skip_rule_param(graph, node, 0);
-	double keys = n + (pk ? (double)pk->dim[0] : 0);
-	return skip_rows_per_sequence(skip_rule_in(graph, node, 0), n) * keys * attrs->heads * (3 * attrs->qk + 2 * attrs->v);
+	const int tables = (skip_rule_param(graph, node, SKIP_ATTENTION_RK) != NULL) + (skip_rule_param(graph, node, SKIP_ATTENTION_RQ) != NULL);
+	return skip_attention_keys(graph, node, n) * attrs->heads * ((3 + 2 * tables) * attrs->qk + 2 * attrs->v);
 }
 
 const struct skip_op skip_op_attention_bwd = {
     .name = "attention_bwd",
     .min_in = 4,
     .max_in = 4,
-    .max_param = 2,
+    .max_param = SKIP_ATTENTION_PARAMS,
+    .no_weights = true,
     .n_out_max = 5,
     .attrs = skip_desc_attention,
     .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),

@@ -1,7 +1,7 @@
-/* pool: z[b] = mean of the rows of sequence b, or its first row. */
+/* pool: z[b] = mean of the rows of sequence b, its first row, or its last. */
 #include "graph/rules.h"
 
-static const char *const modes[] = {"mean", "cls", NULL};
+static const char *const modes[] = {"mean", "cls", "last", NULL};
 
 const struct skip_attr_desc skip_desc_pool[1] = {
     {"mode", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_pool, mode), modes},
@@ -13,19 +13,26 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 	return skip_rule_rows(graph, node, 0, SKIP_ROWS_T, err);
 }
 
+struct skip_span skip_pooled_rows(enum skip_pool mode, const struct skip_batch *batch, int b)
+{
+	struct skip_span span = skip_span_of(batch, SKIP_ROWS_T, b);
+	if (mode == SKIP_POOL_LAST) span.first += span.count - 1;
+	if (mode != SKIP_POOL_MEAN) span.count = 1;
+	return span;
+}
+
 static enum skip_status reference(const struct skip_node *node, struct skip_ref_io *io, struct skip_err *err)
 {
 	(void)err;
 	int cols = io->in_cols[0];
 	for (int b = 0; b < io->batch->n_seqs; b++) {
-		struct skip_span span = skip_span_of(io->batch, SKIP_ROWS_T, b);
-		int used = node->attrs.pool.mode == SKIP_POOL_CLS ? 1 : span.count;
+		struct skip_span span = skip_pooled_rows(node->attrs.pool.mode, io->batch, b);
 		double *z = io->out[0] + (size_t)b * (size_t)cols;
-		for (int r = 0; r < used; r++) {
+		for (int r = 0; r < span.count; r++) {
 			const double *x = io->in[0] + (size_t)(span.first + r) * (size_t)cols;
 			for (int c = 0; c < cols; c++) z[c] += x[c];
 		}
-		for (int c = 0; c < cols; c++) z[c] /= used;
+		for (int c = 0; c < cols; c++) z[c] /= span.count;
 	}
 	return SKIP_OK;
 }

@@ -1,4 +1,4 @@
-/* pool_bwd: mean: dx[t] = dz[b] / n_b for every row t of sequence b; cls: the first row gets dz[b], the others 0. */
+/* pool_bwd: mean: dx[t] = dz[b] / n_b for every row t of sequence b; cls, last: the first or last row gets dz[b], the others 0. */
 #include "graph/rules.h"
 
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
@@ -12,12 +12,11 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 	(void)err;
 	int cols = io->in_cols[0];
 	for (int b = 0; b < io->batch->n_seqs; b++) {
-		struct skip_span span = skip_span_of(io->batch, SKIP_ROWS_T, b);
-		int used = node->attrs.pool.mode == SKIP_POOL_CLS ? 1 : span.count;
+		struct skip_span span = skip_pooled_rows(node->attrs.pool.mode, io->batch, b);
 		const double *dz = io->in[0] + (size_t)b * (size_t)cols;
-		for (int r = 0; r < used; r++) {
+		for (int r = 0; r < span.count; r++) {
 			double *dx = io->out[0] + (size_t)(span.first + r) * (size_t)cols;
-			for (int c = 0; c < cols; c++) dx[c] = dz[c] / used;
+			for (int c = 0; c < cols; c++) dx[c] = dz[c] / span.count;
 		}
 	}
 	return SKIP_OK;

@@ -15,21 +15,21 @@ static bool removes_any(const struct skip_unit_group *group, const unsigned char
 	return false;
 }
 
-/* A mask behind the value of a use in the new graph; everything that comes later reads the masked value. */
-static enum skip_status add_mask(struct skip_rewrite *rewrite, const struct skip_unit_group *group, const struct skip_unit_use *use,
+/* A mask behind value `site` of a use in the new graph; everything that comes later reads the masked value. */
+static enum skip_status add_mask(struct skip_rewrite *rewrite, const struct skip_unit_group *group, const struct skip_unit_use *use, int site,
                                  const unsigned char *keep, struct skip_err *err)
 {
-	struct skip_node node = {
-	    .op = skip_op_find("mask"), .layer = use->layer, .n_in = 1, .in = {rewrite->value[use->post]}, .n_param = 1};
+	struct skip_node node = {.op = skip_op_find("mask"), .layer = use->layer, .n_in = 1, .in = {rewrite->value[site]}, .n_param = 1};
 	struct skip_tensor *mask = NULL;
 	char stem[SKIP_NAME], name[SKIP_NAME];
 	enum skip_status status = SKIP_OK;
 	snprintf(stem, sizeof(stem), "layer%d.%s.mask", use->layer, skip_unit_kind_name(group->kind));
 	skip_rewrite_name(rewrite, stem, name);
-	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, (const int64_t[]){group->width}, &mask, err));
-	for (int j = 0; j < group->width; j++) skip_tensor_f32(mask)[j] = keep[j] ? 1.0f : 0.0f;
+	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, (const int64_t[]){group->width * group->columns}, &mask, err));
+	for (int j = 0; j < group->width; j++)
+		for (int k = 0; k < group->columns; k++) skip_tensor_f32(mask)[skip_unit_column(group, j, k)] = keep[j] ? 1.0f : 0.0f;
 	SKIP_TRY(skip_graph_add_tensor(rewrite->to, mask, &node.param[0], err));
-	SKIP_TRY(skip_rewrite_insert(rewrite, &node, name, &rewrite->value[use->post], err));
+	SKIP_TRY(skip_rewrite_insert(rewrite, &node, name, &rewrite->value[site], err));
 cleanup:
 	skip_tensor_unref(mask);
 	return status;
@@ -46,10 +46,11 @@ enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct ski
 		SKIP_TRY(skip_rewrite_copy(&rewrite, n, err));
 		for (size_t g = 0; g < units->n_groups; g++) {
 			const struct skip_unit_group *group = &units->group[g];
-			for (int i = 0; i < group->n_uses; i++) {
-				const struct skip_unit_use *use = &group->use[i];
-				if (graph->values[use->post].producer != (int)n || !removes_any(group, keep->keep[g])) continue;
-				SKIP_TRY(add_mask(&rewrite, group, use, keep->keep[g], err));
+			for (int i = 0; i < 2 * group->n_uses && removes_any(group, keep->keep[g]); i++) {
+				const struct skip_unit_use *use = &group->use[i / 2];
+				int site = i % 2 ? use->also : use->post;
+				if (site == SKIP_NONE || graph->values[site].producer != (int)n) continue;
+				SKIP_TRY(add_mask(&rewrite, group, use, site, keep->keep[g], err));
 			}
 		}
 	}

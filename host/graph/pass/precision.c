@@ -11,8 +11,9 @@ enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_p
 		struct skip_node *node = &copy->nodes[n];
 		/* What is outside of the layers is small, and the head decides. */
 		if (skip_node_is(node, "linear") && node->layer != SKIP_NONE) node->attrs.linear.precision = precision;
-		/* Its sums are over few numbers, and one scale for all weights of a row would lose the small ones: bfloat16 at the least. */
-		if (skip_node_is(node, "attention"))
+		/* Its sums are over few numbers, and one scale for all weights of a row would lose the small ones: bfloat16 at the least. The
+		 * kinds that look at places have a float32 form only. */
+		if (skip_node_is(node, "attention") && skip_attention_is_plain(node))
 			node->attrs.attention.precision = precision == SKIP_PRECISION_INT8 ? SKIP_PRECISION_BF16 : precision;
 	}
 	SKIP_TRY(skip_graph_validate(copy, err));

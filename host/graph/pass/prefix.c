@@ -24,9 +24,10 @@ static enum skip_status copy_attention(struct skip_rewrite *rewrite, size_t n, i
 	const struct skip_attrs_attention *attrs = &node.attrs.attention;
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < node.n_in; i++) SKIP_TRY(skip_rewrite_value(rewrite, node.in[i], &node.in[i], err));
-	node.n_param = 0;
+	for (int i = SKIP_ATTENTION_BIAS; i < node.n_param; i++) SKIP_TRY(skip_rewrite_tensor(rewrite, node.param[i], &node.param[i], err));
+	node.param[SKIP_ATTENTION_PK] = node.param[SKIP_ATTENTION_PV] = SKIP_NONE;
+	if (node.n_param <= 2) node.n_param = prefix > 0 ? 2 : 0;
 	if (prefix > 0) {
-		node.n_param = 2;
 		SKIP_TRY(add_prefix(rewrite->to, node.layer, "key", prefix, attrs->heads * attrs->qk, &node.param[0], err));
 		SKIP_TRY(add_prefix(rewrite->to, node.layer, "value", prefix, attrs->heads * attrs->v, &node.param[1], err));
 	}

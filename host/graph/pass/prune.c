@@ -11,9 +11,10 @@
 struct prune {
 	struct skip_rewrite rewrite;
 	const struct skip_units *units;
-	int **kept;         /* [n_groups][n_kept] ascending */
+	int **kept;         /* [n_groups][n_kept] columns, ascending */
 	int *n_kept;        /* [n_groups] */
-	int *heads_kept;    /* [n_groups] heads that keep at least one unit */
+	int **heads;        /* [n_groups][heads_kept] heads that keep at least one unit, ascending */
+	int *heads_kept;    /* [n_groups] */
 	int *group_of;      /* [n_values], SKIP_NONE: not a unit */
 	bool *constant;     /* [n_values] the value is the same row everywhere: what a linear without inputs gives */
 	int *constant_bias; /* [n_values] that row as an old tensor; SKIP_NONE: zeros */
@@ -22,7 +23,9 @@ struct prune {
 static void prune_deinit(struct prune *prune)
 {
 	for (size_t g = 0; prune->kept && g < prune->units->n_groups; g++) skip_free(prune->kept[g]);
+	for (size_t g = 0; prune->heads && g < prune->units->n_groups; g++) skip_free(prune->heads[g]);
 	skip_free(prune->kept);
+	skip_free(prune->heads);
 	skip_free(prune->n_kept);
 	skip_free(prune->heads_kept);
 	skip_free(prune->group_of);
@@ -34,14 +37,17 @@ static void prune_deinit(struct prune *prune)
 static enum skip_status list_kept(struct prune *prune, const struct skip_keep *keep, size_t g, struct skip_err *err)
 {
 	const struct skip_unit_group *group = &prune->units->group[g];
-	int last_head = SKIP_NONE;
-	prune->kept[g] = skip_alloc_array((size_t)group->width, sizeof(**prune->kept));
-	if (!prune->kept[g]) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a list of %d units", group->width);
-	for (int j = 0; j < group->width; j++) {
-		if (!keep->keep[g][j]) continue;
-		prune->kept[g][prune->n_kept[g]++] = j;
-		if (j / group->per_head != last_head) prune->heads_kept[g]++;
-		last_head = j / group->per_head;
+	size_t columns = (size_t)group->width * (size_t)group->columns;
+	prune->kept[g] = skip_alloc_array(columns, sizeof(**prune->kept));
+	prune->heads[g] = skip_alloc_array((size_t)group->heads, sizeof(**prune->heads));
+	if (!prune->kept[g] || !prune->heads[g])
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a list of %d units", group->width);
+	for (int h = 0; h < group->heads; h++) {
+		int before = prune->n_kept[g];
+		for (int k = 0; k < group->columns; k++)
+			for (int j = h * group->per_head; j < (h + 1) * group->per_head; j++)
+				if (keep->keep[g][j]) prune->kept[g][prune->n_kept[g]++] = skip_unit_column(group, j, k);
+		if (prune->n_kept[g] > before) prune->heads[g][prune->heads_kept[g]++] = h;
 	}
 	for (int i = 0; i < group->n_values; i++) prune->group_of[group->values[i]] = (int)g;
 	return SKIP_OK;
@@ -52,12 +58,13 @@ static enum skip_status prune_begin(struct prune *prune, const struct skip_graph
 	size_t n_groups = prune->units->n_groups;
 	enum skip_status status = SKIP_OK;
 	prune->kept = skip_alloc_zeroed(n_groups, sizeof(*prune->kept));
+	prune->heads = skip_alloc_zeroed(n_groups, sizeof(*prune->heads));
 	prune->n_kept = skip_alloc_zeroed(n_groups, sizeof(*prune->n_kept));
 	prune->heads_kept = skip_alloc_zeroed(n_groups, sizeof(*prune->heads_kept));
 	prune->group_of = skip_alloc_array(graph->n_values, sizeof(*prune->group_of));
 	prune->constant = skip_alloc_zeroed(graph->n_values, sizeof(*prune->constant));
 	prune->constant_bias = skip_alloc_array(graph->n_values, sizeof(*prune->constant_bias));
-	if (!prune->kept || !prune->n_kept || !prune->heads_kept || !prune->group_of || !prune->constant || !prune->constant_bias) {
+	if (!prune->kept || !prune->heads || !prune->n_kept || !prune->heads_kept || !prune->group_of || !prune->constant || !prune->constant_bias) {
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to prune a graph of %zu values", graph->n_values));
 	}
 	for (size_t v = 0; v < graph->n_values; v++) prune->group_of[v] = prune->constant_bias[v] = SKIP_NONE;
@@ -80,10 +87,12 @@ static enum skip_status slice_tensor(const struct prune *prune, int t, struct sk
 	enum skip_status status = SKIP_OK;
 	for (size_t g = 0; g < prune->units->n_groups; g++) {
 		const struct skip_unit_group *group = &prune->units->group[g];
-		for (int i = 0; i < group->n_slices && prune->n_kept[g] < group->width; i++) {
+		for (int i = 0; i < group->n_slices && prune->n_kept[g] < group->width * group->columns; i++) {
+			const struct skip_unit_slice *slice = &group->slices[i];
 			struct skip_tensor *taken;
-			if (group->slices[i].tensor != t) continue;
-			SKIP_TRY(skip_tensor_take(tensor, group->slices[i].axis, prune->kept[g], prune->n_kept[g], &taken, err));
+			if (slice->tensor != t || (slice->by_head && prune->heads_kept[g] == group->heads)) continue;
+			SKIP_TRY(skip_tensor_take(tensor, slice->axis, slice->by_head ? prune->heads[g] : prune->kept[g],
+			                          slice->by_head ? prune->heads_kept[g] : prune->n_kept[g], &taken, err));
 			skip_tensor_unref(tensor);
 			tensor = taken;
 		}
@@ -197,6 +206,22 @@ static enum skip_status prune_node(struct prune *prune, size_t n, struct skip_er
 	return copy_resized(prune, n, err);
 }
 
+/* Leaves out what only vanished branches read: the norm in front of them. */
+static enum skip_status drop_unread(const struct prune *prune, struct skip_graph **out, struct skip_err *err)
+{
+	const struct skip_graph *from = prune->rewrite.from;
+	enum skip_status status = SKIP_OK;
+	size_t n_ends = 0;
+	int *end = skip_alloc_array(from->n_values, sizeof(*end));
+	if (!end) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu values", from->n_values);
+	for (size_t v = 0; v < from->n_values; v++)
+		if (skip_value_readers(from, (int)v, NULL) == 0) end[n_ends++] = prune->rewrite.value[v];
+	SKIP_TRY(skip_pass_dead(prune->rewrite.to, end, n_ends, out, err));
+cleanup:
+	skip_free(end);
+	return status;
+}
+
 enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct skip_units *units, struct skip_keep *keep,
                                  struct skip_graph **out, struct skip_err *err)
 {
@@ -206,7 +231,7 @@ enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct sk
 	SKIP_TRY(skip_keep_normalise(units, keep, err));
 	SKIP_TRY(prune_begin(&prune, graph, keep, err));
 	for (size_t n = 0; n < graph->n_nodes; n++) SKIP_TRY(prune_node(&prune, n, err));
-	*out = skip_rewrite_end(&prune.rewrite);
+	SKIP_TRY(drop_unread(&prune, out, err));
 cleanup:
 	prune_deinit(&prune);
 	return status;

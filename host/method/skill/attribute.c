@@ -146,7 +146,8 @@ static enum skip_status alloc_batch(struct attribution *a, const struct skip_bat
 		if (n > rows) rows = n;
 	}
 	for (size_t g = 0; g < a->units->n_groups; g++) {
-		if ((size_t)a->units->group[g].width > width) width = (size_t)a->units->group[g].width;
+		size_t columns = (size_t)a->units->group[g].width * (size_t)a->units->group[g].columns;
+		if (columns > width) width = columns;
 	}
 	a->batch_logits = skip_alloc_array(rows * classes, sizeof(float));
 	a->batch_seed = skip_alloc_array(rows * classes, sizeof(float));
@@ -236,6 +237,20 @@ static enum skip_status read_site(struct attribution *a, int site, size_t n, boo
 	return status;
 }
 
+/* The sums of a unit's columns, in place: [samples][width * columns] becomes [samples][width]. */
+static void add_columns(const struct skip_unit_group *group, int samples, float *rows)
+{
+	for (int s = 0; group->columns > 1 && s < samples; s++) {
+		const float *from = rows + (size_t)s * (size_t)(group->width * group->columns);
+		float *to = rows + (size_t)s * (size_t)group->width;
+		for (int unit = 0; unit < group->width; unit++) { /* no later unit needs what is written over */
+			float sum = 0;
+			for (int k = 0; k < group->columns; k++) sum += from[skip_unit_column(group, unit, k)];
+			to[unit] = sum;
+		}
+	}
+}
+
 static enum skip_status score_batch(struct attribution *a, const struct skip_batch *batch, const struct skip_dataset *data, const int *rows,
 				    struct skip_scores *scores, struct skip_err *err)
 {
@@ -258,7 +273,7 @@ static enum skip_status score_batch(struct attribution *a, const struct skip_bat
 	for (size_t g = 0; g < a->units->n_groups; g++) {
 		const struct skip_unit_group *group = &a->units->group[g];
 		struct skip_criterion_batch seen = {.group = group, .n_samples = batch->n_seqs, .sum_post = a->read[0], .weight = a->weight};
-		size_t n = (size_t)batch->n_seqs * (size_t)group->width;
+		size_t n = (size_t)batch->n_seqs * (size_t)(group->width * group->columns);
 		for (int u = 0; u < group->n_uses; u++, sites++) {
 			SKIP_TRY(read_site(a, sites->post, n, u == 0, a->read[0], err));
 			for (int i = 0; i < 2; i++) {
@@ -267,6 +282,9 @@ static enum skip_status score_batch(struct attribution *a, const struct skip_bat
 				seen.reduce_pre[i] = a->read[1 + i];
 			}
 		}
+		add_columns(group, batch->n_seqs, a->read[0]);
+		for (int i = 0; i < 2; i++)
+			if (seen.reduce_pre[i]) add_columns(group, batch->n_seqs, a->read[1 + i]);
 		a->criterion->accumulate(&seen, scores->unit[g], scores->head[g]);
 	}
 cleanup:

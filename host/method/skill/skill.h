@@ -34,7 +34,7 @@ void skip_scores_deinit(struct skip_scores *scores);
 enum skip_status skip_scores_alloc(const struct skip_units *units, struct skip_scores *out, struct skip_err *err);
 
 /* What a criterion gets per batch of a backward pass: per sample and unit, h*dh of log p (or of the logit margin) reduced over the sample's
- * rows. */
+ * rows; for a unit of several columns the sum of theirs. */
 struct skip_criterion_batch {
 	const struct skip_unit_group *group;
 	int n_samples;

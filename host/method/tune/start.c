@@ -163,7 +163,7 @@ enum skip_status skip_tune_start(struct skip_device *device, struct skip_graph *
 	memset(skip_tensor_f32(head_b), 0, (size_t)skip_tensor_count(head_b) * sizeof(float));
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
-		for (int k = 0; node->op == attention && k < node->n_param; k++) {
+		for (int k = 0; node->op == attention && k <= SKIP_ATTENTION_PV && k < node->n_param; k++) {
 			if (node->param[k] != SKIP_NONE) fill_normal(graph->tensors[node->param[k]], &rng);
 		}
 	}
