@@ -42,14 +42,14 @@ static inline void scene_data(struct skip_dataset *data, int n, int vocab, uint6
 	}
 }
 
-static inline void scene_init(struct scene *s, int n_train, int n_dev, int prefix)
+static inline void scene_init_form(struct scene *s, int n_train, int n_dev, int prefix, enum toy_form form)
 {
 	s->device = open_device("generic"); /* the bodies that build fastest; others are tested elsewhere */
 	s->options = toy_defaults();
 	s->options.layers = 2;
 	s->options.width = 24;
 	s->options.heads = 3;
-	s->options.qk = 7;
+	s->options.qk = form == TOY_MODERNBERT ? 8 : 7;
 	s->options.v = 5;
 	s->options.ffn = 31;
 	s->options.prefix = prefix;
@@ -58,9 +58,15 @@ static inline void scene_init(struct scene *s, int n_train, int n_dev, int prefi
 	s->options.types = 1;
 	s->options.positions = 16;
 	s->options.dtype = SKIP_F32;
+	toy_set_form(&s->options, form);
 	s->graph = toy_graph(&s->options);
 	scene_data(&s->train, n_train, s->options.vocab, 1);
 	scene_data(&s->dev, n_dev, s->options.vocab, 2);
+}
+
+static inline void scene_init(struct scene *s, int n_train, int n_dev, int prefix)
+{
+	scene_init_form(s, n_train, n_dev, prefix, TOY_BERT);
 }
 
 static inline void scene_deinit(struct scene *s)

@@ -103,6 +103,37 @@ ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_bac
 	finish(&w);
 }
 
+struct form_case {
+	enum toy_form form;
+	unsigned kinds;
+	double rate;
+};
+
+ParameterizedTestParameters(compensate, other_forms_of_layers)
+{
+	static struct form_case cases[] = {{TOY_GPT2, SKIP_UNITS_FFN | SKIP_UNITS_V, 0.4},
+					   {TOY_MODERNBERT, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.4},
+					   {TOY_MODERNBERT, SKIP_UNITS_LAYER, 0.4},
+					   {TOY_MPNET, SKIP_UNITS_HEAD, 0.2},
+					   {TOY_DEBERTA, SKIP_UNITS_FFN | SKIP_UNITS_QK, 0.3}};
+	return cr_make_param_array(struct form_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+/* Norms inside the branches, no biases, the last row pooled: the stream comes back all the same. */
+ParameterizedTest(struct form_case *c, compensate, other_forms_of_layers)
+{
+	struct world w;
+	world_init_form(&w, false, c->form);
+	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *fitted = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	double before = distance(&w, w.scene.graph, cut, "hidden"), after = distance(&w, w.scene.graph, fitted, "hidden");
+	cr_assert_gt(before, 1e-3);
+	/* what vanished without a bias leaves nothing to refit */
+	cr_assert_lt(after, (c->kinds & SKIP_UNITS_LAYER ? 1.05 : 0.95) * before, "off %g with ls, %g without", after, before);
+	skip_graph_destroy(fitted);
+	skip_graph_destroy(cut);
+	finish(&w);
+}
+
 Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 {
 	/* over the calibration rows (all of train), sum of X and branch, per column */

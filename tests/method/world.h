@@ -12,12 +12,12 @@ struct world {
 };
 
 /* A tuned scene with scores. */
-static inline void world_init(struct world *w, bool tuned)
+static inline void world_init_form(struct world *w, bool tuned, enum toy_form form)
 {
 	struct scene *s = &w->scene;
 	struct skip_err err;
 	struct skip_skill_options options;
-	scene_init(s, 400, 150, 3);
+	scene_init_form(s, 400, 150, 3, form);
 	if (tuned) {
 		struct skip_tune_options tune;
 		struct skip_tune_result result;
@@ -35,6 +35,11 @@ static inline void world_init(struct world *w, bool tuned)
 	skip_skill_defaults(&options);
 	options.criterion = "fisher";
 	CHECK_OK(skip_attribute(s->device.device, s->graph, &w->units, &s->train, &options, NULL, &w->scores, &err));
+}
+
+static inline void world_init(struct world *w, bool tuned)
+{
+	world_init_form(w, tuned, TOY_BERT);
 }
 
 static inline void world_deinit(struct world *w)

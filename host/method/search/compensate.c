@@ -3,8 +3,10 @@
  * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
  * that all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
  *
- * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R). Values keep their names when
- * a graph is pruned, so a sub-layer of the dense graph is found again by name; one that vanished has a bias between X and R and no In.
+ * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R), or Xn = R where the norms stand
+ * inside the branches. Values keep their names when a graph is pruned, so a sub-layer of the dense graph is found again by name; one that vanished
+ * has a bias between X and R and no In, or without a bias nothing: then R is X. A consumer without a bias gets one, because the fit has a mean to
+ * put somewhere.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -19,7 +21,7 @@
 
 #define BATCH_TOKENS 1024
 #define MOST_TOKENS 32768
-#define POOLED_DAMPING 0.1	/* last layer under CLS pooling: one row per sentence */
+#define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
 
 /* Value indices in one network's own graph, then (after opening) in its session's graph. SKIP_NONE: absent. */
@@ -38,7 +40,7 @@ struct network {
 /* What is refitted in the new graph. */
 struct consumer {
 	int weight, bias; /* tensors of the result graph; SKIP_NONE: no weight (vanished), no bias */
-	bool pooled;	  /* only the first row of each sentence counts */
+	bool pooled;	  /* only the pooled row of each sentence counts */
 };
 
 struct compensation {
@@ -52,14 +54,15 @@ struct compensation {
 	struct skip_dataset rows;
 	struct skip_packer *packer; /* [n_batches] */
 	size_t n_batches, n_rows;   /* n_rows: tokens of all batches */
-	int *first_row;		    /* [n sentences] first rows, in order of the batches */
-	size_t n_first;
+	enum skip_pool pool;	    /* of the dense graph */
+	int *pooled_row;	    /* [n sentences] first or last rows, in order of the batches */
+	size_t n_pooled;
 	float *in, *target; /* [rows][widest], [rows][D] */
 };
 
 /* ---- finding sub-layers */
 
-static int only_reader(const struct skip_graph *graph, int value)
+static int first_reader(const struct skip_graph *graph, int value)
 {
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		for (int i = 0; i < graph->nodes[n].n_in; i++) {
@@ -73,21 +76,41 @@ static int only_reader(const struct skip_graph *graph, int value)
 static bool find_dense(const struct skip_graph *graph, const struct skip_unit_group *group, struct sublayer *out)
 {
 	if (group->consumer == SKIP_NONE) return false;
-	int y = graph->nodes[group->consumer].out[0], add = only_reader(graph, y);
+	int y = graph->nodes[group->consumer].out[0], add = first_reader(graph, y);
 	if (add == SKIP_NONE || graph->nodes[add].op != skip_op_find("add")) return false;
 	const struct skip_node *sum = &graph->nodes[add];
-	int norm = only_reader(graph, sum->out[0]);
-	if (norm == SKIP_NONE || graph->nodes[norm].op != skip_op_find("layernorm")) return false;
+	int r = sum->out[0], norm = first_reader(graph, r), readers = 0;
+	for (size_t n = 0; n < graph->n_nodes; n++)
+		for (int i = 0; i < graph->nodes[n].n_in; i++) readers += graph->nodes[n].in[i] == r;
+	bool behind = readers == 1 && graph->nodes[norm].op == skip_op_find("layernorm"); /* LayerNorm(R) is all that goes on */
 	*out = (struct sublayer){
-	    .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = sum->out[0], .next = graph->nodes[norm].out[0]};
+	    .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = r, .next = behind ? graph->nodes[norm].out[0] : r};
 	return true;
+}
+
+/* A zero bias for a linear that has none. */
+static enum skip_status give_bias(struct skip_graph *graph, struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_tensor *weight = graph->tensors[node->param[0]];
+	struct skip_tensor *bias = NULL;
+	char name[SKIP_TENSOR_NAME + 8];
+	if (node->n_param > 1 && node->param[1] != SKIP_NONE) return SKIP_OK;
+	snprintf(name, sizeof(name), "%s.bias", weight->name);
+	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, weight->dim, &bias, err));
+	SKIP_TRY(skip_graph_add_tensor(graph, bias, &node->param[1], err));
+	node->n_param = 2;
+cleanup:
+	skip_tensor_unref(bias);
+	return status;
 }
 
 /* The same sub-layer of the pruned graph; `units` are its own. */
 static enum skip_status find_pruned(const struct compensation *c, const struct skip_units *units, const struct skip_graph *dense,
 				    const struct skip_unit_group *group, int index, struct skip_err *err)
 {
-	const struct skip_graph *graph = c->result;
+	enum skip_status status = SKIP_OK;
+	struct skip_graph *graph = c->result;
 	const struct sublayer *model = &c->dense.sub[index];
 	struct sublayer *sub = &c->pruned.sub[index];
 	struct consumer *consumer = &c->consumer[index];
@@ -96,9 +119,12 @@ static enum skip_status find_pruned(const struct compensation *c, const struct s
 	sub->r = skip_graph_find_value(graph, dense->values[model->r].name);
 	sub->next = skip_graph_find_value(graph, dense->values[model->next].name);
 	sub->in = mine ? mine->post : SKIP_NONE;
+	if (sub->x == SKIP_NONE && index > 0) sub->x = c->pruned.sub[index - 1].next;
+	if (sub->next == SKIP_NONE && !mine) sub->next = sub->x;
 	if (sub->x == SKIP_NONE || sub->next == SKIP_NONE || (mine && (mine->consumer == SKIP_NONE || sub->r == SKIP_NONE)))
 		return skip_err_set(err, SKIP_ERR_INPUT, "layer %d of the pruned graph has no %s sub-layer like the dense one's",
 				    group->layer, skip_unit_kind_name(group->kind));
+	if (mine) SKIP_TRY(give_bias(graph, &graph->nodes[mine->consumer], err));
 	consumer->weight = mine ? graph->nodes[mine->consumer].param[0] : SKIP_NONE;
 	int holder = mine ? mine->consumer : sub->r == SKIP_NONE ? SKIP_NONE : graph->values[sub->r].producer;
 	consumer->bias = SKIP_NONE;
@@ -107,15 +133,16 @@ static enum skip_status find_pruned(const struct compensation *c, const struct s
 		int place = mine ? 1 : 0;
 		if (node->n_param > place) consumer->bias = node->param[place];
 	}
-	return SKIP_OK;
+cleanup:
+	return status;
 }
 
-static bool pools_first_row(const struct skip_graph *graph)
+static enum skip_pool pool_of(const struct skip_graph *graph)
 {
 	for (size_t n = 0; n < graph->n_nodes; n++) {
-		if (graph->nodes[n].op == skip_op_find("pool") && graph->nodes[n].attrs.pool.mode == SKIP_POOL_CLS) return true;
+		if (graph->nodes[n].op == skip_op_find("pool")) return graph->nodes[n].attrs.pool.mode;
 	}
-	return false;
+	return SKIP_POOL_MEAN;
 }
 
 static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
@@ -123,7 +150,7 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 	enum skip_status status = SKIP_OK;
 	struct skip_units mine = {0};
 	int last_layer = 0;
-	bool first_row = pools_first_row(dense);
+	c->pool = pool_of(dense);
 	SKIP_TRY(skip_units_find(c->result, &mine, err));
 	c->dense.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->dense.sub));
 	c->pruned.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->pruned.sub));
@@ -141,12 +168,12 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 		if (group->kind == SKIP_UNIT_QK || group->n_uses > 1) continue;
 		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
 			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
-					      "layer %d: compensation expects linear, add, layernorm behind its %s units", group->layer,
+					      "layer %d: compensation expects linear and add behind its %s units", group->layer,
 					      skip_unit_kind_name(group->kind));
 			goto cleanup;
 		}
 		SKIP_TRY(find_pruned(c, &mine, dense, group, c->n_sub, err));
-		c->consumer[c->n_sub].pooled = first_row && group->layer == last_layer;
+		c->consumer[c->n_sub].pooled = c->pool != SKIP_POOL_MEAN && group->layer == last_layer;
 		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].weight, err));
 		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].bias, err));
 		c->n_sub++;
@@ -221,8 +248,8 @@ static enum skip_status pack_rows(struct compensation *c, struct skip_err *err)
 	struct skip_batches batches = {0};
 	SKIP_TRY(skip_batches_sorted(&c->rows, BATCH_TOKENS, (int)c->rows.n_rows, &batches, err));
 	c->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*c->packer));
-	c->first_row = skip_alloc_array(c->rows.n_rows, sizeof(*c->first_row));
-	if (!c->packer || !c->first_row) {
+	c->pooled_row = skip_alloc_array(c->rows.n_rows, sizeof(*c->pooled_row));
+	if (!c->packer || !c->pooled_row) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu calibration batches", batches.n_batches);
 		goto cleanup;
 	}
@@ -231,7 +258,10 @@ static enum skip_status pack_rows(struct compensation *c, struct skip_err *err)
 		skip_packer_init(packer);
 		c->n_batches = i + 1;
 		SKIP_TRY(skip_packer_pack(packer, &c->rows, batches.rows + batches.start[i], batches.start[i + 1] - batches.start[i], err));
-		for (int b = 0; b < packer->batch.n_seqs; b++) c->first_row[c->n_first++] = (int)c->n_rows + packer->batch.offset[b];
+		for (int b = 0; b < packer->batch.n_seqs; b++) {
+			const int32_t *offset = packer->batch.offset + b;
+			c->pooled_row[c->n_pooled++] = (int)c->n_rows + (c->pool == SKIP_POOL_LAST ? offset[1] - 1 : offset[0]);
+		}
 		c->n_rows += (size_t)packer->batch.n_tokens;
 	}
 cleanup:
@@ -338,10 +368,10 @@ static enum skip_status fit(struct compensation *c, const struct consumer *consu
 				     .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS};
 	if (consumer->bias == SKIP_NONE) return SKIP_OK; /* nothing that could take up a mean */
 	if (consumer->pooled) {
-		problem.row = c->first_row;
-		problem.n = c->n_first;
+		problem.row = c->pooled_row;
+		problem.n = c->n_pooled;
 		problem.damping = fmax(problem.damping, POOLED_DAMPING);
-		problem.bias_only |= c->n_first < (size_t)POOLED_ROWS_PER_INPUT * (size_t)cols;
+		problem.bias_only |= c->n_pooled < (size_t)POOLED_ROWS_PER_INPUT * (size_t)cols;
 	}
 	float *weight = consumer->weight == SKIP_NONE ? NULL : skip_tensor_f32(c->result->tensors[consumer->weight]);
 	SKIP_TRY(skip_ridge_fit(&problem, weight, skip_tensor_f32(c->result->tensors[consumer->bias]), err));
@@ -370,6 +400,7 @@ static enum skip_status compensate_sublayer(struct compensation *c, int s, struc
 	SKIP_TRY(bring_to(c, &c->dense, dense->x, err));
 	SKIP_TRY(bring_to(c, &c->pruned, pruned->x, err));
 	SKIP_TRY(advance(c, &c->dense, dense->next, dense->r, c->target, c->width, err));
+	if (dense->next == dense->r) memcpy(c->dense.stream, c->target, c->n_rows * (size_t)c->width * sizeof(*c->target));
 	c->dense.at = dense->next;
 	for (size_t i = 0; i < c->n_rows * (size_t)c->width; i++) c->target[i] -= c->pruned.stream[i];
 	if (cols > 0) SKIP_TRY(advance(c, &c->pruned, pruned->in, pruned->in, c->in, cols, err));
@@ -391,7 +422,7 @@ static void compensation_deinit(struct compensation *c)
 	skip_free(c->consumer);
 	for (size_t i = 0; i < c->n_batches; i++) skip_packer_deinit(&c->packer[i]);
 	skip_free(c->packer);
-	skip_free(c->first_row);
+	skip_free(c->pooled_row);
 	skip_free(c->in);
 	skip_free(c->target);
 	skip_dataset_deinit(&c->rows);

@@ -60,8 +60,8 @@ cleanup:
 struct layer {
 	size_t group;
 	int q, k;				    /* values of the session */
-	int weight[2], bias[2], prefix[2];	    /* q and k: tensors of the dense graph; prefix[0] is always absent */
-	int to_weight[2], to_bias[2], to_prefix[2]; /* the same of the result */
+	int weight[2], bias[2], prefix[2], table[2]; /* q and k: tensors of the dense graph; prefix[0] is always absent */
+	int to_weight[2], to_bias[2], to_prefix[2], to_table[2]; /* the same of the result */
 	double *cq, *ck;			    /* [heads][dims][dims] */
 };
 
@@ -97,9 +97,9 @@ static int reader_attention(const struct skip_graph *graph, int value)
 	return SKIP_NONE;
 }
 
-static int key_prefix(const struct skip_node *attention)
+static int param_of(const struct skip_node *attention, enum skip_attention_param which)
 {
-	return attention->n_param > 0 ? attention->param[0] : SKIP_NONE;
+	return attention->n_param > (int)which ? attention->param[which] : SKIP_NONE;
 }
 
 /* Fills `layer` when the group is cut and both networks have the plain form. */
@@ -107,7 +107,7 @@ static bool find_layer(const struct refit *r, size_t g, struct layer *layer)
 {
 	const struct skip_unit_group *group = &r->units->group[g];
 	int gone = 0, kept = 0;
-	if (group->kind != SKIP_UNIT_QK || group->n_uses > 1) return false;
+	if (group->kind != SKIP_UNIT_QK || group->n_uses > 1 || group->columns > 1) return false;
 	for (int j = 0; j < group->width; j++) (*(r->keep->keep[g][j] ? &kept : &gone))++;
 	int node = reader_attention(r->dense, group->post);
 	int to_q = skip_graph_find_value(r->result, r->dense->values[group->post].name), to_node = reader_attention(r->result, to_q);
@@ -115,9 +115,13 @@ static bool find_layer(const struct refit *r, size_t g, struct layer *layer)
 	const struct skip_node *from = &r->dense->nodes[node], *to = &r->result->nodes[to_node];
 	*layer = (struct layer){.group = g, .q = from->in[0], .k = from->in[1]};
 	layer->prefix[0] = layer->to_prefix[0] = SKIP_NONE;
-	layer->prefix[1] = key_prefix(from);
-	layer->to_prefix[1] = key_prefix(to);
+	layer->prefix[1] = param_of(from, SKIP_ATTENTION_PK);
+	layer->to_prefix[1] = param_of(to, SKIP_ATTENTION_PK);
 	for (int side = 0; side < 2; side++) {
+		/* What a distance adds to a query or a key goes with it. */
+		enum skip_attention_param table = side ? SKIP_ATTENTION_RK : SKIP_ATTENTION_RQ;
+		layer->table[side] = param_of(from, table);
+		layer->to_table[side] = param_of(to, table);
 		if (!plain_source(r->dense, from->in[side], &layer->weight[side], &layer->bias[side])) return false;
 		if (!plain_source(r->result, to->in[side], &layer->to_weight[side], &layer->to_bias[side])) return false;
 	}
@@ -276,6 +280,7 @@ static enum skip_status write_head(const struct refit *r, const struct layer *la
 	enum skip_status status = SKIP_OK;
 	SKIP_TRY(map_head(r, layer->weight[side], layer->to_weight[side], 0, map, first_from, dims, first_to, kept, err));
 	SKIP_TRY(map_head(r, layer->bias[side], layer->to_bias[side], 0, map, first_from, dims, first_to, kept, err));
+	SKIP_TRY(map_head(r, layer->table[side], layer->to_table[side], 0, map, first_from, dims, first_to, kept, err));
 	SKIP_TRY(map_head(r, layer->prefix[side], layer->to_prefix[side], 1, map, first_from, dims, first_to, kept, err));
 cleanup:
 	return status;
@@ -293,6 +298,7 @@ static enum skip_status write_layer(const struct refit *r, const struct layer *l
 		SKIP_TRY(skip_graph_own_tensor(r->result, layer->to_weight[side], err));
 		SKIP_TRY(skip_graph_own_tensor(r->result, layer->to_bias[side], err));
 		SKIP_TRY(skip_graph_own_tensor(r->result, layer->to_prefix[side], err));
+		SKIP_TRY(skip_graph_own_tensor(r->result, layer->to_table[side], err));
 	}
 	for (int h = 0, first_to = 0; h < group->heads; h++) {
 		const unsigned char *keep = r->keep->keep[layer->group] + h * dims;
