@@ -90,6 +90,21 @@ const char *skip_onnx_node(struct skip_onnx *onnx, const char *op, const char *o
 	return out;
 }
 
+const char *skip_onnx_unary(struct skip_onnx *onnx, const char *op, const char *out, const char *a)
+{
+	return skip_onnx_node(onnx, op, out, (const char *const[]){a, NULL});
+}
+
+const char *skip_onnx_binary(struct skip_onnx *onnx, const char *op, const char *out, const char *a, const char *b)
+{
+	return skip_onnx_node(onnx, op, out, (const char *const[]){a, b, NULL});
+}
+
+const char *skip_onnx_part(struct skip_onnx *onnx, const char *out, const char *what)
+{
+	return skip_onnx_text(onnx, "%s/%s", out, what);
+}
+
 #define MAX_ATTRIBUTES 4
 
 /* A new attribute of the last node. */

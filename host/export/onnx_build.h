@@ -15,6 +15,8 @@ struct skip_onnx {
 	const struct skip_graph *graph;
 	const char **value; /* [graph->n_values] the ONNX value that stands for a value of the graph; NULL: not written yet */
 	bool takes_types;   /* input token_type_ids is read */
+	const char *places; /* int64 [sequence]: 0, 1, 2 ...; NULL: not written yet */
+	const char *last;   /* int64 [batch][1]: place of the last token; NULL: not written yet */
 	int bias_prefix;    /* P of `bias` */
 	const char *batch;  /* int64 [4]: batch, 1, 1, 1; NULL: not written yet */
 	const char *bias;   /* [batch][1][1][P + sequence], 0 for a token and hugely negative for padding; NULL: not written yet */
@@ -40,6 +42,11 @@ void skip_onnx_int(struct skip_onnx *onnx, const char *name, int64_t value);
 void skip_onnx_ints(struct skip_onnx *onnx, const char *name, const int64_t *value, size_t n);
 void skip_onnx_float(struct skip_onnx *onnx, const char *name, float value);
 
+/* The same with one or two inputs, and the name of an inner value of the op whose output is `out`. */
+const char *skip_onnx_unary(struct skip_onnx *onnx, const char *op, const char *out, const char *a);
+const char *skip_onnx_binary(struct skip_onnx *onnx, const char *op, const char *out, const char *a, const char *b);
+const char *skip_onnx_part(struct skip_onnx *onnx, const char *out, const char *what);
+
 /* Constants; one of each, however often it is asked for. They give the constant's name. */
 const char *skip_onnx_number(struct skip_onnx *onnx, float value);                      /* a scalar */
 const char *skip_onnx_list(struct skip_onnx *onnx, const int64_t *value, size_t n);     /* int64 [n] */
@@ -48,6 +55,13 @@ const char *skip_onnx_tensor(struct skip_onnx *onnx, int tensor);               
 const char *skip_onnx_turned(struct skip_onnx *onnx, int tensor);                       /* its transpose (rank 2) */
 /* New numbers: `data` [product of dim] is kept, not copied, and comes from skip_onnx_alloc. */
 const char *skip_onnx_floats(struct skip_onnx *onnx, const char *name, int rank, const int64_t *dim, const float *data);
+
+/* onnx_places.c: what depends on the places of tokens, counted from the left: padding is on the right. */
+const char *skip_onnx_last(struct skip_onnx *onnx);
+/* What attention adds to its scores because of places, [batch or 1][H or 1][queries][P + sequence]; NULL: nothing. `q` [batch][H][queries][E] carries the
+ * scale, `k` [batch][H][E][sequence] does not. */
+const char *skip_onnx_beside(struct skip_onnx *onnx, const struct skip_node *node, const char *out, const char *q, const char *k, int prefix);
+const char *skip_onnx_rotary(struct skip_onnx *onnx, const struct skip_node *node, const char *out);
 
 /* The form of an op: writes the nodes of node `n` and sets onnx->value of its output. False: the op has none. */
 bool skip_onnx_write_op(struct skip_onnx *onnx, const struct skip_node *node);
