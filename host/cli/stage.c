@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const pool_names[] = { "mean", "cls", NULL };
+static const char *const pool_names[] = { "mean", "cls", "last", NULL }; /* as enum skip_pool */
 static const char *const init_names[] = { "normal", "tokens", NULL };
 static const char *const start_names[] = { "probe", "random", NULL };
 static const char *const target_names[] = { "prob", "logprob", "logit", "kl", NULL };
@@ -162,9 +162,13 @@ cleanup:
 	return status;
 }
 
-static bool wants_cls(const struct skip_cli_tune *tune, const struct skip_cli_model *model)
+/* What --pool says, else the folder. */
+static enum skip_pool pool_of(const struct skip_cli_tune *tune, const struct skip_cli_model *model)
 {
-	return tune->pool ? !strcmp(tune->pool, "cls") : model->checkpoint.pool == SKIP_POOL_CLS;
+	int pool = (int)model->checkpoint.pool;
+	for (int i = 0; tune->pool && pool_names[i]; i++)
+		if (!strcmp(tune->pool, pool_names[i])) pool = i;
+	return (enum skip_pool)pool;
 }
 
 enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
@@ -174,11 +178,12 @@ enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip
 	enum skip_status status;
 	struct skip_graph *prefixed = NULL, *headed = NULL;
 	const struct skip_model *checkpoint = &model->checkpoint;
-	bool cls = wants_cls(tune, model);
+	enum skip_pool pool = pool_of(tune, model);
+	bool cls = pool == SKIP_POOL_CLS;
 	if (model->package) return skip_err_set(err, SKIP_ERR_USAGE, "%s is a package already tuned; tuning starts from a checkpoint folder", model->path);
 	SKIP_TRY(skip_pass_prefix(checkpoint->graph, tune->options.prefix, &prefixed, err));
 	/* The checkpoint's pooler was trained on the first token: it goes with CLS pooling only. */
-	SKIP_TRY(skip_pass_head(prefixed, cls ? SKIP_POOL_CLS : SKIP_POOL_MEAN, cls ? checkpoint->pooler_w : NULL, cls ? checkpoint->pooler_b : NULL,
+	SKIP_TRY(skip_pass_head(prefixed, pool, cls ? checkpoint->pooler_w : NULL, cls ? checkpoint->pooler_b : NULL,
 				classes, &headed, err));
 	SKIP_TRY(skip_tune(device, headed, train, &tune->options, progress, out, err));
 cleanup:
@@ -204,7 +209,7 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 	skip_sha256_hex(train->label, train->n_rows * sizeof(*train->label), labels);
 	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
 			 "patience", o->patience, "lr", o->lr, "lr_head", o->lr_head, "head_dropout", o->head_dropout, "prefix_dropout", o->prefix_dropout,
-			 "weight_decay", o->weight_decay, "pool", wants_cls(tune, model) ? "cls" : "mean", "init", init_names[o->init_tokens], "start",
+			 "weight_decay", o->weight_decay, "pool", pool_names[pool_of(tune, model)], "init", init_names[o->init_tokens], "start",
 			 start_names[!o->probe_start], "train_dtype", skip_precision_names[o->precision], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
 			 "labels_sha256", labels);
 }

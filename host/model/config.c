@@ -48,6 +48,7 @@ enum skip_status skip_config_act_or(const json_t *config, const char *key, const
 	    {"gelu_new", SKIP_ACT_GELU_TANH},
 	    {"gelu_pytorch_tanh", SKIP_ACT_GELU_TANH},
 	    {"relu", SKIP_ACT_RELU},
+	    {"tanh", SKIP_ACT_TANH},
 	};
 	const char *name;
 	enum skip_status status = skip_config_text_or(config, key, fallback, &name, err);
@@ -57,7 +58,7 @@ enum skip_status skip_config_act_or(const json_t *config, const char *key, const
 		*out = known[i].act;
 		return SKIP_OK;
 	}
-	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported %s '%.60s'; supported: gelu, gelu_new, gelu_pytorch_tanh, relu", key,
+	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "Unsupported %s '%.60s'; supported: gelu, gelu_new, gelu_pytorch_tanh, relu, tanh", key,
 	                    name);
 }
 

@@ -18,6 +18,7 @@ enum skip_status skip_encoder_read(const json_t *config, struct skip_encoder *ou
 {
 	struct skip_encoder encoder = {0};
 	enum skip_status status;
+	int64_t types;
 	SKIP_TRY(skip_config_act_or(config, "hidden_act", "gelu", &encoder.act, err));
 	SKIP_TRY(skip_config_only(config, "position_embedding_type", "absolute", err));
 	SKIP_TRY(skip_config_not(config, "is_decoder", "encoders", err));
@@ -27,9 +28,10 @@ enum skip_status skip_encoder_read(const json_t *config, struct skip_encoder *ou
 	SKIP_TRY(skip_config_size(config, "intermediate_size", 1 << 18, &encoder.ffn, err));
 	SKIP_TRY(skip_config_size(config, "vocab_size", 1 << 24, &encoder.vocab, err));
 	SKIP_TRY(skip_config_size(config, "max_position_embeddings", 1 << 20, &encoder.positions, err));
-	SKIP_TRY(skip_config_size_or(config, "type_vocab_size", 2, 1 << 10, &encoder.types, err));
+	SKIP_TRY(skip_json_int_or(config, "type_vocab_size", 2, 0, 1 << 10, &types, err));
 	SKIP_TRY(skip_config_epsilon_or(config, "layer_norm_eps", 1e-12, &encoder.eps, err));
 	SKIP_TRY(skip_config_heads("hidden_size", encoder.width, "num_attention_heads", encoder.heads, err));
+	encoder.types = (int)types;
 	encoder.embedding = encoder.width;
 	*out = encoder;
 cleanup:
@@ -39,10 +41,12 @@ cleanup:
 enum skip_status skip_encoder_embed(struct skip_build *build, const struct skip_encoder *encoder, int *x, struct skip_err *err)
 {
 	const union skip_attrs attrs = {.embed = {.position_base = encoder->position_base}};
-	int param[3], n_param = encoder->types ? 3 : 2;
+	int param[3] = {SKIP_NONE, SKIP_NONE, SKIP_NONE}, n_param = encoder->types ? 3 : encoder->no_places ? 1 : 2;
 	enum skip_status status;
 	SKIP_TRY(skip_build_tensor(build, "embeddings.word_embeddings.weight", encoder->vocab, encoder->embedding, &param[0], err));
-	SKIP_TRY(skip_build_tensor(build, "embeddings.position_embeddings.weight", encoder->positions, encoder->embedding, &param[1], err));
+	if (!encoder->no_places)
+		SKIP_TRY(
+		    skip_build_tensor(build, "embeddings.position_embeddings.weight", encoder->positions, encoder->embedding, &param[1], err));
 	if (encoder->types)
 		SKIP_TRY(
 		    skip_build_tensor(build, "embeddings.token_type_embeddings.weight", encoder->types, encoder->embedding, &param[2], err));
@@ -70,13 +74,16 @@ static enum skip_status add_attention(struct skip_build *build, const struct ski
 {
 	char s[SKIP_TENSOR_NAME], n[SKIP_NAME];
 	int width = encoder->width, head_width = width / encoder->heads, qkv[3], sum[2] = {*x, 0}, context;
-	const union skip_attrs attrs = {
-	    .attention = {.heads = encoder->heads, .qk = head_width, .v = head_width, .scale = (float)(1 / sqrt(head_width))}};
+	int param[SKIP_ATTENTION_PARAMS], n_param = encoder->tables ? SKIP_ATTENTION_PARAMS : 0;
+	union skip_attrs attrs = {.attention = {.heads = encoder->heads, .qk = head_width, .v = head_width, .scale = encoder->scale}};
 	enum skip_status status;
+	if (encoder->scale == 0) attrs.attention.scale = (float)(1 / sqrt(head_width));
+	for (int i = 0; i < n_param; i++) param[i] = i < SKIP_ATTENTION_BIAS ? SKIP_NONE : encoder->tables[i - SKIP_ATTENTION_BIAS];
+	while (n_param > 0 && param[n_param - 1] == SKIP_NONE) n_param--;
 	SKIP_TRY(skip_build_linear(build, l, *x, width, join(stem, names->query, s), name(l, "attention.q", n), &qkv[0], err));
 	SKIP_TRY(skip_build_linear(build, l, *x, width, join(stem, names->key, s), name(l, "attention.k", n), &qkv[1], err));
 	SKIP_TRY(skip_build_linear(build, l, *x, width, join(stem, names->value, s), name(l, "attention.v", n), &qkv[2], err));
-	SKIP_TRY(skip_build_node(build, "attention", l, qkv, 3, NULL, 0, attrs, name(l, "attention.context", n), &context, err));
+	SKIP_TRY(skip_build_node(build, "attention", l, qkv, 3, param, n_param, attrs, name(l, "attention.context", n), &context, err));
 	SKIP_TRY(skip_build_linear(build, l, context, width, join(stem, names->output, s), name(l, "attention.output", n), &sum[1], err));
 	SKIP_TRY(skip_build_node(build, "add", l, sum, 2, NULL, 0, (union skip_attrs){0}, name(l, "attention.sum", n), x, err));
 	SKIP_TRY(skip_build_layernorm(build, l, *x, encoder->eps, join(stem, names->attention_norm, s), name(l, "attention.norm", n), x, err));

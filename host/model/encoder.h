@@ -13,9 +13,13 @@ struct skip_encoder {
 	int width, heads, layers, ffn; /* D, H, L, F */
 	int embedding;                 /* width of the tables, D where nothing projects them */
 	int vocab, positions, types;   /* rows of the tables; types 0: the architecture has none */
+	bool no_places;                /* no table of positions: what attention sees is enough */
 	int position_base;             /* row of the first position */
 	float eps;
 	enum skip_act act;
+	float scale;                   /* of the scores; 0: 1/sqrt(E) */
+	/* Tables by distance of the layer that is added next: tensors for SKIP_ATTENTION_BIAS, RK, RQ or SKIP_NONE; NULL: none. */
+	const int *tables;
 };
 
 /* What stands behind the stem of a layer in tensor names. */

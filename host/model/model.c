@@ -152,7 +152,8 @@ static enum skip_status add_classifier(struct skip_build *build, const struct sk
 	SKIP_TRY(arch->head(build, config, err));
 	SKIP_TRY(read_problem(config, build->graph, err));
 	SKIP_TRY(read_labels(config, build->graph->classes, model, err));
-	model->pool = SKIP_POOL_CLS;
+	for (size_t n = 0; n < build->graph->n_nodes; n++)
+		if (build->graph->nodes[n].op == skip_op_find("pool")) model->pool = build->graph->nodes[n].attrs.pool.mode;
 	model->pool_known = true;
 	model->has_head = true;
 cleanup:
@@ -194,6 +195,7 @@ static enum skip_status open_checkpoint(const char *folder, struct skip_model *o
 	build.graph = model.graph;
 	if (status == SKIP_OK) {
 		build.prefixes = arch->prefixes;
+		if (arch->last_row) model.pool = SKIP_POOL_LAST;
 		snprintf(model.graph->architecture, sizeof(model.graph->architecture), "%s", name);
 		status = build_model(&build, arch, config, folder, &model, err);
 	}

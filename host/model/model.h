@@ -36,6 +36,7 @@ struct skip_arch_folder {
 struct skip_arch {
 	const char *const *types;    /* config.json "model_type" of the checkpoints it reads, NULL-terminated */
 	const char *const *prefixes; /* of tensor names, tried in order, NULL-terminated: "", "bert." */
+	bool last_row;               /* a decoder: the row that has seen the others is the last, and pooled unless something else is asked for */
 	const char *pooler;          /* stem of the dense tanh layer that a bare encoder may bring: "pooler.dense"; NULL: it has none */
 	/* Builds the encoder: graph input none, value "hidden" [T][D]. Canonical unfused form: embed, layernorm, per layer linear q, k, v, attention, linear o +
 	 * residual as add, layernorm, linear up, act, linear down, add, layernorm. Also writes what the graph is (graph/graph.h), but for its name. */
@@ -50,10 +51,10 @@ const struct skip_arch *skip_arch_find(const char *type, int *place);
 
 struct skip_model {
 	struct skip_graph *graph; /* ends at "hidden", or at "pooled"/"logits" when the checkpoint has its own head */
-	enum skip_pool pool;      /* of 1_Pooling/config.json, else CLS */
+	enum skip_pool pool;      /* of 1_Pooling/config.json or the head, else CLS, LAST of a decoder */
 	bool pool_known;          /* the folder says it */
 	struct skip_tensor *pooler_w, *pooler_b; /* trained pooler of the checkpoint, or NULL */
-	bool has_head;            /* BertForSequenceClassification and its like: the graph ends at "logits" and pools CLS */
+	bool has_head;            /* BertForSequenceClassification and its like: the graph ends at "logits" */
 	char **label;             /* id2label of such a head ("LABEL_0" ... without), else NULL */
 	int n_labels;
 	int max_positions;        /* longest sequence */

@@ -77,7 +77,7 @@ fails 2 '--rate must lie between 0 and 0.999, found 1' $fit --rate 1
 fails 2 '--speedup must lie between 1 and 1000, found 0.5' $fit --speedup 0.5
 fails 2 '--max-length must lie between' $fit --max-length 2
 fails 2 '--threads must lie between' $fit --threads 100000
-fails 2 '--pool is one of mean, cls; found' $fit --pool max
+fails 2 '--pool is one of mean, cls, last; found' $fit --pool max
 fails 2 '--init is one of normal, tokens; found' $fit --init zero
 fails 2 '--start is one of probe, random; found' $fit --start 0
 fails 2 '--criterion is one of .*skip.*; found' $fit --criterion best

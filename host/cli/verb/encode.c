@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum pool { POOL_NONE, POOL_CLS, POOL_MEAN };
+enum { POOL_NONE = -1 }; /* beside enum skip_pool */
 
 /* Hidden states keep the order of the file: batches of whole rows in order, read one after the other into [T][D]. */
 static enum skip_status hidden_states(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float *out,
@@ -88,7 +88,7 @@ cleanup:
 
 static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
 {
-	static const char *const pools[] = { "none", "cls", "mean", NULL };
+	static const char *const pools[] = { "mean", "cls", "last", "none", NULL }; /* as enum skip_pool, and none */
 	enum skip_status status;
 	struct skip_cli_args args = { 0 };
 	struct skip_cli_common common = { 0 };
@@ -110,8 +110,9 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_check_file_place(out, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
-	int pool = model.checkpoint.graph && model.checkpoint.pool == SKIP_POOL_CLS ? POOL_CLS : POOL_MEAN;
+	int pool = model.checkpoint.graph ? (int)model.checkpoint.pool : (int)SKIP_POOL_MEAN;
 	if (pool_name) SKIP_TRY(skip_cli_choice("--pool", pool_name, pools, &pool, err));
+	if (pool > SKIP_POOL_LAST) pool = POOL_NONE;
 	if (skip_graph_find_value(model.graph, "hidden") == SKIP_NONE)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%s gives no hidden states", model.path));
 	SKIP_TRY(skip_cli_read(args.word[1], &model, &input, false, false, NULL, NULL, &data, err));
@@ -124,7 +125,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (pool == POOL_NONE)
 		SKIP_TRY(hidden_states(device.device, model.graph, &data, rows, err));
 	else
-		SKIP_TRY(embeddings(device.device, model.graph, &data, pool == POOL_CLS ? SKIP_POOL_CLS : SKIP_POOL_MEAN, rows, err));
+		SKIP_TRY(embeddings(device.device, model.graph, &data, (enum skip_pool)pool, rows, err));
 	if (unit_length) normalize(rows, (size_t)n_rows, width);
 	double seconds = skip_clock_seconds() - start;
 	SKIP_TRY(write_out(out, &data, rows, n_rows, (int64_t)width, pool == POOL_NONE, err));
@@ -146,7 +147,7 @@ const struct skip_verb skip_verb_encode = {
 	.arguments = "MODEL DATA -o OUT.safetensors",
 	.summary = "Write embeddings or hidden states of every row",
 	.help = "  -o FILE                 safetensors: embedding [B][D], or hidden [T][D] and offsets [B+1]\n"
-		"  --pool none|cls|mean    default: what the model folder says\n"
+		"  --pool none|cls|mean|last  default: what the model folder says\n"
 		"  --normalize             unit length rows\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
 		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"

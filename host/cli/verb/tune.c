@@ -83,7 +83,7 @@ const struct skip_verb skip_verb_tune = {
 	.help = "  --prefix P              prefix rows per layer (default 20; 0: head only)\n"
 		"  --epochs N, --batch B   default 20 and 32\n"
 		"  --lr R, --lr-head R     default 7e-3 and 1e-3\n"
-		"  --pool mean|cls         default: what the model folder says\n"
+		"  --pool mean|cls|last    default: what the model folder says\n"
 		"  --init normal|tokens    start of the prefix\n"
 		"  --start probe|random    start of the head (default: a linear probe)\n"
 		"  --head-dropout R, --prefix-dropout R    default 0.1 and 0\n"
