@@ -1,64 +1,120 @@
 /*
  * Gradients of a linear's own numbers: dW = dY^T X and db = column sums of dY, over all rows in order. Either may be absent.
  *
- * cpu: a register tile of outputs x vectors of inputs per work-item, walking all rows; needs one vector of input (db: of output) columns,
- * else the generic body does it.
+ * generic: one sum per work-item. cpu: dW is a product of depth T of two packed factors, in the register tiles of the profile; db needs one
+ * vector of columns, else the generic body does it.
  */
 #include "device/family.h"
 #include "graph/op.h"
 #include <string.h>
 
-enum { OUTPUTS = 8, VECTORS = 2, BLOCK = 4, GROUP = 32 };
+enum { BLOCK = 4, GROUP = 32, PACK_ROWS = 32, SUMS_MAX = 24 };
 
-/* What both kernels have in common: dy, and its rows as the last argument. */
-static enum skip_status begin(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int x,
-			      int out, struct skip_plan_launch **launch, struct skip_err *err)
+/* The run-time rows of dy as the next argument. */
+static void add_rows(struct skip_lowering *lowering, const struct skip_node *node, struct skip_plan_launch *launch)
 {
-	enum skip_status status;
-	int kernel, fixed, dy_buffer, x_buffer = SKIP_NONE, out_buffer;
-	SKIP_TRY(skip_lowering_kernel(lowering, spec, &kernel, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy_buffer, err));
-	if (x != SKIP_NONE) SKIP_TRY(skip_lowering_value(lowering, x, &x_buffer, err));
-	SKIP_TRY(skip_lowering_value(lowering, out, &out_buffer, err));
-	*launch = skip_lowering_begin(lowering, kernel);
-	skip_launch_buffer(*launch, dy_buffer);
-	if (x != SKIP_NONE) skip_launch_buffer(*launch, x_buffer);
-	skip_launch_buffer(*launch, out_buffer);
+	int fixed;
 	const enum skip_size size = skip_value_size(skip_lowering_graph(lowering), node->in[0], &fixed);
-	if (size == SKIP_SIZE_ONE) skip_launch_int(*launch, fixed);
+	if (size == SKIP_SIZE_ONE) skip_launch_int(launch, fixed);
 	else
-		skip_launch_size(*launch, size);
-cleanup:
-	return status;
+		skip_launch_size(launch, size);
 }
 
-static enum skip_status lower_weight(struct skip_lowering *lowering, const struct skip_node *node, bool cpu, int vec, struct skip_err *err)
+static enum skip_status lower_generic_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
 {
 	enum skip_status status;
 	const struct skip_value *values = skip_lowering_graph(lowering)->values;
 	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
-	const int outputs = n < OUTPUTS ? n : OUTPUTS, vectors = k < VECTORS * vec ? 1 : VECTORS;
 	struct skip_kernel_spec spec;
-	struct skip_plan_launch *launch;
-	cpu = cpu && k >= vec;
-	skip_spec_init(&spec, "linear_dw", cpu ? "cpu" : "generic", "WEIGHT");
+	int kernel, dy, x, dw;
+	skip_spec_init(&spec, "linear_dw", "generic", "WEIGHT");
 	skip_spec_int(&spec, "LINEAR_DW_N", n);
 	skip_spec_int(&spec, "LINEAR_DW_K", k);
-	if (cpu) {
-		skip_spec_int(&spec, "LINEAR_DW_OUTPUTS", outputs);
-		skip_spec_int(&spec, "LINEAR_DW_VECTORS", vectors);
-		skip_spec_int(&spec, "LINEAR_DW_VEC", vec);
-	} else {
-		spec.local[0] = GROUP;
+	spec.local[0] = GROUP;
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->in[1], &x, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, dy);
+	skip_launch_buffer(launch, x);
+	skip_launch_buffer(launch, dw);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, k, 0, 1);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, n, 0, 1);
+	launch->macs_per_row = (double)n * k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* The outputs of a tile: the height of the profile that wastes fewest, the larger of equals. */
+static int outputs_of(const struct skip_profile *profile, int nv, int n)
+{
+	int best = 0, waste = 0;
+	for (int i = 0; i < profile->n_mr; i++) {
+		int tile = profile->mr[i], lost = (tile - n % tile) % tile;
+		if (tile * nv > SUMS_MAX || (best && lost >= waste)) continue;
+		best = tile;
+		waste = lost;
 	}
-	SKIP_TRY(begin(lowering, node, &spec, node->in[1], node->out[0], &launch, err));
-	if (cpu) {
-		skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
-		skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, vectors * vec);
-	} else {
-		skip_launch_global(launch, 0, SKIP_SIZE_ONE, (k + GROUP - 1) / GROUP * GROUP, 0, 1);
-		skip_launch_global(launch, 1, SKIP_SIZE_ONE, n, 0, 1);
-	}
+	return best ? best : 1;
+}
+
+/* Packs the factor `value` into tiles of `width` columns; the buffer in *tiles. */
+static enum skip_status lower_pack(struct skip_lowering *lowering, const struct skip_node *node, int value, int width, const char *name,
+				   int *tiles, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	const int cols = graph->values[value].cols, padded = (cols + width - 1) / width * width;
+	struct skip_kernel_spec spec;
+	int kernel, from, fixed;
+	const enum skip_size size = skip_value_size(graph, value, &fixed);
+	const int count = size == SKIP_SIZE_ONE ? fixed : 1;
+	skip_spec_init(&spec, "linear_dw", "cpu", "PACK");
+	skip_spec_int(&spec, "LINEAR_DW_COLS", cols);
+	skip_spec_int(&spec, "LINEAR_DW_WIDTH", width);
+	skip_spec_int(&spec, "LINEAR_DW_ROWS", PACK_ROWS);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, value, &from, err));
+	SKIP_TRY(skip_lowering_scratch(lowering, name, (struct skip_extent){.size = size, .mul = count, .div = 1}, padded, tiles, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, from);
+	skip_launch_buffer(launch, *tiles);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, size, count, 0, PACK_ROWS);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+static enum skip_status lower_cpu_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const struct skip_value *values = skip_lowering_graph(lowering)->values;
+	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols, vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1;
+	const int outputs = outputs_of(profile, nv, n);
+	struct skip_kernel_spec spec;
+	int kernel, dy, x, dw;
+	SKIP_TRY(lower_pack(lowering, node, node->in[0], outputs, "dy", &dy, err));
+	SKIP_TRY(lower_pack(lowering, node, node->in[1], nv * vec, "x", &x, err));
+	skip_spec_init(&spec, "linear_dw", "cpu", "WEIGHT");
+	skip_spec_int(&spec, "LINEAR_DW_N", n);
+	skip_spec_int(&spec, "LINEAR_DW_K", k);
+	skip_spec_int(&spec, "LINEAR_DW_OUTPUTS", outputs);
+	skip_spec_int(&spec, "LINEAR_DW_VECTORS", nv);
+	skip_spec_int(&spec, "LINEAR_DW_VEC", vec);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, dy);
+	skip_launch_buffer(launch, x);
+	skip_launch_buffer(launch, dw);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, nv * vec);
 	launch->macs_per_row = (double)n * k;
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
@@ -70,7 +126,7 @@ static enum skip_status lower_bias(struct skip_lowering *lowering, const struct 
 	enum skip_status status;
 	const int n = skip_lowering_graph(lowering)->values[node->in[0]].cols;
 	struct skip_kernel_spec spec;
-	struct skip_plan_launch *launch;
+	int kernel, dy, db;
 	cpu = cpu && n >= vec;
 	skip_spec_init(&spec, "linear_dw", cpu ? "cpu" : "generic", "BIAS");
 	skip_spec_int(&spec, "LINEAR_DW_N", n);
@@ -80,10 +136,16 @@ static enum skip_status lower_bias(struct skip_lowering *lowering, const struct 
 	} else {
 		spec.local[0] = GROUP;
 	}
-	SKIP_TRY(begin(lowering, node, &spec, SKIP_NONE, node->out[1], &launch, err));
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[1], &db, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, dy);
+	skip_launch_buffer(launch, db);
+	add_rows(lowering, node, launch);
 	if (cpu) skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, (n < BLOCK * vec ? 1 : BLOCK) * vec);
 	else
-		skip_launch_global(launch, 0, SKIP_SIZE_ONE, (n + GROUP - 1) / GROUP * GROUP, 0, 1);
+		skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, 1);
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;
@@ -94,7 +156,8 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	enum skip_status status = SKIP_OK;
 	const bool cpu = !strcmp(variant, "cpu");
 	const int vec = skip_lowering_profile(lowering)->vec;
-	if (node->n_out > 0 && node->out[0] != SKIP_NONE) SKIP_TRY(lower_weight(lowering, node, cpu, vec, err));
+	if (node->n_out > 0 && node->out[0] != SKIP_NONE)
+		SKIP_TRY(cpu ? lower_cpu_weight(lowering, node, err) : lower_generic_weight(lowering, node, err));
 	if (node->n_out > 1 && node->out[1] != SKIP_NONE) SKIP_TRY(lower_bias(lowering, node, cpu, vec, err));
 cleanup:
 	return status;
