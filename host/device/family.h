@@ -74,11 +74,17 @@ enum skip_status skip_lowering_words(struct skip_lowering *lowering, int value, 
 				     struct skip_err *err);
 enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, struct skip_err *err);
 const char *skip_words_row_function(enum skip_layout layout); /* of kernels/common/words.cl */
+/* For ops that change tensors in place: `value` is what the weight buffer holds from here on; and the buffers of a tensor made so far, in every
+ * layout: the first with `after` SKIP_NONE, SKIP_NONE after the last. */
+void skip_lowering_place(struct skip_lowering *lowering, int value, int buffer);
+int skip_lowering_next_layout(const struct skip_lowering *lowering, int tensor, int after);
+const struct skip_plan_buffer *skip_lowering_buffer(const struct skip_lowering *lowering, int buffer);
 /* The launch being built: begin, add arguments in the order of the kernel, end. */
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel);
 void skip_launch_buffer(struct skip_plan_launch *launch, int buffer);
 void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size);
 void skip_launch_int(struct skip_plan_launch *launch, int32_t value);
+void skip_launch_float(struct skip_plan_launch *launch, float value); /* what no text should depend on */
 void skip_launch_row0(struct skip_plan_launch *launch);
 void skip_launch_tile(struct skip_plan_launch *launch);
 void skip_launch_key(struct skip_plan_launch *launch);

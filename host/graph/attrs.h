@@ -54,13 +54,21 @@ struct skip_attrs_dropout {
 	float rate;
 	int stream; /* distinguishes dropouts of one step */
 };
+#define SKIP_ADAMW_BETA1 0.9f /* shares of the old moments the optimiser uses */
+#define SKIP_ADAMW_BETA2 0.999f
+#define SKIP_CLIP_EPS 1e-6 /* beside the norm when gradients are clipped */
+struct skip_attrs_adamw {
+	float lr, decay;   /* of this tensor */
+	float clip;	   /* largest global gradient norm; 0: any */
+	float beta1, beta2, eps;
+};
 struct skip_attrs_score {
 	enum skip_reduce reduce;
 };
 
 union skip_attrs {
 	struct skip_attrs_embed embed;
-	struct skip_attrs_layernorm layernorm; /* also layernorm_bwd */
+	struct skip_attrs_layernorm layernorm; /* also layernorm_bwd, layernorm_dw */
 	struct skip_attrs_linear linear;
 	struct skip_attrs_act act;             /* also act_bwd */
 	struct skip_attrs_attention attention; /* also attention_bwd */
@@ -68,6 +76,7 @@ union skip_attrs {
 	struct skip_attrs_pool pool;           /* also pool_bwd */
 	struct skip_attrs_dropout dropout;
 	struct skip_attrs_score score;
+	struct skip_attrs_adamw adamw;
 };
 
 #endif

@@ -17,6 +17,7 @@
  *   add_bias       x                 -> y               b [cols]. What is left of a vanished sub-layer
  * and the gradient ops the backward pass appends:
  *   layernorm_bwd  x, dy             -> dx              gamma, beta
+ *   layernorm_dw   x, dy             -> dgamma [1][D], dbeta [1][D]
  *   act_bwd        u, dg             -> du
  *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   as attention; n_out 3 or 5, any output but not all may be absent
  *                                       (SKIP_NONE). dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
@@ -24,6 +25,9 @@
  *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias
  *   score          h, dh             -> a [B][cols]     per sequence: reduce over its rows of h * dh. With B rows the other n_b - 1 rows of a
  *                                       sequence were not computed and count as zeros (max is then max(0, value), mean divides by n_b)
+ * and those the optimiser is made of (skip_pass_adamw):
+ *   square_sum     x, [so far]       -> y [1][1]        sum of squares
+ *   adamw          g, norm^2, step   -> w', m', v'      w, m, v. On a device they take the place of w, m and v
  * Positions below min_in, min_param, n_out_min must be present; later ones up to the maximum may be left off or be SKIP_NONE.
  * Each gradient op has the float64 reference and tests of an op; its own gradient is absent.
  */
@@ -70,11 +74,13 @@ struct skip_op {
 	bool no_weights; /* its parameters are not weights of the encoder: the prefix, tables of places. They are not counted */
 	const struct skip_attr_desc *attrs;
 	size_t n_attrs;
+	unsigned trains; /* bit i: parameter i may be trained; `gradient` then gives its gradient */
 	/* Shape rule: checks inputs, params and attributes; writes rows/fixed_rows/cols of each output into `out`. */
 	enum skip_status (*infer)(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err);
 	/* Reference in float64: the definition every kernel is tested against. */
 	enum skip_status (*reference)(const struct skip_node *node, struct skip_ref_io *io, struct skip_err *err);
-	/* Appends the nodes that carry gradients of outputs to inputs and trained tensors; NULL: no gradient passes (embed, gradient ops). */
+	/* Appends the nodes that carry gradients of outputs to inputs and trained tensors; NULL: no gradient passes (embed, gradient ops). The
+	 * backward pass has refused what `trains` does not name. */
 	enum skip_status (*gradient)(struct skip_grad *grad, int node, struct skip_err *err);
 	/* Declares which columns live and die together; NULL: all inputs and outputs are fixed. */
 	void (*ties)(const struct skip_graph *graph, const struct skip_node *node, struct skip_ties *ties);

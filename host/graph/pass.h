@@ -87,4 +87,27 @@ enum skip_status skip_pass_head(const struct skip_graph *graph, enum skip_pool p
  * never changes another. The copies are float32 (float64 stays float64). */
 enum skip_status skip_pass_own_trained(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
 
+/* What is to be trained becomes trained tensors of the graph's own, float32: prefixes and the linear that makes "logits", with `weights` every
+ * weight from the first layer on that its op can train. The embedding block stays as it is. Tensors already trained are shared as they are. */
+enum skip_status skip_pass_thaw(const struct skip_graph *graph, bool weights, struct skip_graph **out, struct skip_err *err);
+
+/*
+ * The optimiser: appends to a graph with gradients one step of AdamW (docs/method.md 2.5) for each of `tensors`, gradients clipped to the
+ * global norm `clip` (0: never). `step` is a new graph input [1][3]: factor of the learning rates, 1/(1 - b1^i), 1/(1 - b2^i) of step i;
+ * `norm` the square of the global norm before clipping, SKIP_NONE for n = 0. Value and tensor indices of `graph` stay valid. Each step of a
+ * session leaves the new numbers where the old ones were.
+ */
+struct skip_adamw_tensor {
+	int tensor, gradient; /* given: index of the tensor, value of its gradient */
+	float lr, decay;
+	int m, v;    /* made: tensors of the moments, zero */
+	int next[3]; /* made: values of w, m and v after the step */
+};
+struct skip_adamw {
+	struct skip_graph *graph;
+	int step, norm;
+};
+enum skip_status skip_pass_adamw(const struct skip_graph *graph, struct skip_adamw_tensor *tensors, size_t n, float clip,
+                                 struct skip_adamw *out, struct skip_err *err);
+
 #endif

@@ -175,15 +175,6 @@ double skip_dropout_factor(float rate, uint32_t key, uint32_t stream, uint32_t i
 	return skip_rng_hash(key, stream, index) >= threshold ? (double)(1.0f / (1.0f - rate)) : 0;
 }
 
-enum skip_status skip_grad_frozen(struct skip_grad *grad, const struct skip_node *node, struct skip_err *err)
-{
-	for (int i = 0; i < node->n_param; i++)
-		if (node->param[i] != SKIP_NONE && skip_grad_needs_tensor(grad, node->param[i]))
-			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' of op %s cannot be trained",
-			                    skip_grad_graph(grad)->tensors[node->param[i]]->name, node->op->name);
-	return SKIP_OK;
-}
-
 enum skip_status skip_grad_add(struct skip_grad *grad, const struct skip_node *like, const char *op, struct skip_node *node,
                                const char *const *outs, int n_out, struct skip_err *err)
 {

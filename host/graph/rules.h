@@ -60,8 +60,6 @@ double skip_dropout_factor(float rate, uint32_t key, uint32_t stream, uint32_t i
 /* rate in [0, 1). */
 enum skip_status skip_rule_rate(const char *name, float rate, struct skip_err *err);
 
-/* Parameters of an op without a gradient op of their own: SKIP_ERR_UNSUPPORTED when one is trained. */
-enum skip_status skip_grad_frozen(struct skip_grad *grad, const struct skip_node *node, struct skip_err *err);
 /*
  * Adds a gradient node: op `op`, layer of `like`; `outs` name the values whose gradients the outputs are (value names or tensor names, NULL
  * for an output that is not made). `node` arrives with in, param and attrs filled.

@@ -173,6 +173,44 @@ ParameterizedTest(struct backward_case *c, backward, trained_tensors)
 	skip_graph_destroy(dense);
 }
 
+struct weights_case {
+	int prefix, pool;
+	unsigned removal;
+};
+
+ParameterizedTestParameters(backward, every_weight)
+{
+	static struct weights_case all[] = {{2, SKIP_POOL_CLS, 0}, /* without a prefix the key bias changes nothing */
+	                                    {3, SKIP_POOL_MEAN, TOY_V | TOY_QK | TOY_FFN | TOY_HEADS},
+	                                    {1, SKIP_POOL_MEAN, TOY_NO_ATTENTION | TOY_NO_FFN}};
+	return cr_make_param_array(struct weights_case, all, sizeof(all) / sizeof(all[0]));
+}
+
+/* Fine-tuning: all the thaw pass would train, in float64. */
+ParameterizedTest(struct weights_case *c, backward, every_weight)
+{
+	struct toy_options options = toy_defaults();
+	options.prefix = c->prefix;
+	options.pool = c->pool;
+	options.pooler = 1;
+	struct skip_graph *dense = toy_graph(&options), *graph = toy_prune(dense, c->removal, 3);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		const struct skip_node *node = &graph->nodes[n];
+		for (int i = 0; node->layer != SKIP_NONE && i < node->n_param; i++) {
+			if (node->op->trains >> i & 1 && node->param[i] != SKIP_NONE) graph->tensors[node->param[i]]->trained = true;
+		}
+	}
+	struct gradients g = run_backward(graph, &batch.batch, "logits", NULL, 0);
+	cr_assert_gt(count_trained(graph), 10);
+	check_tensors(graph, &batch.batch, &g, 3, count_trained(graph));
+	check_fused(graph, &batch.batch, &g);
+	free_gradients(&g);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+	skip_graph_destroy(dense);
+}
+
 static const char *const wanted_name[] = {"layer0.attention.q",       "layer0.attention.k",
                                           "layer0.attention.v",       "layer0.attention.context",
                                           "layer0.ffn.hidden",        "layer0.ffn.act",

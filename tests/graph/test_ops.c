@@ -13,7 +13,8 @@ Test(ops, table_is_complete_and_found_by_name)
 {
 	static const char *const names[] = {"embed",         "layernorm", "linear",    "act",      "attention",     "pool",
 	                                    "dropout",       "mask",      "add",       "add_bias", "layernorm_bwd", "act_bwd",
-	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score",    "mul",           "rotary"};
+	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score",    "mul",           "rotary",
+	                                    "layernorm_dw",  "square_sum", "adamw"};
 	size_t n = 0;
 	for (; skip_ops[n]; n++) {
 		const struct skip_op *op = skip_ops[n];

@@ -274,3 +274,34 @@ ParameterizedTest(int *which, pass, every_failed_allocation_is_reported)
 	skip_graph_destroy(made);
 	skip_graph_destroy(graph);
 }
+
+Test(thaw, weights_from_the_first_layer_on_and_nothing_before)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *thawed = NULL;
+	struct skip_err err;
+	options.dtype = SKIP_F32;
+	options.prefix = 2;
+	struct skip_graph *graph = toy_graph(&options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
+	CHECK_OK(skip_pass_thaw(graph, true, &thawed, &err));
+	CHECK_OK(skip_graph_validate(thawed, &err));
+	cr_assert(toy_difference(thawed, graph, &batch.batch, "logits") == 0);
+	for (size_t t = 0; t < graph->n_tensors; t++) {
+		const char *name = graph->tensors[t]->name;
+		bool embedding = !strncmp(name, "embeddings.", 11);
+		cr_assert(thawed->tensors[t]->trained == !embedding, "%s", name);
+		if (!graph->tensors[t]->trained && !embedding) cr_assert(thawed->tensors[t] != graph->tensors[t], "%s is shared", name);
+	}
+	skip_graph_destroy(thawed);
+	/* as a package gives it back: nothing is marked */
+	for (size_t t = 0; t < graph->n_tensors; t++) graph->tensors[t]->trained = false;
+	CHECK_OK(skip_pass_thaw(graph, false, &thawed, &err));
+	for (size_t t = 0; t < graph->n_tensors; t++) {
+		const char *name = graph->tensors[t]->name;
+		cr_assert(thawed->tensors[t]->trained == (!strncmp(name, "prefix.", 7) || !strncmp(name, "head.", 5)), "%s", name);
+	}
+	skip_graph_destroy(thawed);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+}

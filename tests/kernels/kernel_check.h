@@ -19,7 +19,7 @@
 
 #include "base/rng.h"
 #include "device/run/run.h"
-#include "graph/op.h"
+#include "graph/pass.h"
 #include "../device/open_device.h"
 #include <string.h>
 

@@ -95,6 +95,49 @@ Test(tune, training_on_the_prefix_alone_lowers_the_loss)
 	scene_deinit(&s);
 }
 
+struct full_case {
+	int prefix, head_moves;
+};
+
+ParameterizedTestParameters(tune, full_moves_every_weight)
+{
+	static struct full_case cases[] = {{0, 1}, {0, 0}, {3, 1}};
+	return cr_make_param_array(struct full_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+/* With the random head standing still only the weights of the layers can help: their gradients must be right. */
+ParameterizedTest(struct full_case *c, tune, full_moves_every_weight)
+{
+	struct scene s;
+	struct skip_tune_options options;
+	struct skip_tune_result result;
+	scene_init(&s, 400, 100, c->prefix);
+	fast_options(&options, c->prefix);
+	options.full = true;
+	options.lr_weights = 3e-3;
+	options.keep_start = !c->head_moves;
+	if (!c->head_moves) options.lr_head = 0;
+	CHECK_OK(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &result, &err));
+	double found = accuracy(&s, result.graph);
+	cr_assert_gt(found, 0.95, "accuracy %.3f on dev", found);
+	size_t numbers = 0;
+	for (size_t t = 0; t < s.graph->n_tensors; t++) {
+		const char *name = s.graph->tensors[t]->name;
+		bool frozen = !strncmp(name, "embeddings.", 11), head = !strncmp(name, "head.", 5);
+		float *before = scene_tensor(s.graph, (int)t), *after = scene_tensor(result.graph, skip_graph_find_tensor(result.graph, name));
+		bool same = memcmp(before, after, (size_t)skip_tensor_count(s.graph->tensors[t]) * sizeof(float)) == 0;
+		cr_assert(same == (frozen || (head && !c->head_moves)), "%s", name);
+		cr_assert_eq(result.graph->tensors[t]->trained, s.graph->tensors[t]->trained, "%s is frozen again", name);
+		if (!frozen) numbers += (size_t)skip_tensor_count(s.graph->tensors[t]);
+		free(before);
+		free(after);
+	}
+	cr_assert_eq(result.trained, numbers);
+	cr_assert_gt(result.device_bytes, 4 * 4 * numbers, "weights, gradients and two moments at the least");
+	skip_tune_result_deinit(&result);
+	scene_deinit(&s);
+}
+
 Test(tune, same_seed_same_bits_other_seed_other_bits)
 {
 	struct scene s;
@@ -132,12 +175,12 @@ static bool stop_after(void *context, const char *stage, int64_t done, int64_t t
 
 struct stop_case {
 	int at; /* report, from 1; 6 steps an epoch */
-	int probe_start;
+	int probe_start, full;
 };
 
 ParameterizedTestParameters(tune, resumed_equals_uninterrupted)
 {
-	static struct stop_case cases[] = {{1, 0}, {1, 1}, {4, 0}, {7, 0}, {8, 1}, {18, 0}};
+	static struct stop_case cases[] = {{1, 0, 0}, {1, 1, 0}, {4, 0, 0}, {7, 0, 0}, {8, 1, 0}, {18, 0, 0}, {8, 0, 1}};
 	return cr_make_param_array(struct stop_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
@@ -154,6 +197,7 @@ ParameterizedTest(struct stop_case *c, tune, resumed_equals_uninterrupted)
 	options.epochs = 3;
 	options.prefix_dropout = 0.2;
 	options.probe_start = c->probe_start;
+	options.full = c->full;
 	CHECK_OK(skip_tune(s.device.device, s.graph, &s.train, &options, NULL, &whole, &err));
 
 	struct stopper stopper = {.left = c->at};

@@ -1,4 +1,4 @@
-/* The numeric parts of tuning that need no device: schedule, AdamW, loss, linear probe. */
+/* The numeric parts of tuning that need no device: schedule, loss, linear probe. */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "check.h"
@@ -16,25 +16,6 @@ Test(schedule, warms_up_over_six_percent_and_falls_to_zero)
 	/* ceil(0.06 * 61) = 4 */
 	cr_assert_float_eq(skip_tune_schedule(3, 61), 0.75, 1e-15);
 	cr_assert_float_eq(skip_tune_schedule(1, 1), 1, 1e-15);
-}
-
-Test(adamw, two_steps_by_hand)
-{
-	/* Step 1: m/(1-b1) = g and v/(1-b2) = g^2, so the step is lr * (sign(g) + wd * w) up to eps. Step 2 written out. */
-	float w[2] = {1, -2}, g1[2] = {0.5f, -0.25f}, g2[2] = {-1, 0.75f}, *grad[1] = {g1};
-	double m[2] = {0}, v[2] = {0};
-	struct skip_adamw_block block = {.w = w, .m = m, .v = v, .n = 2, .lr = 0.1, .weight_decay = 0.01};
-	skip_adamw_step(&block, 1, grad, 1, 0.5);
-	double w1[2] = {1 - 0.05 * (0.5 / (0.5 + 1e-8) + 0.01 * 1), -2 - 0.05 * (-0.25 / (0.25 + 1e-8) + 0.01 * -2)};
-	for (int i = 0; i < 2; i++) cr_assert_float_eq(w[i], w1[i], 2e-7, "step 1, %d: %.9g, wanted %.9g", i, w[i], w1[i]);
-	grad[0] = g2;
-	skip_adamw_step(&block, 1, grad, 2, 1);
-	for (int i = 0; i < 2; i++) {
-		double mean = (0.9 * 0.1 * g1[i] + 0.1 * g2[i]) / (1 - 0.81);
-		double square = (0.999 * 0.001 * g1[i] * g1[i] + 0.001 * g2[i] * g2[i]) / (1 - 0.999 * 0.999);
-		double w2 = w1[i] - 0.1 * (mean / (sqrt(square) + 1e-8) + 0.01 * w1[i]);
-		cr_assert_float_eq(w[i], w2, 4e-7, "step 2, %d: %.9g, wanted %.9g", i, w[i], w2);
-	}
 }
 
 #define LOSS_B 7

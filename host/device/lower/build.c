@@ -231,6 +231,27 @@ enum skip_status skip_lowering_weight(struct skip_lowering *lowering, int tensor
 	return add_buffer(lowering, &made, buffer, err);
 }
 
+void skip_lowering_place(struct skip_lowering *lowering, int value, int buffer)
+{
+	assert(lowering->plan->buffers[buffer].role == SKIP_BUFFER_WEIGHT && lowering->plan->buffers[buffer].layout == SKIP_LAYOUT_ROWS);
+	assert(lowering->plan->value_buffer[value] == SKIP_NONE);
+	lowering->plan->value_buffer[value] = buffer;
+}
+
+int skip_lowering_next_layout(const struct skip_lowering *lowering, int tensor, int after)
+{
+	const struct skip_plan *plan = lowering->plan;
+	for (size_t i = after == SKIP_NONE ? 0 : (size_t)after + 1; i < plan->n_buffers; i++) {
+		if (plan->buffers[i].role == SKIP_BUFFER_WEIGHT && plan->buffers[i].tensor == tensor) return (int)i;
+	}
+	return SKIP_NONE;
+}
+
+const struct skip_plan_buffer *skip_lowering_buffer(const struct skip_lowering *lowering, int buffer)
+{
+	return &lowering->plan->buffers[buffer];
+}
+
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel)
 {
 	assert(!lowering->open);
@@ -262,6 +283,11 @@ void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size)
 void skip_launch_int(struct skip_plan_launch *launch, int32_t value)
 {
 	add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_INT, .i = value});
+}
+
+void skip_launch_float(struct skip_plan_launch *launch, float value)
+{
+	add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_FLOAT, .f = value});
 }
 
 void skip_launch_row0(struct skip_plan_launch *launch) { add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_ROW0}); }

@@ -45,6 +45,7 @@ const struct skip_op skip_op_add_bias = {
     .max_param = 1,
     .n_out_min = 1,
     .n_out_max = 1,
+    .trains = 1,
     .infer = infer,
     .reference = reference,
     .gradient = gradient,

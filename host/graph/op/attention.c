@@ -173,6 +173,7 @@ const struct skip_op skip_op_attention = {
     .no_weights = true,
     .attrs = skip_desc_attention,
     .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
+    .trains = 3,
     .infer = infer,
     .reference = reference,
     .gradient = gradient,

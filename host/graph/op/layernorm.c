@@ -2,6 +2,7 @@
 #include "graph/rules.h"
 
 #include <math.h>
+#include <string.h>
 
 const struct skip_attr_desc skip_desc_layernorm[1] = {
     {"eps", SKIP_ATTR_FLOAT, offsetof(struct skip_attrs_layernorm, eps), NULL},
@@ -37,10 +38,26 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 	return SKIP_OK;
 }
 
+/* Both sums are cheap beside what they read: one node gives them, trained or not. */
+static enum skip_status weight_gradient(struct skip_grad *grad, const struct skip_node *like, struct skip_err *err)
+{
+	const struct skip_graph *graph = skip_grad_graph(grad);
+	bool needs[2] = {skip_grad_needs_tensor(grad, like->param[0]), skip_grad_needs_tensor(grad, like->param[1])};
+	char name[2][SKIP_TENSOR_NAME];
+	if (!needs[0] && !needs[1]) return SKIP_OK;
+	for (int i = 0; i < 2; i++) memcpy(name[i], graph->tensors[like->param[i]]->name, sizeof(name[i]));
+	struct skip_node dw = {.n_in = 2, .in = {like->in[0], skip_grad_get(grad, like->out[0])}, .attrs = like->attrs};
+	enum skip_status status = skip_grad_add(grad, like, "layernorm_dw", &dw, (const char *[]){name[0], name[1]}, 2, err);
+	for (int i = 0; status == SKIP_OK && i < 2; i++) {
+		if (needs[i]) skip_grad_set_tensor(grad, like->param[i], dw.out[i]);
+	}
+	return status;
+}
+
 static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_err *err)
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
-	enum skip_status status = skip_grad_frozen(grad, &like, err);
+	enum skip_status status = weight_gradient(grad, &like, err);
 	if (status != SKIP_OK || !skip_grad_needs_value(grad, like.in[0])) return status;
 	struct skip_node bwd = {.n_in = 2, .n_param = 2, .attrs = like.attrs};
 	bwd.in[0] = like.in[0];
@@ -60,6 +77,7 @@ const struct skip_op skip_op_layernorm = {
     .n_out_max = 1,
     .attrs = skip_desc_layernorm,
     .n_attrs = 1,
+    .trains = 3,
     .infer = infer,
     .reference = reference,
     .gradient = gradient,

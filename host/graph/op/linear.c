@@ -206,6 +206,7 @@ const struct skip_op skip_op_linear = {
     .n_out_max = 1,
     .attrs = attrs,
     .n_attrs = sizeof(attrs) / sizeof(attrs[0]),
+    .trains = 3,
     .infer = infer,
     .reference = reference,
     .gradient = gradient,

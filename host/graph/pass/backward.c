@@ -155,12 +155,25 @@ static enum skip_status add_seed(struct skip_grad *grad, int output, int *seed, 
 	return skip_graph_add_value(grad->graph, name, value.rows, value.fixed_rows, value.cols, seed, err);
 }
 
+/* A trained parameter the op has no gradient for is an error, not a number that stands still. */
+static enum skip_status check_trained(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err)
+{
+	for (int i = 0; i < node->n_param; i++) {
+		if (node->param[i] == SKIP_NONE || !graph->tensors[node->param[i]]->trained || node->op->trains >> i & 1) continue;
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' of op %s cannot be trained", graph->tensors[node->param[i]]->name,
+		                    node->op->name);
+	}
+	return SKIP_OK;
+}
+
 static enum skip_status walk_back(struct skip_grad *grad, size_t n_forward, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	for (size_t n = n_forward; n-- > 0;) {
 		const struct skip_node *node = &grad->graph->nodes[n];
-		if (!node->op->gradient || !gradient_arrived(grad, node) || !node_needs(grad, node)) continue;
+		if (!gradient_arrived(grad, node) || !node_needs(grad, node)) continue;
+		SKIP_TRY(check_trained(grad->graph, node, err));
+		if (!node->op->gradient) continue;
 		SKIP_TRY(node->op->gradient(grad, (int)n, err));
 		SKIP_TRY(grad->status);
 	}

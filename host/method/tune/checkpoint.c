@@ -1,7 +1,7 @@
 /*
  * The checkpoint of a tuning run: one safetensors file with
- *     settings U8 (text, one setting a line), state I64, seconds F64, history F64, and per trained tensor weight.*, best.* F32, m.*, v.*
- * F64. A run resumed from it does exactly what the uninterrupted run would have done.
+ *     settings U8 (text, one setting a line), state I64, seconds F64, history F64, and per trained tensor weight.*, best.*, m.*, v.*
+ * F32. A run resumed from it does exactly what the uninterrupted run would have done.
  */
 #include "base/alloc.h"
 #include "base/safetensors.h"
@@ -41,6 +41,7 @@ static void describe(const struct skip_trainer *trainer, struct skip_buf *text)
 	const struct skip_tune_options *o = trainer->options;
 	const struct skip_graph *graph = trainer->graph;
 	const struct skip_dataset *data = trainer->data;
+	skip_buf_printf(text, "full %d\nlr_weights %.17g\n", o->full, o->lr_weights);
 	skip_buf_printf(text, "prefix %d\nepochs %d\nbatch %d\n", o->prefix, o->epochs, o->batch);
 	skip_buf_printf(text, "lr %.17g\nlr_head %.17g\nhead_dropout %.17g\nprefix_dropout %.17g\n", o->lr, o->lr_head, o->head_dropout,
 			o->prefix_dropout);
@@ -78,7 +79,7 @@ static void fill_entry(struct skip_st_entry *entry, const char *kind, const char
 	entry->data = data;
 }
 
-enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, const struct skip_tune_state *state, struct skip_err *err)
+enum skip_status skip_tune_checkpoint_write(struct skip_trainer *trainer, const struct skip_tune_state *state, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_output *output = NULL;
@@ -86,6 +87,7 @@ enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, 
 	size_t n = 0;
 	skip_buf_init(&settings);
 	struct skip_st_entry *entries = skip_alloc_zeroed(ENTRIES_FIXED + ENTRIES_PER_TENSOR * trainer->n_trained, sizeof(*entries));
+	SKIP_TRY(skip_trainer_fetch(trainer, err));
 	describe(trainer, &settings);
 	if (!entries || !skip_buf_ok(&settings)) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "checkpoint of %zu tensors", trainer->n_trained);
@@ -106,8 +108,8 @@ enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, 
 		const struct skip_trained *t = &trainer->trained[i];
 		fill_entry(&entries[n++], "weight.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->tensor));
 		fill_entry(&entries[n++], "best.", t->tensor->name, SKIP_F32, t->n, t->best);
-		fill_entry(&entries[n++], "m.", t->tensor->name, SKIP_F64, t->n, t->m);
-		fill_entry(&entries[n++], "v.", t->tensor->name, SKIP_F64, t->n, t->v);
+		fill_entry(&entries[n++], "m.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->m));
+		fill_entry(&entries[n++], "v.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->v));
 	}
 	SKIP_TRY(skip_output_create_file(trainer->options->checkpoint_path, &output, err));
 	SKIP_TRY(skip_st_write(output, NULL, entries, n, err));
@@ -182,10 +184,10 @@ enum skip_status skip_tune_checkpoint_read(struct skip_trainer *trainer, struct 
 		struct skip_trained *t = &trainer->trained[i];
 		SKIP_TRY(read_entry(file, path, "weight.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->tensor), err));
 		SKIP_TRY(read_entry(file, path, "best.", t->tensor->name, SKIP_F32, t->n, t->best, err));
-		SKIP_TRY(read_entry(file, path, "m.", t->tensor->name, SKIP_F64, t->n, t->m, err));
-		SKIP_TRY(read_entry(file, path, "v.", t->tensor->name, SKIP_F64, t->n, t->v, err));
-		SKIP_TRY(skip_session_update(trainer->training, t->in_training, err));
+		SKIP_TRY(read_entry(file, path, "m.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->m), err));
+		SKIP_TRY(read_entry(file, path, "v.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->v), err));
 	}
+	SKIP_TRY(skip_trainer_send(trainer, err));
 	state->epoch = whole[STATE_EPOCH];
 	state->step_in_epoch = whole[STATE_STEP];
 	memcpy(&state->order.state, &whole[STATE_ORDER], sizeof(state->order.state));

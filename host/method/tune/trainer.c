@@ -1,6 +1,6 @@
 /*
- * One training step, evaluation and the best values so far. The device computes forward and backward; loss, clipping and AdamW run on the
- * host in double, because trained tensors are small (docs/method.md 2.5, 2.8).
+ * One training step, evaluation and the best values so far. The device computes forward, backward and the optimiser; the loss is the host's,
+ * in double (docs/method.md 2.5, 2.8).
  */
 #include "method/tune/trainer.h"
 #include "base/alloc.h"
@@ -10,8 +10,6 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-
-#define CLIP_EPSILON 1e-6
 
 int skip_tune_head_node(const struct skip_graph *graph)
 {
@@ -36,20 +34,20 @@ static int index_of(const struct skip_graph *graph, const struct skip_tensor *te
 	return SKIP_NONE;
 }
 
-/* Prefixes learn at `lr`, everything after the encoder at `lr_head`; only the head's matrix decays. */
-static void set_rates(const struct skip_trainer *trainer, const struct skip_tensor *tensor, struct skip_adamw_block *block)
+/* Prefixes learn at `lr`, weights of the layers at `lr_weights`, everything after them at `lr_head`; matrices of linears decay. */
+static void set_rates(const struct skip_trainer *trainer, int tensor, struct skip_adamw_tensor *step)
 {
 	const struct skip_graph *graph = trainer->graph;
-	int index = index_of(graph, tensor);
-	block->lr = trainer->options->lr_head;
+	const struct skip_tune_options *o = trainer->options;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
-		if (node->op != skip_op_find("attention")) continue;
 		for (int k = 0; k < node->n_param; k++) {
-			if (node->param[k] == index) block->lr = trainer->options->lr;
+			if (node->param[k] != tensor) continue;
+			const bool prefix = node->op == skip_op_find("attention"), matrix = node->op == skip_op_find("linear") && k == 0;
+			step->lr = (float)(prefix ? o->lr : node->layer != SKIP_NONE ? o->lr_weights : o->lr_head);
+			step->decay = matrix ? (float)o->weight_decay : 0;
 		}
 	}
-	if (graph->nodes[skip_tune_head_node(graph)].param[0] == index) block->weight_decay = trainer->options->weight_decay;
 }
 
 static enum skip_status collect_trained(struct skip_trainer *trainer, struct skip_err *err)
@@ -58,65 +56,79 @@ static enum skip_status collect_trained(struct skip_trainer *trainer, struct ski
 	size_t count = 0;
 	for (size_t i = 0; i < graph->n_tensors; i++) count += graph->tensors[i]->trained;
 	trainer->trained = skip_alloc_zeroed(count, sizeof(*trainer->trained));
-	trainer->block = skip_alloc_zeroed(count, sizeof(*trainer->block));
-	trainer->grad = skip_alloc_zeroed(count, sizeof(*trainer->grad));
-	if (!trainer->trained || !trainer->block || !trainer->grad) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu trained tensors", count);
+	if (!trainer->trained) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu trained tensors", count);
 	for (size_t i = 0; i < graph->n_tensors; i++) {
 		if (!graph->tensors[i]->trained) continue;
-		struct skip_trained *t = &trainer->trained[trainer->n_trained];
+		struct skip_trained *t = &trainer->trained[trainer->n_trained++];
 		t->tensor = graph->tensors[i];
 		t->n = (size_t)skip_tensor_count(t->tensor);
-		t->grad = skip_alloc_zeroed(t->n, sizeof(*t->grad));
 		t->best = skip_alloc_zeroed(t->n, sizeof(*t->best));
-		t->m = skip_alloc_zeroed(t->n, sizeof(*t->m));
-		t->v = skip_alloc_zeroed(t->n, sizeof(*t->v));
-		trainer->grad[trainer->n_trained] = t->grad;
-		struct skip_adamw_block *block = &trainer->block[trainer->n_trained++];
-		if (!t->grad || !t->best || !t->m || !t->v)
-			return skip_err_set(err, SKIP_ERR_NOMEM, "optimiser state of '%s'", t->tensor->name);
-		*block = (struct skip_adamw_block){.w = skip_tensor_f32(t->tensor), .m = t->m, .v = t->v, .n = t->n};
-		set_rates(trainer, t->tensor, block);
+		if (!t->best) return skip_err_set(err, SKIP_ERR_NOMEM, "best values of '%s'", t->tensor->name);
+		set_rates(trainer, (int)i, &t->step);
 	}
 	return SKIP_OK;
 }
 
-/* The graph with dropout, in the precision of the steps, fused as far as a backward pass allows, with gradients of the trained tensors. */
+/* Appends the optimiser; the values it makes are wanted[1] .. */
+static enum skip_status add_optimiser(struct skip_trainer *trainer, const struct skip_backward *backward, struct skip_adamw *out,
+				      int *wanted, struct skip_err *err)
+{
+	struct skip_adamw_tensor *steps = skip_alloc_zeroed(trainer->n_trained, sizeof(*steps));
+	enum skip_status status = SKIP_OK;
+	if (!steps) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu optimiser steps", trainer->n_trained);
+	for (size_t i = 0; i < trainer->n_trained; i++) {
+		struct skip_trained *t = &trainer->trained[i];
+		t->step.tensor = index_of(backward->graph, t->tensor);
+		t->step.gradient = t->step.tensor == SKIP_NONE ? SKIP_NONE : backward->grad_of_tensor[t->step.tensor];
+		if (t->step.gradient == SKIP_NONE) {
+			status = skip_err_set(err, SKIP_ERR_INTERNAL, "no gradient reaches '%s'", t->tensor->name);
+			goto cleanup;
+		}
+		steps[i] = t->step;
+	}
+	SKIP_TRY(skip_pass_adamw(backward->graph, steps, trainer->n_trained, (float)trainer->options->clip, out, err));
+	wanted[1] = out->norm;
+	for (size_t i = 0; i < trainer->n_trained; i++) trainer->trained[i].step = steps[i];
+cleanup:
+	skip_free(steps);
+	return status;
+}
+
+/* The graph with dropout, in the precision of the steps, fused as far as a backward pass allows, with gradients of the trained tensors and their optimiser. */
 static enum skip_status open_training(struct skip_trainer *trainer, struct skip_device *device, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_tune_options *o = trainer->options;
 	struct skip_graph *noisy = NULL, *live = NULL, *rounding = NULL, *fused = NULL;
 	struct skip_backward backward = {0};
-	int *wanted = skip_alloc_array(trainer->n_trained + 1, sizeof(*wanted));
-	if (!wanted) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu gradients", trainer->n_trained);
+	struct skip_adamw adamw = {0};
+	int wanted[2]; /* the logits, the norm */
 	SKIP_TRY(skip_pass_dropout(trainer->graph, (float)o->head_dropout, (float)o->prefix_dropout, &noisy, err));
 	wanted[0] = skip_graph_find_value(noisy, "logits");
 	SKIP_TRY(skip_pass_dead(noisy, wanted, 1, &live, err));
 	SKIP_TRY(skip_pass_precision(live, o->precision, &rounding, err));
 	SKIP_TRY(skip_pass_fuse(rounding, true, wanted, 1, &fused, err));
 	SKIP_TRY(skip_pass_backward(fused, wanted[0], NULL, 0, &backward, err));
+	SKIP_TRY(add_optimiser(trainer, &backward, &adamw, wanted, err));
+	trainer->training_logits = wanted[0];
+	trainer->norm = wanted[1];
+	trainer->seed = backward.seed;
+	trainer->step = adamw.step;
+	trainer->n_forward = backward.n_forward;
+	trainer->n_nodes = adamw.graph->n_nodes;
+	SKIP_TRY(skip_session_open(device, adamw.graph, wanted, 2, true, &trainer->training, err));
 	for (size_t i = 0; i < trainer->n_trained; i++) {
 		struct skip_trained *t = &trainer->trained[i];
-		t->in_training = index_of(backward.graph, t->tensor);
-		t->gradient = t->in_training == SKIP_NONE ? SKIP_NONE : backward.grad_of_tensor[t->in_training];
-		if (t->gradient == SKIP_NONE) {
-			status = skip_err_set(err, SKIP_ERR_INTERNAL, "no gradient reaches '%s'", t->tensor->name);
-			goto cleanup;
-		}
-		wanted[i + 1] = t->gradient;
+		t->m = skip_session_graph(trainer->training)->tensors[t->step.m];
+		t->v = skip_session_graph(trainer->training)->tensors[t->step.v];
 	}
-	trainer->training_logits = wanted[0];
-	trainer->seed = backward.seed;
-	trainer->n_forward = backward.n_forward;
-	trainer->n_nodes = backward.graph->n_nodes;
-	SKIP_TRY(skip_session_open(device, backward.graph, wanted, trainer->n_trained + 1, true, &trainer->training, err));
 cleanup:
+	skip_graph_destroy(adamw.graph);
 	skip_backward_deinit(&backward);
 	skip_graph_destroy(fused);
 	skip_graph_destroy(rounding);
 	skip_graph_destroy(live);
 	skip_graph_destroy(noisy);
-	skip_free(wanted);
 	return status;
 }
 
@@ -160,6 +172,7 @@ enum skip_status skip_trainer_init(struct skip_trainer *trainer, struct skip_dev
 	SKIP_TRY(collect_trained(trainer, err));
 	SKIP_TRY(open_training(trainer, device, err));
 	SKIP_TRY(rehearse(trainer, err));
+	SKIP_TRY(skip_trainer_send(trainer, err)); /* warming up ran the optimiser on whatever there was */
 	SKIP_TRY(skip_open_inference(device, graph, "logits", false, &trainer->inference, &trainer->inference_logits, err));
 	for (size_t i = 0; i < trainer->n_trained; i++)
 		trainer->trained[i].in_inference = index_of(skip_session_graph(trainer->inference), trainer->trained[i].tensor);
@@ -169,15 +182,8 @@ cleanup:
 
 void skip_trainer_deinit(struct skip_trainer *trainer)
 {
-	for (size_t i = 0; i < trainer->n_trained; i++) {
-		skip_free(trainer->trained[i].grad);
-		skip_free(trainer->trained[i].best);
-		skip_free(trainer->trained[i].m);
-		skip_free(trainer->trained[i].v);
-	}
+	for (size_t i = 0; i < trainer->n_trained; i++) skip_free(trainer->trained[i].best);
 	skip_free(trainer->trained);
-	skip_free(trainer->block);
-	skip_free(trainer->grad);
 	skip_session_destroy(trainer->training);
 	skip_session_destroy(trainer->inference);
 	skip_packer_deinit(&trainer->packer);
@@ -189,22 +195,13 @@ void skip_trainer_deinit(struct skip_trainer *trainer)
 	*trainer = (struct skip_trainer){0};
 }
 
-/* Global norm clipping; false when a gradient is not finite. */
-static bool clip_gradients(struct skip_trainer *trainer)
+/* What AdamW needs to know of a step. */
+static enum skip_status write_step(struct skip_trainer *trainer, int64_t step, int64_t steps, struct skip_err *err)
 {
-	double square = 0;
-	for (size_t i = 0; i < trainer->n_trained; i++) {
-		const struct skip_trained *t = &trainer->trained[i];
-		for (size_t k = 0; k < t->n; k++) square += (double)t->grad[k] * t->grad[k];
-	}
-	double norm = sqrt(square), scale = trainer->options->clip / (norm + CLIP_EPSILON);
-	if (!isfinite(norm)) return false;
-	if (trainer->options->clip <= 0 || scale >= 1) return true;
-	for (size_t i = 0; i < trainer->n_trained; i++) {
-		struct skip_trained *t = &trainer->trained[i];
-		for (size_t k = 0; k < t->n; k++) t->grad[k] = (float)(scale * t->grad[k]);
-	}
-	return true;
+	const double beta1 = (double)SKIP_ADAMW_BETA1, beta2 = (double)SKIP_ADAMW_BETA2;
+	const float numbers[3] = {(float)skip_tune_schedule(step, steps), (float)(1 / (1 - pow(beta1, (double)step))),
+				  (float)(1 / (1 - pow(beta2, (double)step)))};
+	return skip_session_write(trainer->training, trainer->step, numbers, err);
 }
 
 enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows, size_t n, int64_t step, int64_t steps, double *loss,
@@ -226,18 +223,45 @@ enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows
 	double value = skip_tune_loss(trainer->logits, trainer->label, (int)n, trainer->classes, o->teacher, trainer->teacher_row,
 				      o->kd_weight, o->kd_temperature, trainer->scratch, trainer->dlogits);
 	SKIP_TRY(skip_session_write(session, trainer->seed, trainer->dlogits, err));
+	SKIP_TRY(write_step(trainer, step, steps, err));
 	SKIP_TRY(skip_session_enqueue(session, trainer->n_forward, trainer->n_nodes, key, err));
-	for (size_t i = 0; i < trainer->n_trained; i++)
-		SKIP_TRY(skip_session_read(session, trainer->trained[i].gradient, trainer->trained[i].grad, err));
-	if (!isfinite(value) || !clip_gradients(trainer)) {
-		status =
-		    skip_err_set(err, SKIP_ERR_INPUT, "the loss is not finite at step %lld; lower the learning rates (%g prefix, %g head)",
-				 (long long)step, o->lr, o->lr_head);
+	trainer->ahead = true;
+	float square = 0;
+	if (trainer->n_trained > 0) SKIP_TRY(skip_session_read(session, trainer->norm, &square, err));
+	if (!isfinite(value) || !isfinite(square)) {
+		status = skip_err_set(err, SKIP_ERR_INPUT,
+				      "the loss is not finite at step %lld; lower the learning rates (%g prefix, %g head, %g weights)",
+				      (long long)step, o->lr, o->lr_head, o->lr_weights);
 		goto cleanup;
 	}
-	skip_adamw_step(trainer->block, trainer->n_trained, trainer->grad, step, skip_tune_schedule(step, steps));
-	for (size_t i = 0; i < trainer->n_trained; i++) SKIP_TRY(skip_session_update(session, trainer->trained[i].in_training, err));
 	*loss = value;
+cleanup:
+	return status;
+}
+
+enum skip_status skip_trainer_fetch(struct skip_trainer *trainer, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; trainer->ahead && i < trainer->n_trained; i++) {
+		struct skip_trained *t = &trainer->trained[i];
+		SKIP_TRY(skip_session_read(trainer->training, t->step.next[0], skip_tensor_f32(t->tensor), err));
+		SKIP_TRY(skip_session_read(trainer->training, t->step.next[1], skip_tensor_f32(t->m), err));
+		SKIP_TRY(skip_session_read(trainer->training, t->step.next[2], skip_tensor_f32(t->v), err));
+	}
+	trainer->ahead = false;
+cleanup:
+	return status;
+}
+
+enum skip_status skip_trainer_send(struct skip_trainer *trainer, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < trainer->n_trained; i++) {
+		const struct skip_adamw_tensor *step = &trainer->trained[i].step;
+		SKIP_TRY(skip_session_update(trainer->training, step->tensor, err));
+		SKIP_TRY(skip_session_update(trainer->training, step->m, err));
+		SKIP_TRY(skip_session_update(trainer->training, step->v, err));
+	}
 cleanup:
 	return status;
 }
@@ -249,6 +273,7 @@ enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struc
 	struct skip_metrics metrics;
 	float *logits = skip_alloc_array(selection->n_rows * (size_t)trainer->classes, sizeof(*logits));
 	if (!logits) return skip_err_set(err, SKIP_ERR_NOMEM, "logits of %zu rows", selection->n_rows);
+	SKIP_TRY(skip_trainer_fetch(trainer, err));
 	for (size_t i = 0; i < trainer->n_trained; i++) {
 		int index = trainer->trained[i].in_inference;
 		if (index != SKIP_NONE) SKIP_TRY(skip_session_update(trainer->inference, index, err));

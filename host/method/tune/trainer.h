@@ -12,10 +12,10 @@
 struct skip_trained {
 	struct skip_tensor *tensor; /* borrowed from the graph */
 	size_t n;
-	int in_training, in_inference; /* index in the sessions' graphs, SKIP_NONE when not used there */
-	int gradient;		       /* value of the training graph */
-	float *grad, *best;	       /* [n] */
-	double *m, *v;		       /* [n] moments */
+	struct skip_adamw_tensor step; /* indices and values of the training graph */
+	struct skip_tensor *m, *v;     /* moments, borrowed from the training session */
+	int in_inference;	       /* index in the session's graph, SKIP_NONE when not used there */
+	float *best;		       /* [n] */
 };
 
 struct skip_trainer {
@@ -24,12 +24,11 @@ struct skip_trainer {
 	const int *row;			 /* [data rows] index into `teacher` */
 	struct skip_graph *graph;	 /* canonical; owns the trained tensors */
 	struct skip_trained *trained;
-	struct skip_adamw_block *block; /* [n_trained] */
-	float **grad;			/* [n_trained] */
 	size_t n_trained;
+	bool ahead; /* the device has taken steps the tensors do not know of */
 	int classes;
 	struct skip_session *training, *inference;
-	int training_logits, seed, inference_logits;
+	int training_logits, seed, step, norm, inference_logits; /* values */
 	size_t n_forward, n_nodes;
 	struct skip_packer packer;
 	float *logits, *dlogits; /* [batch][C] */
@@ -54,12 +53,17 @@ enum skip_status skip_trainer_init(struct skip_trainer *trainer, struct skip_dev
 				   const struct skip_dataset *data, const int *row, const struct skip_tune_options *options,
 				   struct skip_err *err);
 void skip_trainer_deinit(struct skip_trainer *trainer);
-/* One step on these rows: forward, loss, backward, clip, AdamW. `step` from 1 of `steps`. */
+/* One step on these rows: forward, loss, backward, clipping and AdamW on the device. `step` from 1 of `steps`. */
 enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows, size_t n, int64_t step, int64_t steps, double *loss,
 				   struct skip_err *err);
+/* Brings weights and moments from the device into their tensors. */
+enum skip_status skip_trainer_fetch(struct skip_trainer *trainer, struct skip_err *err);
+/* And from the tensors to the training session. */
+enum skip_status skip_trainer_send(struct skip_trainer *trainer, struct skip_err *err);
 /* Accuracy of the present tensors on `selection`. */
 enum skip_status skip_trainer_evaluate(struct skip_trainer *trainer, const struct skip_dataset *selection, double *accuracy,
 				       struct skip_err *err);
+/* Remembers the values the last evaluation saw; makes them the tensors' values again. */
 void skip_trainer_keep_best(struct skip_trainer *trainer);
 void skip_trainer_restore_best(struct skip_trainer *trainer);
 /* The linear that makes the logits: node index, and the value it reads with dropout left out. */
@@ -73,7 +77,7 @@ enum skip_status skip_tune_start(struct skip_device *device, struct skip_graph *
 
 /* Writes options->checkpoint_path atomically. Reading restores tensors, moments and state; SKIP_ERR_USAGE names the first setting that
  * differs. */
-enum skip_status skip_tune_checkpoint_write(const struct skip_trainer *trainer, const struct skip_tune_state *state, struct skip_err *err);
+enum skip_status skip_tune_checkpoint_write(struct skip_trainer *trainer, const struct skip_tune_state *state, struct skip_err *err);
 enum skip_status skip_tune_checkpoint_read(struct skip_trainer *trainer, struct skip_tune_state *state, struct skip_err *err);
 
 #endif

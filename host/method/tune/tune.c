@@ -20,6 +20,7 @@ void skip_tune_defaults(struct skip_tune_options *options)
 	    .batch = 32,
 	    .lr = 7e-3,
 	    .lr_head = 1e-3,
+	    .lr_weights = 5e-5,
 	    .head_dropout = 0.1,
 	    .weight_decay = 0.01,
 	    .clip = 1,
@@ -75,9 +76,9 @@ static enum skip_status check(const struct skip_graph *graph, const struct skip_
 {
 	int head = skip_tune_head_node(graph);
 	if (head == SKIP_NONE) return skip_err_set(err, SKIP_ERR_INPUT, "the graph has no logits to tune");
-	if (o->epochs < 1 || o->batch < 1 || !(o->lr >= 0) || !(o->lr_head >= 0))
-		return skip_err_set(err, SKIP_ERR_USAGE, "epochs %d, batch %d, rates %g and %g: expected at least 1, 1, 0 and 0", o->epochs,
-				    o->batch, o->lr, o->lr_head);
+	if (o->epochs < 1 || o->batch < 1 || !(o->lr >= 0) || !(o->lr_head >= 0) || !(o->lr_weights >= 0))
+		return skip_err_set(err, SKIP_ERR_USAGE, "epochs %d, batch %d, rates %g, %g and %g: expected at least 1, 1 and 0", o->epochs,
+				    o->batch, o->lr, o->lr_head, o->lr_weights);
 	if (o->precision != SKIP_PRECISION_F32 && o->precision != SKIP_PRECISION_BF16)
 		return skip_err_set(err, SKIP_ERR_USAGE, "gradients in %s, possible are f32 and bf16", skip_precision_names[o->precision]);
 	if (train->n_rows < 2) return skip_err_set(err, SKIP_ERR_INPUT, "%zu training rows, expected at least 2", train->n_rows);
@@ -199,6 +200,32 @@ cleanup:
 	return status;
 }
 
+/* A graph with trained tensors of its own: prompt and head, with `full` the weights too. */
+static enum skip_status own_graph(const struct skip_graph *graph, bool full, struct skip_graph **out, struct skip_err *err)
+{
+	struct skip_graph *own = NULL;
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(skip_pass_own_trained(graph, &own, err));
+	SKIP_TRY(skip_pass_thaw(own, full, out, err));
+cleanup:
+	skip_graph_destroy(own);
+	return status;
+}
+
+/* What was thawed is frozen again: what comes next decides for itself. */
+static void freeze(struct skip_graph *own, const struct skip_graph *given)
+{
+	for (size_t t = 0; t < own->n_tensors; t++) own->tensors[t]->trained = given->tensors[t]->trained;
+}
+
+static void count_cost(const struct skip_trainer *trainer, struct skip_tune_result *result)
+{
+	struct skip_session_memory memory;
+	for (size_t i = 0; i < trainer->n_trained; i++) result->trained += trainer->trained[i].n;
+	skip_session_get_memory(trainer->training, &memory);
+	result->device_bytes = memory.weights + memory.activations + memory.scratch;
+}
+
 enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *train,
 			   const struct skip_tune_options *options, const struct skip_progress *progress, struct skip_tune_result *out,
 			   struct skip_err *err)
@@ -209,7 +236,7 @@ enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *
 	struct run run = {.options = options, .progress = progress, .selection = &split.selection};
 	SKIP_TRY(check(graph, train, options, err));
 	SKIP_TRY(split_init(&split, train, options->seed, err));
-	SKIP_TRY(skip_pass_own_trained(graph, &own, err));
+	SKIP_TRY(own_graph(graph, options->full, &own, err));
 	run.state.history = skip_alloc_zeroed((size_t)options->epochs, sizeof(*run.state.history));
 	if (!run.state.history) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "history of %d epochs", options->epochs);
@@ -233,6 +260,8 @@ enum skip_status skip_tune(struct skip_device *device, const struct skip_graph *
 	    .history = run.state.history,
 	    .held_out = split.selection.n_rows,
 	};
+	count_cost(&run.trainer, out);
+	freeze(own, graph);
 	own = NULL;
 	run.state.history = NULL;
 cleanup:

@@ -1,5 +1,5 @@
 /*
- * Prompt tuning: deep K/V prefix, head and optional pooler on a frozen encoder (docs/method.md 2).
+ * Tuning: deep K/V prefix, head and optional pooler on a frozen encoder, or every weight of the layers with them (docs/method.md 2).
  */
 #ifndef SKIP_METHOD_TUNE_H
 #define SKIP_METHOD_TUNE_H
@@ -9,9 +9,10 @@
 struct skip_tune_options {
 	int prefix;			     /* P; 0 trains the head only */
 	int epochs, batch;		     /* 20 (fit chooses by budget), 32 */
-	double lr, lr_head;		     /* 7e-3, 1e-3 */
+	bool full;			     /* the weights of the layers too */
+	double lr, lr_head, lr_weights;	     /* 7e-3, 1e-3, 5e-5 */
 	double head_dropout, prefix_dropout; /* 0.1, 0 */
-	double weight_decay;		     /* 0.01, head matrix only */
+	double weight_decay;		     /* 0.01, matrices only, not the prefix */
 	double clip;			     /* 1 */
 	int patience;	  /* evaluations without a better selection score before stopping, not before 25 % of the budget; 0: never */
 	bool probe_start; /* head from a linear probe; else random */
@@ -36,6 +37,8 @@ struct skip_tune_result {
 	enum skip_precision precision; /* steps were taken in */
 	double *history; /* [epochs] selection accuracy */
 	size_t held_out; /* rows of the selection set */
+	size_t trained;	 /* numbers trained */
+	size_t device_bytes; /* memory of the training session */
 };
 /*
  * `graph`: canonical encoder with prefix and head already placed (skip_pass_prefix, skip_pass_head), value "logits". Selection set: a tenth
@@ -51,14 +54,6 @@ void skip_tune_result_deinit(struct skip_tune_result *result);
 enum skip_status skip_probe_fit(const float *features, const int32_t *label, size_t n, int width, int classes, double c, int max_iterations,
 				float *weight, float *bias, struct skip_err *err);
 
-/* AdamW on named blocks; exposed for tests. Formula: docs/method.md 2.5. */
-struct skip_adamw_block {
-	float *w;
-	double *m, *v;
-	size_t n;
-	double lr, weight_decay;
-};
-void skip_adamw_step(struct skip_adamw_block *blocks, size_t n_blocks, float *const *grad, int64_t step, double schedule);
 double skip_tune_schedule(int64_t step, int64_t steps); /* warm-up 6 %, then linear to 0; factor of the base rate */
 
 #endif
