@@ -45,6 +45,59 @@ Test(prune, at_a_rate_with_retuning)
 	world_deinit(&w);
 }
 
+struct retune_case {
+	int full, labelled;
+};
+
+ParameterizedTestParameters(prune, retuning_moves_what_it_should)
+{
+	static struct retune_case cases[] = {{0, 1}, {1, 1}, {1, 0}};
+	return cr_make_param_array(struct retune_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+/* Tensors as a package gives them back, none marked as trained; rows of their own, with and without labels. */
+ParameterizedTest(struct retune_case *c, prune, retuning_moves_what_it_should)
+{
+	struct world w;
+	struct skip_prune_options options;
+	struct skip_prune_result plain, retuned;
+	int heads = 0, weights = 0;
+	world_init(&w, true);
+	fast_prune(&options);
+	for (size_t t = 0; t < w.scene.graph->n_tensors; t++) w.scene.graph->tensors[t]->trained = false;
+	options.rate = 0.7;
+	options.compensate.mode = SKIP_COMPENSATE_NONE;
+	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &plain, &err));
+	struct skip_dataset rows = w.scene.train; /* borrows the arrays */
+	int32_t *none = malloc(rows.n_rows * sizeof(*none));
+	for (size_t i = 0; i < rows.n_rows; i++) none[i] = -1;
+	rows.labelled = c->labelled;
+	if (!c->labelled) rows.label = none;
+	options.retune_rows = &rows;
+	options.retune_epochs = 4;
+	options.retune.full = c->full;
+	options.retune.lr_weights = 3e-3;
+	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &retuned, &err));
+	check_result(&w, &retuned);
+	cr_assert_lt(retuned.pruned.loss, plain.pruned.loss, "%g after, %g before", retuned.pruned.loss, plain.pruned.loss);
+	for (size_t t = 0; t < plain.graph->n_tensors; t++) {
+		const char *name = plain.graph->tensors[t]->name;
+		float *before = scene_tensor(plain.graph, (int)t), *after = scene_tensor(retuned.graph, skip_graph_find_tensor(retuned.graph, name));
+		bool moved = memcmp(before, after, (size_t)skip_tensor_count(plain.graph->tensors[t]) * sizeof(float)) != 0;
+		if (!strncmp(name, "head.", 5) || !strncmp(name, "prefix.", 7)) heads += moved;
+		else
+			weights += moved;
+		free(before);
+		free(after);
+	}
+	cr_assert_gt(heads, 0);
+	cr_assert_eq(weights > 10, c->full, "%d weights moved", weights);
+	free(none);
+	skip_prune_result_deinit(&plain);
+	skip_prune_result_deinit(&retuned);
+	world_deinit(&w);
+}
+
 struct search_case {
 	char search[16];
 	double margin;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "method/search/prober.h"
+#include "method/search/retune.h"
 #include "method/search/search.h"
 #include <math.h>
 #include <stdint.h>
@@ -15,7 +16,6 @@
 #define SPEED_GUARD 1.02  /* aims this much above the target, so that noise does not undo it */
 #define SPEED_HIGHEST 0.95
 #define SPEED_INSIDE 0.15
-#define RETUNE_RATES 3 /* learning rates are divided by it */
 
 void skip_prune_defaults(struct skip_prune_options *options)
 {
@@ -26,10 +26,7 @@ void skip_prune_defaults(struct skip_prune_options *options)
 	    .search = "binary",
 	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = INT32_MAX},
 	};
-	skip_tune_defaults(&options->retune);
-	options->retune.lr /= RETUNE_RATES;
-	options->retune.lr_head /= RETUNE_RATES;
-	options->retune.keep_start = true;
+	skip_retune_defaults(&options->retune);
 }
 
 void skip_prune_result_deinit(struct skip_prune_result *result)
@@ -144,42 +141,6 @@ static void report_choice(const struct skip_prober *prober, const struct skip_ca
 	skip_progress_report(prober->progress, "search", (int64_t)prober->n_trace, (int64_t)prober->n_trace, note);
 }
 
-/* ---- re-tuning */
-
-/* Distils the dense network into prompt and head; the selection rows decide whether anything changes. */
-static enum skip_status retune(struct skip_prober *prober, struct skip_candidate *candidate, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_tune_options options = prober->options->retune;
-	struct skip_tune_result result = {0};
-	float *teacher = NULL, *logits = NULL;
-	struct skip_paired before, after;
-	const struct skip_dataset *dev = prober->dev;
-	SKIP_TRY(skip_prober_logits(prober->device, prober->dense, prober->train, &teacher, err));
-	options.epochs = prober->options->retune_epochs;
-	options.keep_start = true;
-	options.teacher = teacher;
-	options.seed = prober->options->seed;
-	SKIP_TRY(skip_tune(prober->device, candidate->graph, prober->train, &options, prober->progress, &result, err));
-	SKIP_TRY(skip_prober_logits(prober->device, result.graph, dev, &logits, err));
-	skip_compare(prober->dense_logits, candidate->logits, dev, prober->classes, &before);
-	skip_compare(prober->dense_logits, logits, dev, prober->classes, &after);
-	/* a margin that was kept is not given up for the selection rows */
-	double margin = prober->options->margin;
-	if (prober->options->rate < 0 && prober->options->speedup <= 0 && before.drop <= margin && after.drop > margin) goto cleanup;
-	skip_graph_destroy(candidate->graph);
-	skip_free(candidate->logits);
-	candidate->graph = result.graph;
-	candidate->logits = logits;
-	result.graph = NULL;
-	logits = NULL;
-cleanup:
-	skip_free(logits);
-	skip_free(teacher);
-	skip_tune_result_deinit(&result);
-	return status;
-}
-
 static enum skip_status check(const struct skip_dataset *train, const struct skip_dataset *dev, const struct skip_prune_options *o,
 			      struct skip_err *err)
 {
@@ -245,7 +206,7 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 	report_choice(&prober, &candidate);
 	result.search_seconds = skip_clock_seconds() - start - prober.compensate_seconds;
 	start = skip_clock_seconds();
-	if (options->retune_epochs > 0 && candidate.logits) SKIP_TRY(retune(&prober, &candidate, err));
+	if (options->retune_epochs > 0 && candidate.logits) SKIP_TRY(skip_retune(&prober, &candidate, err));
 	result.retune_seconds = skip_clock_seconds() - start;
 	SKIP_TRY(finish(&prober, &candidate, met, &result, err));
 	*out = result;

@@ -54,8 +54,9 @@ struct skip_prune_options {
 	double speedup;	    /* > 0: smallest removal measured at least this fast */
 	const char *search; /* "binary", "adaptive" */
 	struct skip_compensate_options compensate;
-	int retune_epochs; /* prompt and head, distilled; 0: none */
-	struct skip_tune_options retune;
+	int retune_epochs; /* distilled; 0: none */
+	struct skip_tune_options retune;	  /* `full`: the kept weights too, not prompt and head alone */
+	const struct skip_dataset *retune_rows; /* borrowed, with or without labels; NULL: the training rows */
 	uint64_t seed;
 };
 void skip_prune_defaults(struct skip_prune_options *options);
