@@ -14,7 +14,7 @@
 
 static const char *const pool_names[] = { "mean", "cls", "last", NULL }; /* as enum skip_pool */
 static const char *const init_names[] = { "normal", "tokens", NULL };
-static const char *const start_names[] = { "probe", "random", NULL };
+static const char *const start_names[] = { "probe", "random", "keep", NULL };
 static const char *const target_names[] = { "prob", "logprob", "logit", "kl", NULL };
 static const char *const label_names[] = { "gold", "pred", "none", NULL };
 static const char *const reduce_names[] = { "sum", "max", "mean", "absmax", NULL };
@@ -29,7 +29,7 @@ void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tun
 	tune->batch = tune->options.batch;
 	tune->patience = tune->options.patience;
 	skip_cli_int(args, "--prefix", &tune->prefix, 0, 1024);
-	skip_cli_int(args, "--epochs", &tune->epochs, 1, 10000);
+	skip_cli_int(args, "--epochs", &tune->epochs, 0, 10000);
 	skip_cli_int(args, "--batch", &tune->batch, 1, 4096);
 	skip_cli_int(args, "--patience", &tune->patience, 0, 10000);
 	skip_cli_real(args, "--lr", &tune->options.lr, 1e-9, 10);
@@ -39,12 +39,19 @@ void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tun
 	skip_cli_string(args, "--pool", &tune->pool);
 	skip_cli_string(args, "--init", &tune->init);
 	skip_cli_string(args, "--start", &tune->start);
+	skip_cli_flag(args, "--full", &tune->options.full);
+	skip_cli_real(args, "--lr-weights", &tune->options.lr_weights, 1e-9, 10);
 }
 
-enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_common *common, struct skip_err *err)
+enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_args *args, const struct skip_cli_common *common,
+				      struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	int choice;
+	/* Where every weight may move the prompt adds little: without a word about it there is none. */
+	if (tune->options.full && !skip_cli_seen(args, "--prefix")) tune->prefix = 0;
+	if (!tune->options.full && skip_cli_seen(args, "--lr-weights"))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--lr-weights is a setting of --full");
 	tune->options.prefix = (int)tune->prefix;
 	tune->options.epochs = (int)tune->epochs;
 	tune->options.batch = (int)tune->batch;
@@ -60,7 +67,12 @@ enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct s
 	if (tune->start) {
 		SKIP_TRY(skip_cli_choice("--start", tune->start, start_names, &choice, err));
 		tune->options.probe_start = choice == 0;
+		tune->keep = tune->options.keep_start = choice == 2;
 	}
+	if (tune->options.epochs == 0 && !tune->keep)
+		return skip_err_set(err, SKIP_ERR_USAGE, "--epochs 0 takes a classifier as it stands: give --start keep too");
+	if (tune->keep && (skip_cli_seen(args, "--prefix") || tune->init || tune->pool))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--start keep takes prompt and pooling as they are: no --prefix, --init or --pool");
 cleanup:
 	return status;
 }
@@ -115,6 +127,9 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_string(args, "--compensate", &prune->compensate);
 	skip_cli_int(args, "--retune", &prune->retune, 0, 10000);
 	skip_cli_flag(args, "--untie", &prune->untie);
+	skip_cli_flag(args, "--retune-weights", &prune->options.retune.full);
+	skip_cli_real(args, "--retune-lr", &prune->options.retune.lr_weights, 1e-9, 10);
+	skip_cli_string(args, "--retune-data", &prune->retune_data);
 }
 
 static enum skip_status parse_units(const char *text, unsigned *kinds, struct skip_err *err)
@@ -155,6 +170,10 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 		SKIP_TRY(skip_cli_choice("--compensate", prune->compensate, compensate_names, &choice, err));
 		prune->options.compensate.mode = (enum skip_compensate)choice;
 	}
+	if (!prune->retune && (prune->options.retune.full || prune->retune_data))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-weights and --retune-data say how to re-tune; give --retune EPOCHS too");
+	if (!prune->options.retune.full && skip_cli_seen(args, "--retune-lr"))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-lr is a setting of --retune-weights");
 	prune->options.retune_epochs = (int)prune->retune;
 	SKIP_TRY(skip_cli_train_dtype(common, NULL, &prune->options.retune.precision, err));
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
@@ -171,6 +190,26 @@ static enum skip_pool pool_of(const struct skip_cli_tune *tune, const struct ski
 	return (enum skip_pool)pool;
 }
 
+enum skip_status skip_cli_tune_known(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_labels **known,
+				     struct skip_err *err)
+{
+	*known = tune->keep ? &model->labels : NULL;
+	return tune->keep ? skip_cli_need_classes(model, err) : SKIP_OK;
+}
+
+/* The model goes on with its own prompt and head; with no epochs at all it is taken as it stands. */
+static enum skip_status keep_on(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune,
+				const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out, struct skip_err *err)
+{
+	if (tune->options.epochs == 0) {
+		*out = (struct skip_tune_result){ 0 };
+		return skip_graph_copy(model->graph, &out->graph, err);
+	}
+	struct skip_tune_options options = tune->options;
+	options.prefix = model->graph->prefix;
+	return skip_tune(device, model->graph, train, &options, progress, out, err);
+}
+
 enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
 				   const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out,
 				   struct skip_err *err)
@@ -180,7 +219,10 @@ enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip
 	const struct skip_model *checkpoint = &model->checkpoint;
 	enum skip_pool pool = pool_of(tune, model);
 	bool cls = pool == SKIP_POOL_CLS;
-	if (model->package) return skip_err_set(err, SKIP_ERR_USAGE, "%s is a package already tuned; tuning starts from a checkpoint folder", model->path);
+	if (tune->keep) return keep_on(device, model, tune, train, progress, out, err);
+	if (model->package)
+		return skip_err_set(err, SKIP_ERR_USAGE, "%s is a package already tuned; go on from it with --start keep, or start from a checkpoint folder",
+				    model->path);
 	SKIP_TRY(skip_pass_prefix(checkpoint->graph, tune->options.prefix, &prefixed, err));
 	/* The checkpoint's pooler was trained on the first token: it goes with CLS pooling only. */
 	SKIP_TRY(skip_pass_head(prefixed, pool, cls ? checkpoint->pooler_w : NULL, cls ? checkpoint->pooler_b : NULL,
@@ -207,11 +249,14 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 	char tokens[SKIP_SHA256_HEX], labels[SKIP_SHA256_HEX];
 	skip_sha256_hex(train->ids, (size_t)train->offset[train->n_rows] * sizeof(*train->ids), tokens);
 	skip_sha256_hex(train->label, train->n_rows * sizeof(*train->label), labels);
-	return json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
+	json_t *settings =
+		json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s, s:s}}", "prefix", o->prefix, "epochs", o->epochs, "batch", o->batch,
 			 "patience", o->patience, "lr", o->lr, "lr_head", o->lr_head, "head_dropout", o->head_dropout, "prefix_dropout", o->prefix_dropout,
 			 "weight_decay", o->weight_decay, "pool", pool_names[pool_of(tune, model)], "init", init_names[o->init_tokens], "start",
-			 start_names[!o->probe_start], "train_dtype", skip_precision_names[o->precision], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
+			 start_names[tune->keep ? 2 : !o->probe_start], "train_dtype", skip_precision_names[o->precision], "seed", (json_int_t)o->seed, "train", "rows", (json_int_t)train->n_rows, "tokens_sha256", tokens,
 			 "labels_sha256", labels);
+	if (o->full) json_object_set_new(settings, "lr_weights", json_real(o->lr_weights));
+	return settings;
 }
 
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
@@ -222,6 +267,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
 	if (prune->untie) json_object_set_new(settings, "untie", json_true());
+	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));
 	if (o->rate >= 0)
 		json_object_set_new(settings, "rate", json_real(o->rate));
 	else if (o->speedup > 0)
@@ -235,9 +281,11 @@ json_t *skip_cli_tune_record(const struct skip_tune_result *result)
 {
 	json_t *history = json_array();
 	for (int i = 0; i < result->epochs; i++) json_array_append_new(history, json_real(result->history[i]));
-	return json_pack("{s:i, s:i, s:f, s:f, s:f, s:s, s:I, s:o}", "epochs", result->epochs, "best_epoch", result->best_epoch, "selection_accuracy",
+	return json_pack("{s:i, s:i, s:f, s:f, s:f, s:s, s:I, s:I, s:I, s:o}", "epochs", result->epochs, "best_epoch", result->best_epoch, "selection_accuracy",
 			 result->selection_accuracy, "steps_per_second", result->steps_per_second, "train_seconds", result->train_seconds, "train_dtype",
-			 skip_precision_names[result->precision], "held_out_rows", (json_int_t)result->held_out, "history", history);
+			 skip_precision_names[result->precision], "held_out_rows",
+			 (json_int_t)result->held_out, "trained_parameters", (json_int_t)result->trained, "device_bytes", (json_int_t)result->device_bytes,
+			 "history", history);
 }
 
 enum skip_status skip_cli_evaluate(struct skip_device *device, const struct skip_graph *graph, const struct skip_dataset *data, float **logits,

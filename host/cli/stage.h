@@ -15,9 +15,11 @@ struct skip_cli_tune {
 	struct skip_tune_options options;
 	int64_t prefix, epochs, batch, patience;
 	const char *pool, *init, *start;
+	bool keep; /* go on from the model's own prompt and head */
 };
 void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tune);
-enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_common *common, struct skip_err *err);
+enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct skip_cli_args *args, const struct skip_cli_common *common,
+				      struct skip_err *err);
 
 struct skip_cli_skill {
 	struct skip_skill_options options;
@@ -32,14 +34,17 @@ struct skip_cli_prune {
 	int64_t retune;
 	bool untie; /* layers that share weights get their own first */
 	double rate;
-	const char *units, *compensate, *scores;
+	const char *units, *compensate, *scores, *retune_data;
 };
 void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune);
 /* At most one of --rate, --speedup, --margin; none: --margin 1. */
 enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struct skip_cli_args *args, const struct skip_cli_common *common,
 				       struct skip_err *err);
 
-/* Places prefix and head on the encoder of a checkpoint and tunes them. */
+/* The labels tuning goes on with: the model's with --start keep, which then needs classes; NULL where the data say. */
+enum skip_status skip_cli_tune_known(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_labels **known,
+				     struct skip_err *err);
+/* Places prefix and head on the encoder of a checkpoint, or keeps those that are there, and tunes. */
 enum skip_status skip_cli_run_tune(struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_tune *tune, int classes,
 				   const struct skip_dataset *train, const struct skip_progress *progress, struct skip_tune_result *out,
 				   struct skip_err *err);

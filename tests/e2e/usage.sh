@@ -63,8 +63,8 @@ fails 2 "--epochs wants a number, found 'ten'" $fit --epochs ten
 fails 2 "--epochs wants a number, found ''" $fit --epochs=
 fails 2 "--epochs wants a number, found '3x'" $fit --epochs 3x
 fails 2 "--epochs wants a whole number, found '2.5'" $fit --epochs 2.5
-fails 2 '--epochs must lie between 1 and 10000, found 0' $fit --epochs 0
-fails 2 '--epochs must lie between 1 and 10000, found 99999999999999999999' $fit --epochs 99999999999999999999
+fails 2 '--epochs 0 takes a classifier as it stands: give --start keep too' $fit --epochs 0
+fails 2 '--epochs must lie between 0 and 10000, found 99999999999999999999' $fit --epochs 99999999999999999999
 fails 2 '--prefix must lie between 0 and 1024, found -1' $fit --prefix -1
 fails 2 '--seed must lie between 0 and 4294967295, found -1' $fit --seed -1
 fails 2 '--seed must lie between 0 and 4294967295, found 4294967296' $fit --seed 4294967296
@@ -79,7 +79,7 @@ fails 2 '--max-length must lie between' $fit --max-length 2
 fails 2 '--threads must lie between' $fit --threads 100000
 fails 2 '--pool is one of mean, cls, last; found' $fit --pool max
 fails 2 '--init is one of normal, tokens; found' $fit --init zero
-fails 2 '--start is one of probe, random; found' $fit --start 0
+fails 2 '--start is one of probe, random, keep; found' $fit --start 0
 fails 2 '--criterion is one of .*skip.*; found' $fit --criterion best
 fails 2 '--target is one of prob, logprob, logit, kl; found' $fit --target loss
 fails 2 '--labels is one of gold, pred, none; found' $fit --labels silver

@@ -52,7 +52,10 @@ static enum skip_status read_inputs(struct fit *fit, const char *model_path, str
 	enum skip_status status;
 	SKIP_TRY(skip_cli_open_model(model_path, &fit->model, err));
 	SKIP_TRY(skip_cli_limit(&fit->model, &fit->input, &fit->limit, err));
-	SKIP_TRY(skip_cli_read(fit->train_path, &fit->model, &fit->input, true, false, NULL, &fit->labels, &fit->train, err));
+	const struct skip_labels *known;
+	SKIP_TRY(skip_cli_tune_known(&fit->tune, &fit->model, &known, err));
+	SKIP_TRY(skip_cli_read(fit->train_path, &fit->model, &fit->input, true, false, known, known ? NULL : &fit->labels, &fit->train, err));
+	if (known) SKIP_TRY(skip_labels_copy(known, &fit->labels, err));
 	SKIP_TRY(skip_cli_read(fit->dev_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->dev, err));
 	if (fit->test_path) SKIP_TRY(skip_cli_read(fit->test_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->test, err));
 	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
@@ -62,12 +65,13 @@ cleanup:
 	return status;
 }
 
-/* The layers of `tuned` hold the numbers of `checkpoint`: tuning leaves them as they are. */
-static bool same_layers(const struct skip_graph *checkpoint, const struct skip_graph *tuned)
+/* What tuning leaves as it is has the numbers of `checkpoint` in `tuned`: the layers, with --full the embedding tables. */
+static bool same_frozen(const struct skip_graph *checkpoint, const struct skip_graph *tuned, bool full)
 {
 	for (size_t i = 0; i < checkpoint->n_nodes; i++) {
 		const struct skip_node *node = &checkpoint->nodes[i];
-		for (int p = 0; node->layer >= 0 && p < node->n_param; p++) {
+		const bool frozen = full ? !strcmp(node->op->name, "embed") : node->layer >= 0;
+		for (int p = 0; frozen && p < node->n_param; p++) {
 			if (node->param[p] == SKIP_NONE) continue;
 			const struct skip_tensor *ours = checkpoint->tensors[node->param[p]];
 			int at = skip_graph_find_tensor(tuned, ours->name);
@@ -87,7 +91,7 @@ static bool made_by_this_command(const struct fit *fit, const struct skip_packag
 	bool same = settings && json_equal((json_t *)settings, json_object_get(fit->tune_settings, "tune"));
 	same = same && package->max_length == fit->limit && package->labels.count == fit->labels.count;
 	for (int i = 0; same && i < fit->labels.count; i++) same = !strcmp(package->labels.name[i], fit->labels.name[i]);
-	return same && same_layers(fit->model.graph, package->graph);
+	return same && same_frozen(fit->model.graph, package->graph, fit->tune.options.full);
 }
 
 /* With --resume a dense package made from the same model, data and settings stands for the finished tuning stage. */
@@ -237,11 +241,12 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!fit.train_path || !fit.dev_path || !fit.out)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip fit %s", verb->arguments));
 	SKIP_TRY(skip_cli_dtype(&fit.common, &fit.precision, err));
-	SKIP_TRY(skip_cli_tune_finish(&fit.tune, &fit.common, err));
+	SKIP_TRY(skip_cli_tune_finish(&fit.tune, &args, &fit.common, err));
 	SKIP_TRY(skip_cli_skill_finish(&fit.skill, &fit.common, err));
 	SKIP_TRY(skip_cli_prune_finish(&fit.prune, &args, &fit.common, err));
 	fit.margin = fit.prune.options.rate < 0 && !(fit.prune.options.speedup > 0) ? fit.prune.options.margin : -1;
 	name_outputs(&fit);
+	if (fit.prune.retune_data) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--retune-data is an option of skip prune; fit re-tunes on --train"));
 	SKIP_TRY(skip_cli_check_package_place(fit.out, err));
 	SKIP_TRY(skip_cli_check_package_place(fit.dense_path, err));
 	fit.last = skip_clock_seconds();
@@ -267,9 +272,9 @@ const struct skip_verb skip_verb_fit = {
 	.arguments = "MODEL --train DATA --dev DATA [--test DATA] -o NAME.skip",
 	.summary = "The whole job: tune, attribute, prune, measure, report, package",
 	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
-		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S\n"
+		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R\n"
-		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --search S, --untie\n"
+		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --train-dtype auto|f32|bf16    products of tuning's steps; auto: bf16 where the device has instructions for it\n"

@@ -14,7 +14,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_skill skill;
 	struct skip_cli_model model = { 0 };
 	struct skip_cli_device device = { 0 };
-	struct skip_dataset data = { 0 }, dev = { 0 };
+	struct skip_dataset data = { 0 }, dev = { 0 }, retune = { 0 };
 	struct skip_cli_cut cut = { 0 };
 	struct skip_graph *untied = NULL;
 	const char *data_path = NULL, *dev_path = NULL, *out = NULL;
@@ -48,6 +48,10 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	}
 	SKIP_TRY(skip_cli_read(data_path, &model, &input, true, false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &model.labels, NULL, &dev, err));
+	if (prune.retune_data) {
+		SKIP_TRY(skip_cli_read(prune.retune_data, &model, &input, false, false, &model.labels, NULL, &retune, err));
+		prune.options.retune_rows = &retune;
+	}
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	if (prune.retune > 0) SKIP_TRY(skip_cli_train_dtype(&common, device.device, &prune.options.retune.precision, err));
 	struct skip_progress progress = skip_cli_progress(&common);
@@ -77,6 +81,7 @@ cleanup:
 	skip_cli_cut_deinit(&cut);
 	skip_dataset_deinit(&data);
 	skip_dataset_deinit(&dev);
+	skip_dataset_deinit(&retune);
 	skip_cli_close_device(&device);
 	skip_cli_close_model(&model);
 	return status;
@@ -95,12 +100,15 @@ const struct skip_verb skip_verb_prune = {
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --train-dtype auto|f32|bf16    products of its steps; auto: bf16 where the device has instructions for it\n"
 		"  --untie                 layers that share weights get their own first (ALBERT); else a unit leaves them all\n"
+		"  --retune-weights        the kept weights too; --retune-lr R, default 1e-4\n"
+		"  --retune-data DATA      other rows to re-tune on, with or without labels\n"
 		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"
 		"examples:\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
-		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n",
+		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n"
+		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.8 --retune 3 --retune-weights -o fifth.skip\n",
 	.order = 50,
 	.run = run,
 };

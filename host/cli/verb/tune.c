@@ -1,4 +1,4 @@
-/* skip tune: prompt and head for one task, the encoder frozen. */
+/* skip tune: prompt and head for one task on a frozen encoder, or all weights. */
 #include "base/alloc.h"
 #include "cli/stage.h"
 #include "graph/rules.h"
@@ -33,12 +33,16 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!train_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--train, --dev and -o are needed; usage: skip tune %s", verb->arguments));
-	SKIP_TRY(skip_cli_tune_finish(&tune, &common, err));
+	SKIP_TRY(skip_cli_tune_finish(&tune, &args, &common, err));
 	SKIP_TRY(skip_cli_check_package_place(out, err));
 	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "what is tuned is kept in f32; --train-dtype is the type of the steps", err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
-	SKIP_TRY(skip_cli_read(train_path, &model, &input, true, false, NULL, &labels, &train, err));
+	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
+	const struct skip_labels *known;
+	SKIP_TRY(skip_cli_tune_known(&tune, &model, &known, err));
+	SKIP_TRY(skip_cli_read(train_path, &model, &input, true, false, known, known ? NULL : &labels, &train, err));
+	if (known) SKIP_TRY(skip_labels_copy(known, &labels, err));
 	SKIP_TRY(skip_cli_read(dev_path, &model, &input, true, false, &labels, NULL, &dev, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_cli_train_dtype(&common, device.device, &tune.options.precision, err));
@@ -79,13 +83,15 @@ cleanup:
 const struct skip_verb skip_verb_tune = {
 	.name = "tune",
 	.arguments = "MODEL --train DATA --dev DATA -o PKG",
-	.summary = "Tune a prompt and a head for a task; the encoder stays frozen",
+	.summary = "Tune a prompt and a head for a task on the frozen encoder, or every weight",
 	.help = "  --prefix P              prefix rows per layer (default 20; 0: head only)\n"
-		"  --epochs N, --batch B   default 20 and 32\n"
+		"  --epochs N, --batch B   default 20 and 32; 0 with --start keep: the classifier as it stands\n"
 		"  --lr R, --lr-head R     default 7e-3 and 1e-3\n"
 		"  --pool mean|cls|last    default: what the model folder says\n"
 		"  --init normal|tokens    start of the prefix\n"
-		"  --start probe|random    start of the head (default: a linear probe)\n"
+		"  --start probe|random|keep    start of the head (default: a linear probe); keep: go on from what MODEL has\n"
+		"  --full                  train the weights of the layers too; then --prefix is 0 unless given\n"
+		"  --lr-weights R          of --full, default 5e-5\n"
 		"  --head-dropout R, --prefix-dropout R    default 0.1 and 0\n"
 		"  --patience N            stop after N epochs without a better score (0: never)\n"
 		"  --train-dtype auto|f32|bf16    products of the steps; auto: bf16 where the device has instructions for it\n"
@@ -93,7 +99,8 @@ const struct skip_verb skip_verb_tune = {
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv -o dense.skip\n"
-		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --prefix 0 -o head.skip\n",
+		"  skip tune models/all-minilm-l6-v2 --train train.tsv --dev dev.tsv --prefix 0 -o head.skip\n"
+		"  skip tune models/all-minilm-l6-v2 --full --epochs 5 --train train.tsv --dev dev.tsv -o full.skip\n",
 	.order = 40,
 	.resumes = true,
 	.run = run,

@@ -37,8 +37,8 @@ static bool breaks_margin(const struct skip_prober *prober, const float *before,
 	const struct skip_dataset *dev = prober->dev;
 	struct skip_paired was, is;
 	if (o->rate >= 0 || o->speedup > 0) return false;
-	skip_paired_compute(prober->dense_logits, before, dev->label, dev->n_rows, prober->classes, &was);
-	skip_paired_compute(prober->dense_logits, after, dev->label, dev->n_rows, prober->classes, &is);
+	skip_compare(prober->dense_logits, before, dev, prober->classes, &was);
+	skip_compare(prober->dense_logits, after, dev, prober->classes, &is);
 	return was.drop <= o->margin && is.drop > o->margin;
 }
 
