@@ -1,8 +1,8 @@
 """Steps per second of prompt tuning, PyTorch against `skip tune`, interleaved on the same rows, batch size and threads.
 
-usage: venv/bin/python tools/peers/bench_tune.py SKIP MODEL TRAIN.tsv DEV.tsv [--rounds 5] [--epochs 1] [--rows 1024] [--prefix 20] [--threads 2] [--train-dtype auto]
+usage: venv/bin/python tools/peers/bench_tune.py SKIP MODEL TRAIN.tsv DEV.tsv [--rounds 5] [--epochs 1] [--rows 1024] [--prefix 20] [--threads 2] [--train-dtype auto] [--full]
 PyTorch: deep K/V prefix in front of every layer's keys and values, scaled_dot_product_attention, batches of near-equal length padded to the longest,
-frozen encoder (no weight gradients), AdamW on prefix and head, gradient clipping. Only training steps are timed, on both sides, after one step on
+frozen encoder (no weight gradients), AdamW on prefix and head, gradient clipping. --full: every weight of the layers too, no prefix, on both sides. Only training steps are timed, on both sides, after one step on
 the longest rows that is not.
 """
 import argparse
@@ -24,6 +24,9 @@ class Encoder:
         raw = load_file(os.path.join(folder, "model.safetensors"))
         self.w = {name.removeprefix("bert."): tensor.float() for name, tensor in raw.items() if tensor.is_floating_point()}
         self.heads = self.config["num_attention_heads"]
+
+    def trained(self, full):
+        return [tensor.requires_grad_() for name, tensor in self.w.items() if name.startswith("encoder.layer.")] if full else []
 
     def linear(self, name, x):
         return F.linear(x, self.w[name + ".weight"], self.w[name + ".bias"])
@@ -55,7 +58,7 @@ def torch_round(encoder, rows, labels, classes, args, seed):
     prefix = (torch.randn(layers, 2, args.prefix, width) * 0.02).requires_grad_()
     head_w, head_b = (torch.randn(classes, width) * 0.02).requires_grad_(), torch.zeros(classes, requires_grad=True)
     optimizer = torch.optim.AdamW([dict(params=[prefix], lr=7e-3, weight_decay=0.0), dict(params=[head_w], lr=1e-3, weight_decay=0.01),
-                                   dict(params=[head_b], lr=1e-3, weight_decay=0.0)], foreach=True)
+                                   dict(params=[head_b], lr=1e-3, weight_decay=0.0), dict(params=encoder.trained(args.full), lr=5e-5, weight_decay=0.01)], foreach=True)
     order = torch.randperm(len(rows)).tolist()
     batches = []
     for start in range(0, len(order), args.batch * 24):
@@ -72,7 +75,7 @@ def torch_round(encoder, rows, labels, classes, args, seed):
         loss = F.cross_entropy(F.linear(F.dropout(pooled, 0.1), head_w, head_b), torch.tensor([labels[i] for i in chunk]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([prefix, head_w, head_b], 1.0)
+        torch.nn.utils.clip_grad_norm_([prefix, head_w, head_b, *encoder.trained(args.full)], 1.0)
         optimizer.step()
 
     step(sorted(order, key=lambda i: len(rows[i]))[-args.batch:])
@@ -89,7 +92,10 @@ def main():
     for name, default in (("rounds", 5), ("epochs", 1), ("rows", 1024), ("prefix", 20), ("batch", 32), ("threads", 2)):
         parser.add_argument("--" + name, type=int, default=default)
     parser.add_argument("--train-dtype", default="auto", help="of skip's steps; PyTorch's are in float32")
+    parser.add_argument("--full", action="store_true", help="fine-tune the layers, without a prefix")
     args = parser.parse_args()
+    if args.full:
+        args.prefix = 0
     torch.set_num_threads(args.threads)
     lines = open(args.train, encoding="utf-8").read().split("\n")
     lines = [lines[0]] + [line for line in lines[1:] if line][: args.rows]
@@ -106,7 +112,7 @@ def main():
         for seed in range(args.rounds):
             theirs.append(torch_round(encoder, rows, labels, len(index), args, seed))
             result = json.loads(run("tune", args.model, "--train", train, "--dev", args.dev, "--epochs", str(args.epochs), "--prefix", str(args.prefix), "--batch",
-                                    str(args.batch), "--start", "random", "--train-dtype", args.train_dtype, "--seed", str(seed), "--json", "-o", os.path.join(work, "out.skip")))
+                                    str(args.batch), "--start", "random", *(["--full"] if args.full else []), "--train-dtype", args.train_dtype, "--seed", str(seed), "--json", "-o", os.path.join(work, "out.skip")))
             ours.append(result["steps_per_second"])
             print(f"round {seed}: skip {ours[-1]:.2f} steps/s, PyTorch {theirs[-1]:.2f} steps/s, ratio {ours[-1] / theirs[-1]:.2f}", flush=True)
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))
