@@ -55,6 +55,7 @@ static enum skip_status collect_trained(struct skip_trainer *trainer, struct ski
 	const struct skip_graph *graph = trainer->graph;
 	size_t count = 0;
 	for (size_t i = 0; i < graph->n_tensors; i++) count += graph->tensors[i]->trained;
+	if (count == 0) return skip_err_set(err, SKIP_ERR_INPUT, "the graph has nothing to train");
 	trainer->trained = skip_alloc_zeroed(count, sizeof(*trainer->trained));
 	if (!trainer->trained) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu trained tensors", count);
 	for (size_t i = 0; i < graph->n_tensors; i++) {
@@ -69,7 +70,7 @@ static enum skip_status collect_trained(struct skip_trainer *trainer, struct ski
 	return SKIP_OK;
 }
 
-/* Appends the optimiser; the values it makes are wanted[1] .. */
+/* Appends the optimiser; wanted[1] becomes the value of its norm. */
 static enum skip_status add_optimiser(struct skip_trainer *trainer, const struct skip_backward *backward, struct skip_adamw *out,
 				      int *wanted, struct skip_err *err)
 {
@@ -226,8 +227,8 @@ enum skip_status skip_trainer_step(struct skip_trainer *trainer, const int *rows
 	SKIP_TRY(write_step(trainer, step, steps, err));
 	SKIP_TRY(skip_session_enqueue(session, trainer->n_forward, trainer->n_nodes, key, err));
 	trainer->ahead = true;
-	float square = 0;
-	if (trainer->n_trained > 0) SKIP_TRY(skip_session_read(session, trainer->norm, &square, err));
+	float square;
+	SKIP_TRY(skip_session_read(session, trainer->norm, &square, err));
 	if (!isfinite(value) || !isfinite(square)) {
 		status = skip_err_set(err, SKIP_ERR_INPUT,
 				      "the loss is not finite at step %lld; lower the learning rates (%g prefix, %g head, %g weights)",
