@@ -52,8 +52,7 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_err *err)
 {
 	const struct skip_node like = skip_grad_graph(grad)->nodes[node];
-	enum skip_status status = skip_grad_frozen(grad, &like, err);
-	if (status != SKIP_OK || !skip_grad_needs_value(grad, like.in[0])) return status;
+	if (!skip_grad_needs_value(grad, like.in[0])) return SKIP_OK;
 	struct skip_node bwd = {.n_in = 1, .n_param = 1, .param = {like.param[0]}, .attrs = like.attrs};
 	bwd.in[0] = skip_grad_get(grad, like.out[0]);
 	bwd.attrs.rotary.inverse = !like.attrs.rotary.inverse;
