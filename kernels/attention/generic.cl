@@ -160,13 +160,13 @@ static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(const float *a, const fl
 }
 
 /* What a table adds to column e of a token, 0 to a prefix row. */
-static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, beside)(__global const float *table, bool token, uint head, uint e, int away)
+static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, beside)(__global const float *table, int token, uint head, uint e, int away)
 {
 	return token ? table[SKIP_ATTENTION_TABLE(head * SKIP_ATTENTION_QK + e, away)] : 0.0f;
 }
 
 /* The score of a query and a key; of a token `away` places behind the query, with what the tables add. */
-static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, score)(const float *query, const float *key, bool token, uint head, int away,
+static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, score)(const float *query, const float *key, int token, uint head, int away,
 							  __global const float *bias, __global const float *rk, __global const float *rq)
 {
 	float sum = SKIP_ATTENTION_FN(dot)(query, key, SKIP_ATTENTION_QK);
@@ -315,7 +315,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 /* dKt and dVt of one key of one sequence, token `at` of it or no token: sums over the queries that see it in order. */
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float *q, __global const float *dctx,
 							   __global const float *stats, uint head, uint b, __global const int *offset,
-							   bool token, uint at, __global const float *bias, __global const float *rk,
+							   int token, uint at, __global const float *bias, __global const float *rk,
 							   __global const float *rq, const float *key, const float *value, float *dkey,
 							   float *dvalue)
 {
