@@ -18,6 +18,7 @@ static const char *const start_names[] = { "probe", "random", "keep", NULL };
 static const char *const target_names[] = { "prob", "logprob", "logit", "kl", NULL };
 static const char *const label_names[] = { "gold", "pred", "none", NULL };
 static const char *const reduce_names[] = { "sum", "max", "mean", "absmax", NULL };
+static const char *const path_names[] = { "group", "global", NULL };
 static const char *const compensate_names[] = { "none", "bias", "ls", NULL };
 
 void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tune)
@@ -86,6 +87,11 @@ void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *s
 	skip_cli_string(args, "--target", &skill->target);
 	skip_cli_string(args, "--labels", &skill->labels);
 	skip_cli_string(args, "--reduce", &skill->reduce);
+	skill->steps = skill->options.steps;
+	skill->permutations = skill->options.permutations;
+	skip_cli_int(args, "--steps", &skill->steps, 1, 1000);
+	skip_cli_int(args, "--permutations", &skill->permutations, 1, 10000);
+	skip_cli_string(args, "--path", &skill->path);
 }
 
 enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err)
@@ -111,6 +117,12 @@ enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struc
 		SKIP_TRY(skip_cli_choice("--reduce", skill->reduce, reduce_names, &choice, err));
 		skill->options.reduce = (enum skip_reduce)choice;
 	}
+	if (skill->path) {
+		SKIP_TRY(skip_cli_choice("--path", skill->path, path_names, &choice, err));
+		skill->options.whole_path = choice == 1;
+	}
+	skill->options.steps = (int)skill->steps;
+	skill->options.permutations = (int)skill->permutations;
 cleanup:
 	return status;
 }

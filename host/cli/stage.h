@@ -23,8 +23,8 @@ enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct s
 
 struct skip_cli_skill {
 	struct skip_skill_options options;
-	int64_t samples;
-	const char *target, *labels, *reduce;
+	int64_t samples, steps, permutations;
+	const char *target, *labels, *reduce, *path;
 };
 void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *skill);
 enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err);

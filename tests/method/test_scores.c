@@ -231,8 +231,10 @@ Test(criteria, names_are_unique_and_each_has_what_it_needs)
 	for (const struct skip_criterion *const *a = skip_criteria; *a; a++) {
 		cr_assert_eq(skip_criterion_find((*a)->name), *a);
 		cr_assert_not_null((*a)->summary);
-		bool complete = (*a)->needs_backward ? (*a)->accumulate != NULL && (*a)->default_samples > 0 : (*a)->compute != NULL;
-		cr_assert(complete, "%s", (*a)->name);
+		int ways = ((*a)->accumulate != NULL) + ((*a)->score != NULL) + ((*a)->compute != NULL);
+		cr_assert_eq(ways, 1, "%s", (*a)->name);
+		bool sampled = (*a)->compute || (*a)->default_samples > 0;
+		cr_assert(sampled, "%s", (*a)->name);
 	}
 }
 
@@ -251,9 +253,10 @@ Test(criteria, accumulate_by_hand)
 	    {"taylor", {2.5, 1.5, 0, 2}, {4, 2}},
 	    /* squares of (1 2 -1 0) and (1.5 -.5 1 2), halved; heads: 3, -1 and 1, 3 */
 	    {"fisher", {(1 + 2.25) / 2, (4 + 0.25) / 2, (1 + 1) / 2.0, 4 / 2.0}, {(9 + 1) / 2.0, (1 + 9) / 2.0}},
+	    {"taylor+fisher", {2.5 + 1.625, 1.5 + 2.125, 0 + 1, 2 + 2}, {4 + 5, 2 + 5}},
 	    {"skip", {5.5, 6.5, 7.5, 8.5}, {12, 16}},
 	};
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		double unit[4] = {0}, head[2] = {0};
 		skip_criterion_find(cases[i].name)->accumulate(&batch, unit, head);
 		for (int j = 0; j < 4; j++)

@@ -43,7 +43,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
-	SKIP_TRY(skip_cli_read(path, &model, &input, skill.options.labels == SKIP_LABELS_GOLD, false, &model.labels, NULL, &data, err));
+	SKIP_TRY(skip_cli_read(path, &model, &input, skill.options.labels == SKIP_LABELS_GOLD && skip_criterion_reads_labels(skip_criterion_find(skill.options.criterion)), false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_units_find(model.graph, &units, err));
 	struct skip_progress progress = skip_cli_progress(&common);
@@ -52,8 +52,9 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_progress_end();
 	groups = skip_record_groups(&units, &scores);
 	if (common.json)
-		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "seconds", scores.seconds,
-						       "groups", groups), err));
+		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:{s:I, s:I}, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "passes", "forward",
+						       (json_int_t)scores.forward, "backward", (json_int_t)scores.backward, "seconds", scores.seconds, "groups",
+						       groups), err));
 	else
 		print_text(groups, &scores);
 cleanup:
@@ -70,11 +71,13 @@ const struct skip_verb skip_verb_attribute = {
 	.name = "attribute",
 	.arguments = "PKG --data DATA -o SCORES.safetensors",
 	.summary = "Score every unit by what it carries of the task's answer",
-	.help = "  --criterion NAME        skip, taylor, fisher, magnitude, random\n"
+	.help = "  --criterion NAME        skip, taylor, fisher, taylor+fisher, ig, shapley, actvar, obs, magnitude, random\n"
 		"  --samples N             default: of the criterion\n"
 		"  --target prob|logprob|logit|kl\n"
 		"  --labels gold|pred|none\n"
 		"  --reduce max|sum|mean|absmax    over the tokens of a sample (criterion skip)\n"
+		"  --steps N, --path group|global    of ig: masks on the way, one group at a time or all together\n"
+		"  --permutations N        of shapley, each walked from both ends\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip attribute dense.skip --data train.tsv -o scores.safetensors\n"

@@ -273,7 +273,7 @@ const struct skip_verb skip_verb_fit = {
 	.summary = "The whole job: tune, attribute, prune, measure, report, package",
 	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
-		"  --criterion C, --samples N, --target T, --labels L, --reduce R\n"
+		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N\n"
 		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"

@@ -43,7 +43,7 @@ enum skip_status skip_skill_sample(const struct skip_dataset *data, const struct
 	enum skip_status status = SKIP_OK;
 	struct skip_rng rng;
 	int *rows = NULL;
-	bool gold = options->labels == SKIP_LABELS_GOLD;
+	bool gold = options->labels == SKIP_LABELS_GOLD && skip_criterion_reads_labels(criterion);
 	if (data->n_rows == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no rows to score");
 	if (gold && data->problem == SKIP_SINGLE_LABEL) SKIP_TRY(check_labels(data, classes, err));
 	if (data->problem != SKIP_SINGLE_LABEL && !data->labelled) return skip_err_set(err, SKIP_ERR_INPUT, "the rows to score have no labels");

@@ -13,6 +13,11 @@ const struct skip_criterion *skip_criterion_find(const char *name)
 	return NULL;
 }
 
+bool skip_criterion_reads_labels(const struct skip_criterion *criterion)
+{
+	return !criterion->compute && criterion->default_target >= 0;
+}
+
 void skip_scores_deinit(struct skip_scores *scores)
 {
 	if (!scores) return;

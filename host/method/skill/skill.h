@@ -12,11 +12,14 @@ enum skip_target { SKIP_TARGET_PROB, SKIP_TARGET_LOGPROB, SKIP_TARGET_LOGIT, SKI
 enum skip_label_source { SKIP_LABELS_GOLD, SKIP_LABELS_PRED, SKIP_LABELS_NONE };
 
 struct skip_skill_options {
-	const char *criterion; /* "skip", "taylor", "fisher", "magnitude", "random" */
-	int samples;	       /* 0: the criterion's default (skip 20 x 3 draws, others 512); capped by the data */
+	const char *criterion; /* name of one in criterion/ */
+	int samples;	       /* 0: the criterion's default; capped by the data */
 	int target;	       /* enum skip_target, -1: the criterion's default */
 	enum skip_label_source labels;
 	enum skip_reduce reduce; /* of `skip`; SKIP_REDUCE_MAX by default */
+	int steps;		 /* of `ig`: masks between 0 and 1 */
+	bool whole_path;	 /* of `ig`: all groups fade together, not one after the other */
+	int permutations;	 /* of `shapley`; each is walked from both ends */
 	uint64_t seed;
 };
 void skip_skill_defaults(struct skip_skill_options *options);
@@ -28,6 +31,7 @@ struct skip_scores {
 	size_t n_groups;
 	char criterion[SKIP_NAME];
 	int samples;
+	int64_t forward, backward; /* sample passes spent */
 	double seconds;
 };
 void skip_scores_deinit(struct skip_scores *scores);
@@ -42,22 +46,37 @@ struct skip_criterion_batch {
 	const float *reduce_pre[2]; /* [B][width]: token-reduced activation x gradient at the pre sites, NULL unless asked for */
 	const double *weight;	    /* [B] >= 0, what makes the target's gradient of it: p of the label for `prob`, else 1 */
 };
+/* What a criterion with a walk of its own gets. */
+struct skip_scoring {
+	struct skip_device *device;
+	const struct skip_graph *graph; /* canonical, tuned, ends at "logits" */
+	const struct skip_units *units; /* of `graph` */
+	const struct skip_dataset *sample;
+	const struct skip_skill_options *options;
+	int target, classes;
+	const char *name; /* of the criterion, for progress */
+	const struct skip_progress *progress;
+	struct skip_scores *scores; /* zeros; passes are counted here */
+};
 struct skip_criterion {
 	const char *name;
 	const char *summary;
-	int default_samples, default_target;
+	int default_samples, default_target; /* target -1: it looks at no labels */
 	int draws;	 /* class-balanced draws of that many samples, averaged; 0: one draw of any rows */
 	bool label_free; /* may be used with SKIP_TARGET_KL: squares the gradient */
-	bool needs_backward, needs_pre;
-	/* Adds a batch into unit (and head, NULL where the group has none) scores; called once per group and batch. NULL when
-	 * needs_backward is false. */
+	bool needs_pre;
+	/* One of the three. Gradients: adds a batch into unit (and head, NULL where the group has none) scores; called once per group and batch,
+	 * then sums are divided by the number of samples. */
 	void (*accumulate)(const struct skip_criterion_batch *batch, double *unit, double *head);
-	/* For criteria of weights alone. */
+	/* Anything else that looks at data: fills scoring->scores. */
+	enum skip_status (*score)(const struct skip_scoring *scoring, struct skip_err *err);
+	/* Weights alone. */
 	enum skip_status (*compute)(const struct skip_graph *graph, const struct skip_unit_group *group, uint64_t seed, double *unit,
 				    double *head, struct skip_err *err);
 };
 extern const struct skip_criterion *const skip_criteria[]; /* NULL-terminated, made by CMake */
 const struct skip_criterion *skip_criterion_find(const char *name);
+bool skip_criterion_reads_labels(const struct skip_criterion *criterion);
 
 /* `graph`: canonical, tuned. Sums are means over the samples used. */
 enum skip_status skip_attribute(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,

@@ -25,6 +25,5 @@ const struct skip_criterion skip_criterion_fisher = {
     .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
     .label_free = true,
-    .needs_backward = true,
     .accumulate = accumulate,
 };

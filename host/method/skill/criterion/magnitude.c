@@ -58,5 +58,6 @@ cleanup:
 const struct skip_criterion skip_criterion_magnitude = {
     .name = "magnitude",
     .summary = "product of the norms of a unit's weights",
+    .default_target = -1,
     .compute = compute,
 };

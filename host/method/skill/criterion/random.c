@@ -22,5 +22,6 @@ static enum skip_status compute(const struct skip_graph *graph, const struct ski
 const struct skip_criterion skip_criterion_random = {
     .name = "random",
     .summary = "uniform numbers, the control",
+    .default_target = -1,
     .compute = compute,
 };

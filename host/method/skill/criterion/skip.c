@@ -25,7 +25,6 @@ const struct skip_criterion skip_criterion_skip = {
     .default_samples = 20,
     .default_target = SKIP_TARGET_PROB,
     .draws = 3,
-    .needs_backward = true,
     .needs_pre = true,
     .accumulate = accumulate,
 };

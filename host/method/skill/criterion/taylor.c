@@ -19,6 +19,5 @@ const struct skip_criterion skip_criterion_taylor = {
     .summary = "mean mask gradient of log p: the first-order loss rise on removal",
     .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
-    .needs_backward = true,
     .accumulate = accumulate,
 };
