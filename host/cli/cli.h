@@ -43,7 +43,7 @@ struct skip_cli_common {
 	bool json, quiet, resume;
 };
 
-#define SKIP_CLI_MAX_OPTIONS 64
+#define SKIP_CLI_MAX_OPTIONS 80
 struct skip_cli_args {
 	struct skip_option option[SKIP_CLI_MAX_OPTIONS];
 	size_t n_options;

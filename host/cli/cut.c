@@ -69,7 +69,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	if (prune->scores)
 		SKIP_TRY(skip_scores_load(prune->scores, &out->units, &out->scores, err));
 	else
-		SKIP_TRY(skip_attribute(device, dense, &out->units, train, &skill->options, progress, &out->scores, err));
+		SKIP_TRY(skip_cli_score(device, dense, &out->units, train, skill, progress, &out->scores, err));
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &prune->options, progress, &out->result, err));
 	out->precision = precision;
 	out->retune_epochs = prune->options.retune_epochs;

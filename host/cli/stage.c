@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "graph/rules.h"
+#include "method/skill/choice.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,11 @@ void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *s
 	skip_cli_int(args, "--steps", &skill->steps, 1, 1000);
 	skip_cli_int(args, "--permutations", &skill->permutations, 1, 10000);
 	skip_cli_string(args, "--path", &skill->path);
+	skip_cli_string(args, "--choose", &skill->options.choice);
+	skip_cli_real(args, "--stable", &skill->options.stable, 0, 1);
+	skip_cli_string(args, "--warm-start", &skill->warm_start);
+	skill->prior = 20;
+	skip_cli_real(args, "--prior", &skill->prior, 0, 1e9);
 }
 
 enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err)
@@ -103,6 +109,9 @@ enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struc
 	for (; skip_criteria[n] && n < 63; n++) names[n] = skip_criteria[n]->name;
 	names[n] = NULL;
 	SKIP_TRY(skip_cli_choice("--criterion", skill->options.criterion, names, &choice, err));
+	for (n = 0; skip_choices[n] && n < 63; n++) names[n] = skip_choices[n]->name;
+	names[n] = NULL;
+	SKIP_TRY(skip_cli_choice("--choose", skill->options.choice, names, &choice, err));
 	if (skill->samples) skill->options.samples = (int)skill->samples;
 	skill->options.seed = (uint64_t)common->seed;
 	if (skill->target) {
@@ -274,7 +283,8 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
 {
 	const struct skip_prune_options *o = &prune->options;
-	json_t *settings = json_pack("{s:s, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "compensate",
+	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
+				     skill->options.choice, "warm_start", skill->warm_start, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));

@@ -24,10 +24,15 @@ enum skip_status skip_cli_tune_finish(struct skip_cli_tune *tune, const struct s
 struct skip_cli_skill {
 	struct skip_skill_options options;
 	int64_t samples, steps, permutations;
-	const char *target, *labels, *reduce, *path;
+	const char *target, *labels, *reduce, *path, *warm_start;
+	double prior; /* weight of the scores that --warm-start names, in samples */
 };
 void skip_cli_skill_options(struct skip_cli_args *args, struct skip_cli_skill *skill);
 enum skip_status skip_cli_skill_finish(struct skip_cli_skill *skill, const struct skip_cli_common *common, struct skip_err *err);
+/* Scores as the options say, drawn towards those of other tasks where --warm-start names some: score files, or packages that hold them. */
+enum skip_status skip_cli_score(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,
+				const struct skip_dataset *data, const struct skip_cli_skill *skill, const struct skip_progress *progress,
+				struct skip_scores *out, struct skip_err *err);
 
 struct skip_cli_prune {
 	struct skip_prune_options options;
@@ -69,6 +74,8 @@ struct skip_cli_save {
 	const struct skip_labels *labels;
 	int max_length;
 	const json_t *settings, *metrics; /* borrowed */
+	const struct skip_scores *scores; /* of the dense network, NULL: none */
+	const struct skip_units *units;
 	bool report;
 };
 enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *device, const struct skip_cli_save *save, struct skip_err *err);

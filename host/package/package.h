@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #define SKIP_PACKAGE_FORMAT 1
+#define SKIP_PACKAGE_SCORES "scores.safetensors" /* scores of the dense network's units; may be absent */
 
 struct skip_package {
 	char path[512];
@@ -37,6 +38,8 @@ struct skip_package_write {
 	size_t n_plans;
 	const json_t *metrics;                     /* records */
 	const char *report_html;                   /* NULL: none */
+	const struct skip_st_entry *scores;        /* [n_scores] tensors of scores.safetensors; NULL: no such file */
+	size_t n_scores;
 	const json_t *history;                     /* what made it: criterion, units, rate, compensation, seeds (deterministic part), in the manifest */
 };
 enum skip_status skip_package_save(const char *path, const struct skip_package_write *write, struct skip_err *err);

@@ -76,6 +76,15 @@ check "without re-tuning there are no steps" sh -c "! grep -q train_dtype '$log/
 rm -r again.skip
 gives 2 $fit --rate 0.4 --train-dtype f32 --dtype bf16 --train-dtype bf16 -o again.skip
 says '--train-dtype is given twice'
+# Scores of other tasks, from a package that was cut and from a file; a dense package holds none.
+gives 0 attribute half.dense.skip --data train.tsv --criterion fisher --samples 8 --warm-start half.skip --json --quiet -o warm.safetensors
+has_keys "$log/out" criterion samples agreement passes groups
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --samples 2 --warm-start half.skip,warm.safetensors --json --quiet -o warm.skip
+gives 3 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --warm-start half.dense.skip --quiet -o none.skip
+says 'half.dense.skip.*holds no scores'
+gives 2 attribute half.dense.skip --data train.tsv --choose best --quiet -o none.safetensors
+gives 0 attribute half.dense.skip --data train.tsv --choose mix --samples 9 --labels pred --quiet -o mix.safetensors
+rm -r warm.skip
 
 # The same seed gives the same bytes, but for what is measured.
 mv half.skip first.skip

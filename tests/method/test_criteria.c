@@ -45,7 +45,7 @@ static double mean_log_p(struct setting *s, size_t first, size_t last)
 	struct skip_masked masked;
 	CHECK_OK(skip_masked_init(s->scene.graph, &s->units, &masked, &err));
 	for (size_t g = first; g < last; g++) {
-		for (int j = 0; j < s->units.group[g].width; j++) skip_tensor_f32(masked.mask[g])[j] = 0;
+		for (int j = 0; j < s->units.group[g].width; j++) skip_masked_set(&masked, g, j, 0);
 	}
 	double *logits = scene_reference(masked.graph, &s->scene.dev, "logits", NULL), mean = 0;
 	for (int i = 0; i < SAMPLES; i++) {
@@ -292,7 +292,7 @@ static double divergence(struct setting *s, size_t last)
 	CHECK_OK(skip_masked_init(s->scene.graph, &s->units, &masked, &err));
 	double *whole = scene_reference(masked.graph, &s->scene.dev, "logits", NULL);
 	for (size_t g = 0; g < last; g++) {
-		for (int j = 0; j < s->units.group[g].width; j++) skip_tensor_f32(masked.mask[g])[j] = 0;
+		for (int j = 0; j < s->units.group[g].width; j++) skip_masked_set(&masked, g, j, 0);
 	}
 	double *off = scene_reference(masked.graph, &s->scene.dev, "logits", NULL);
 	float a[SAMPLES * SCENE_CLASSES], b[SAMPLES * SCENE_CLASSES];

@@ -194,7 +194,8 @@ ParameterizedTest(struct sample_case *c, sample, sizes)
 	make_data(&data, c->rows, 3); /* labels 0 and 1 only: squares modulo 3; class 2 is missing */
 	skip_skill_defaults(&options);
 	options.samples = c->samples;
-	CHECK_OK(skip_skill_sample(&data, skip_criterion_find(c->criterion), &options, 3, &sample, &err));
+	struct skip_scoring scoring = {.options = &options, .classes = 3};
+	CHECK_OK(skip_skill_sample(&scoring, skip_criterion_find(c->criterion), &data, &sample, &err));
 	cr_assert_eq(sample.n_rows, (size_t)c->wanted, "%zu rows", sample.n_rows);
 	int seen[1000] = {0}, of_class[3] = {0};
 	for (size_t i = 0; i < sample.n_rows; i++) {
@@ -213,15 +214,17 @@ Test(sample, refuses_missing_and_impossible_labels)
 	const struct skip_criterion *criterion = skip_criterion_find("fisher");
 	make_data(&data, 7, 3);
 	skip_skill_defaults(&options);
-	CHECK_FAILS(skip_skill_sample(&data, criterion, &options, 1, &sample, &err), SKIP_ERR_INPUT);
+	struct skip_scoring scoring = {.options = &options, .classes = 1};
+	CHECK_FAILS(skip_skill_sample(&scoring, criterion, &data, &sample, &err), SKIP_ERR_INPUT);
 	cr_assert(strstr(err.message, "row 1 has label 1") != NULL, "%s", err.message);
 	data.labelled = false;
-	CHECK_FAILS(skip_skill_sample(&data, criterion, &options, 3, &sample, &err), SKIP_ERR_INPUT);
+	scoring.classes = 3;
+	CHECK_FAILS(skip_skill_sample(&scoring, criterion, &data, &sample, &err), SKIP_ERR_INPUT);
 	options.labels = SKIP_LABELS_PRED;
-	CHECK_OK(skip_skill_sample(&data, criterion, &options, 3, &sample, &err));
+	CHECK_OK(skip_skill_sample(&scoring, criterion, &data, &sample, &err));
 	skip_dataset_deinit(&sample);
 	data.n_rows = 0;
-	CHECK_FAILS(skip_skill_sample(&data, criterion, &options, 3, &sample, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_skill_sample(&scoring, criterion, &data, &sample, &err), SKIP_ERR_INPUT);
 	data.n_rows = 7;
 	skip_dataset_deinit(&data);
 }

@@ -1,6 +1,7 @@
 /* skip attribute: scores per unit. */
 #include "cli/stage.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static void print_text(const json_t *groups, const struct skip_scores *scores)
@@ -47,12 +48,13 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_units_find(model.graph, &units, err));
 	struct skip_progress progress = skip_cli_progress(&common);
-	SKIP_TRY(skip_attribute(device.device, model.graph, &units, &data, &skill.options, &progress, &scores, err));
+	SKIP_TRY(skip_cli_score(device.device, model.graph, &units, &data, &skill, &progress, &scores, err));
 	SKIP_TRY(skip_scores_save(&scores, &units, out, err));
 	skip_cli_progress_end();
 	groups = skip_record_groups(&units, &scores);
 	if (common.json)
-		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:{s:I, s:I}, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "passes", "forward",
+		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:o, s:{s:I, s:I}, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "agreement",
+						       isnan(scores.agreement) ? json_null() : json_real(scores.agreement), "passes", "forward",
 						       (json_int_t)scores.forward, "backward", (json_int_t)scores.backward, "seconds", scores.seconds, "groups",
 						       groups), err));
 	else
@@ -76,6 +78,10 @@ const struct skip_verb skip_verb_attribute = {
 		"  --target prob|logprob|logit|kl\n"
 		"  --labels gold|pred|none\n"
 		"  --reduce max|sum|mean|absmax    over the tokens of a sample (criterion skip)\n"
+		"  --choose random|entropy|margin|kcenter|mix    which samples: by what the network says of all rows\n"
+		"  --stable RHO            fewer samples, where two halves agree with this rank correlation in every group\n"
+		"  --warm-start LIST       score files or packages of other tasks, with commas: ranks are drawn towards theirs,\n"
+		"                          which count as --prior N samples (default 20)\n"
 		"  --steps N, --path group|global    of ig: masks on the way, one group at a time or all together\n"
 		"  --permutations N        of shapley, each walked from both ends\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"

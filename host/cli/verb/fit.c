@@ -182,7 +182,7 @@ static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
 	json_object_set_new(fit->document, "dense_package", json_string(fit->dense_path));
 	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill));
 	struct skip_cli_save save = { .graph = fit->cut.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
-				      .settings = settings, .metrics = fit->document, .report = true };
+				      .settings = settings, .metrics = fit->document, .report = true, .scores = &fit->cut.scores, .units = &fit->cut.units };
 	status = skip_cli_save(fit->out, &fit->device, &save, err);
 	json_decref(settings);
 	if (status == SKIP_OK) end_stage(fit, "save");
@@ -273,7 +273,8 @@ const struct skip_verb skip_verb_fit = {
 	.summary = "The whole job: tune, attribute, prune, measure, report, package",
 	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
-		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N\n"
+		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N,\n"
+		"  --choose C, --stable RHO, --warm-start LIST, --prior N\n"
 		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"

@@ -34,6 +34,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (args.help) goto cleanup;
 	if (!data_path || !dev_path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data, --dev and -o are needed; usage: skip prune %s", verb->arguments));
 	if (prune.scores && skip_cli_seen(&args, "--criterion")) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--scores and --criterion contradict each other"));
+	if (prune.scores && skill.warm_start) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--scores and --warm-start contradict each other"));
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
 	SKIP_TRY(skip_cli_prune_finish(&prune, &args, &common, err));
 	SKIP_TRY(skip_cli_check_package_place(out, err));
@@ -66,7 +67,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (model.package && model.package->metrics && json_object_get(model.package->metrics, "tune"))
 		json_object_set(document, "tune", json_object_get(model.package->metrics, "tune"));
 	struct skip_cli_save save = { .graph = cut.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
-				      .metrics = document, .report = true };
+				      .metrics = document, .report = true, .scores = &cut.scores, .units = &cut.units };
 	SKIP_TRY(skip_cli_save(out, &device, &save, err));
 	skip_cli_progress_end();
 	if (common.json)
@@ -102,7 +103,8 @@ const struct skip_verb skip_verb_prune = {
 		"  --untie                 layers that share weights get their own first (ALBERT); else a unit leaves them all\n"
 		"  --retune-weights        the kept weights too; --retune-lr R, default 1e-4\n"
 		"  --retune-data DATA      other rows to re-tune on, with or without labels\n"
-		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L\n"
+		"  --scores FILE           from skip attribute; else --criterion NAME, --samples N, --target T, --labels L,\n"
+		"                          --choose C, --stable RHO, --warm-start LIST as skip attribute --help says\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"
 		"examples:\n"

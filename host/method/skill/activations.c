@@ -72,7 +72,12 @@ enum skip_status skip_activations_walk(const struct skip_scoring *scoring, const
 		SKIP_TRY(skip_session_enqueue(session, 0, graph->n_nodes, 0, err));
 		for (size_t v = 0; v < n; v++) {
 			SKIP_TRY(skip_session_read(session, value[v], data, err));
-			SKIP_TRY(sink(context, v, data, skip_value_rows(&graph->values[value[v]], &packer.batch), &packer.batch, err));
+			struct skip_activations seen = {.which = v,
+							.data = data,
+							.rows = skip_value_rows(&graph->values[value[v]], &packer.batch),
+							.batch = &packer.batch,
+							.row = batches.rows + start};
+			SKIP_TRY(sink(context, &seen, err));
 		}
 		scoring->scores->forward += (int64_t)rows;
 	}

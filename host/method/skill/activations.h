@@ -5,10 +5,15 @@
 #include "device/session.h"
 #include "method/skill/skill.h"
 
-/* Rows of value `which` of the list for one batch: [rows][cols], the tokens of the batch, or one row per sequence where only the pooled row is ever
- * used. */
-typedef enum skip_status (*skip_activations_sink)(void *context, size_t which, const float *data, int rows, const struct skip_batch *batch,
-						  struct skip_err *err);
+/* One value for one batch. Pointers are good until the sink returns. */
+struct skip_activations {
+	size_t which;	   /* of the list of values */
+	const float *data; /* [rows][cols] */
+	int rows;	   /* the tokens of the batch; one per sequence where only the pooled row is ever used, or of a value behind pooling */
+	const struct skip_batch *batch;
+	const int *row; /* [B] rows of the sample */
+};
+typedef enum skip_status (*skip_activations_sink)(void *context, const struct skip_activations *seen, struct skip_err *err);
 /* Runs the sample through scoring->graph once, its last layer for pooled rows only, and hands over the values [n] of scoring->graph in turn. */
 enum skip_status skip_activations_walk(const struct skip_scoring *scoring, const int *value, size_t n, skip_activations_sink sink, void *context,
 				       struct skip_err *err);

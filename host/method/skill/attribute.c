@@ -5,12 +5,15 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "method/skill/gradients.h"
+#include "method/skill/ranks.h"
 #include "method/skill/sample.h"
+#include <math.h>
 #include <stdio.h>
 
 void skip_skill_defaults(struct skip_skill_options *options)
 {
 	*options = (struct skip_skill_options){.criterion = "skip",
+					       .choice = "random",
 					       .target = -1,
 					       .labels = SKIP_LABELS_GOLD,
 					       .reduce = SKIP_REDUCE_MAX,
@@ -45,7 +48,7 @@ static void add_batch(void *context, size_t group, const struct skip_criterion_b
 	sums->criterion->accumulate(batch, sums->scores->unit[group], sums->scores->head[group]);
 }
 
-/* Means over the sample of what the criterion makes of its gradients. */
+/* Means over scoring->sample of what the criterion makes of its gradients. */
 static enum skip_status score_gradients(const struct skip_scoring *scoring, const struct skip_criterion *criterion, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -59,8 +62,72 @@ static enum skip_status score_gradients(const struct skip_scoring *scoring, cons
 		for (int j = 0; j < units->group[g].width; j++) sums.scores->unit[g][j] /= n;
 		for (int h = 0; sums.scores->head[g] && h < units->group[g].heads; h++) sums.scores->head[g][h] /= n;
 	}
+	scoring->scores->samples = (int)scoring->sample->n_rows;
 cleanup:
 	skip_gradients_destroy(gradients);
+	return status;
+}
+
+/* ---- growing samples */
+
+/* Scores of every second of the first `n` rows of the sample, from row `first`. */
+static enum skip_status score_half(const struct skip_scoring *scoring, const struct skip_criterion *criterion, size_t first, size_t n,
+				   struct skip_scores *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_scoring half = *scoring;
+	struct skip_dataset rows = {0};
+	size_t count = 0;
+	int *row = skip_alloc_array(n, sizeof(*row));
+	if (!row) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu samples", n);
+	for (size_t i = first; i < n; i += 2) row[count++] = (int)i;
+	SKIP_TRY(skip_dataset_take(scoring->sample, row, count, &rows, err));
+	SKIP_TRY(skip_scores_alloc(scoring->units, out, err));
+	half.sample = &rows;
+	half.scores = out;
+	SKIP_TRY(score_gradients(&half, criterion, err));
+	scoring->scores->forward += out->forward;
+	scoring->scores->backward += out->backward;
+cleanup:
+	skip_dataset_deinit(&rows);
+	skip_free(row);
+	return status;
+}
+
+/* The halves' scores together, as if they had been scored in one. */
+static void join_halves(const struct skip_units *units, const struct skip_scores half[2], struct skip_scores *out)
+{
+	const double n = half[0].samples + half[1].samples;
+	for (size_t g = 0; g < units->n_groups; g++) {
+		for (int j = 0; j < units->group[g].width; j++)
+			out->unit[g][j] = (half[0].unit[g][j] * half[0].samples + half[1].unit[g][j] * half[1].samples) / n;
+		for (int h = 0; out->head[g] && h < units->group[g].heads; h++)
+			out->head[g][h] = (half[0].head[g][h] * half[0].samples + half[1].head[g][h] * half[1].samples) / n;
+	}
+	out->samples = (int)n;
+}
+
+/* Twenty samples, then more until two halves of them agree or the sample is used up. */
+static enum skip_status score_until_stable(const struct skip_scoring *scoring, const struct skip_criterion *criterion, struct skip_err *err)
+{
+	static const size_t levels[] = {20, 64, 256, 1024};
+	enum skip_status status = SKIP_OK;
+	struct skip_scores half[2] = {{0}, {0}};
+	for (size_t l = 0;; l++) {
+		const size_t all = scoring->sample->n_rows, n = l < sizeof(levels) / sizeof(*levels) && levels[l] < all ? levels[l] : all;
+		struct skip_agreement agreement;
+		SKIP_TRY(score_half(scoring, criterion, 0, n, &half[0], err));
+		SKIP_TRY(score_half(scoring, criterion, 1, n, &half[1], err));
+		SKIP_TRY(skip_scores_agree(&half[0], &half[1], scoring->units, &agreement, err));
+		join_halves(scoring->units, half, scoring->scores);
+		scoring->scores->agreement = agreement.lowest;
+		if (agreement.lowest >= scoring->options->stable || n == all) break;
+		skip_scores_deinit(&half[0]);
+		skip_scores_deinit(&half[1]);
+	}
+cleanup:
+	skip_scores_deinit(&half[0]);
+	skip_scores_deinit(&half[1]);
 	return status;
 }
 
@@ -73,10 +140,15 @@ static enum skip_status score_data(struct skip_scoring *scoring, const struct sk
 	if (logits == SKIP_NONE) return skip_err_set(err, SKIP_ERR_INPUT, "the graph has no logits to attribute");
 	scoring->classes = scoring->graph->values[logits].cols;
 	SKIP_TRY(choose_target(criterion, scoring->options, &scoring->target, err));
-	SKIP_TRY(skip_skill_sample(data, criterion, scoring->options, scoring->classes, &sample, err));
+	SKIP_TRY(skip_skill_sample(scoring, criterion, data, &sample, err));
 	scoring->sample = &sample;
-	SKIP_TRY(criterion->accumulate ? score_gradients(scoring, criterion, err) : criterion->score(scoring, err));
 	scoring->scores->samples = (int)sample.n_rows;
+	if (!criterion->accumulate)
+		SKIP_TRY(criterion->score(scoring, err));
+	else if (scoring->options->stable > 0 && sample.n_rows > 1)
+		SKIP_TRY(score_until_stable(scoring, criterion, err));
+	else
+		SKIP_TRY(score_gradients(scoring, criterion, err));
 cleanup:
 	skip_dataset_deinit(&sample);
 	return status;
@@ -91,6 +163,8 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 	struct skip_scores scores = {0};
 	const struct skip_criterion *criterion = skip_criterion_find(options->criterion);
 	if (!criterion) return skip_err_set(err, SKIP_ERR_USAGE, "no criterion '%s'", options->criterion);
+	if (options->stable > 0 && !criterion->accumulate)
+		return skip_err_set(err, SKIP_ERR_USAGE, "criterion '%s' is no mean over samples; its samples cannot be grown", criterion->name);
 	struct skip_scoring scoring = {.device = device,
 				       .graph = graph,
 				       .units = units,
@@ -100,6 +174,7 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 				       .progress = progress,
 				       .scores = &scores};
 	SKIP_TRY(skip_scores_alloc(units, &scores, err));
+	scores.agreement = NAN;
 	if (criterion->compute) {
 		for (size_t g = 0; g < units->n_groups; g++)
 			SKIP_TRY(criterion->compute(graph, &units->group[g], options->seed, scores.unit[g], scores.head[g], err));

@@ -11,14 +11,21 @@ enum skip_status skip_consumer_weight(const struct skip_graph *graph, const stru
 	const struct skip_node *node = &graph->nodes[group->consumer];
 	const struct skip_tensor *tensor = graph->tensors[node->param[0]];
 	const size_t count = (size_t)skip_tensor_count(tensor), width = (size_t)group->width;
-	double *data = skip_alloc_array(count, sizeof(*data));
-	if (!data || node->attrs.linear.transpose || tensor->rank != 2 || (size_t)tensor->dim[1] != width) {
+	const int across = node->attrs.linear.transpose ? 0 : 1; /* the axis of the units */
+	if (tensor->rank != 2 || (size_t)tensor->dim[across] != width)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' is not a matrix of %zu inputs", tensor->name, width);
+	double *data = skip_alloc_array(count, sizeof(*data)), *raw = skip_alloc_array(count, sizeof(*raw));
+	if (!data || !raw) {
 		skip_free(data);
-		return data ? skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' is not a matrix of %zu columns", tensor->name, width)
-			    : skip_err_set(err, SKIP_ERR_NOMEM, "numbers of '%s'", tensor->name);
+		skip_free(raw);
+		return skip_err_set(err, SKIP_ERR_NOMEM, "numbers of '%s'", tensor->name);
 	}
-	skip_tensor_to_f64(tensor, data);
+	skip_tensor_to_f64(tensor, raw);
+	*outputs = (int)tensor->dim[1 - across];
+	for (size_t d = 0; d < (size_t)*outputs; d++) {
+		for (size_t j = 0; j < width; j++) data[d * width + j] = across ? raw[d * width + j] : raw[j * (size_t)*outputs + d];
+	}
+	skip_free(raw);
 	*out = data;
-	*outputs = (int)tensor->dim[0];
 	return SKIP_OK;
 }

@@ -4,13 +4,14 @@
 #include "graph/op.h"
 #include "graph/pass.h"
 #include "method/metrics.h"
+#include <math.h>
 #include <stdio.h>
 
 #define BATCH_TOKENS 2048
 #define KL_TEMPERATURE 2.0
 #define UNKNOWN (-1)
 
-/* The values of one group on the device: per sample [B][width]. */
+/* The values of one use of a group on the device: per sample [B][width]. */
 struct sites {
 	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for */
 };
@@ -21,7 +22,8 @@ struct skip_gradients {
 	struct skip_session *session;
 	int logits, seed;
 	size_t n_forward, n_nodes;
-	struct sites *sites; /* [n_groups] */
+	struct sites **sites; /* [n_groups][n_uses] */
+	size_t n_sites;
 	struct skip_batches batches;
 	struct skip_packer packer;
 	struct skip_rng draws;
@@ -30,7 +32,7 @@ struct skip_gradients {
 	/* per batch */
 	float *batch_logits, *batch_seed; /* [B][C] */
 	double *weight, *p;		  /* [B], [C] */
-	float *read[3];			  /* [B][widest group] */
+	float *read[3], *more;		  /* [B][widest group]: post and pre sites; of a further use */
 };
 
 /* Appends score(value, gradient of value); returns its output through *out. */
@@ -55,20 +57,22 @@ static int site_in(const struct skip_gradients *a, const struct skip_graph *grap
 	return skip_graph_find_value(graph, a->scoring->graph->values[value].name);
 }
 
-/* Values whose gradients are needed: the post site of every group, and the pre sites when they are asked for; each once. */
+/* Values whose gradients are needed: the post site of every use, and the pre sites when they are asked for; each once. */
 static size_t list_wanted(const struct skip_gradients *a, const struct skip_graph *graph, int *want)
 {
 	size_t n = 0;
 	const struct skip_units *units = a->scoring->units;
 	for (size_t g = 0; g < units->n_groups; g++) {
-		const struct skip_unit_group *group = &units->group[g];
-		int site[3] = {group->post, group->pre[0], group->pre[1]};
-		int n_sites = a->needs_pre ? 1 + group->n_pre : 1;
-		for (int i = 0; i < n_sites; i++) {
-			int value = site_in(a, graph, site[i]);
-			bool seen = false;
-			for (size_t k = 0; k < n; k++) seen |= want[k] == value;
-			if (!seen) want[n++] = value;
+		for (int u = 0; u < units->group[g].n_uses; u++) {
+			const struct skip_unit_use *use = &units->group[g].use[u];
+			int site[3] = {use->post, use->pre[0], use->pre[1]};
+			int n_sites = a->needs_pre ? 1 + use->n_pre : 1;
+			for (int i = 0; i < n_sites; i++) {
+				int value = site_in(a, graph, site[i]);
+				bool seen = false;
+				for (size_t k = 0; k < n; k++) seen |= want[k] == value;
+				if (!seen) want[n++] = value;
+			}
 		}
 	}
 	return n;
@@ -82,12 +86,33 @@ static int gradient_of(const struct skip_backward *backward, const int *want, si
 	return SKIP_NONE;
 }
 
+/* The score nodes of one use. wanted[] takes their outputs. */
+static enum skip_status add_sites(const struct skip_gradients *a, const struct skip_graph *graph, const struct skip_backward *backward,
+				  const int *want, size_t n_want, const struct skip_unit_use *use, struct sites *sites, int *wanted,
+				  size_t *n_wanted, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int post = site_in(a, graph, use->post);
+	*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
+	SKIP_TRY(add_score(backward->graph, post, gradient_of(backward, want, n_want, post), SKIP_REDUCE_SUM, "post", use->layer, &sites->post,
+			   err));
+	wanted[(*n_wanted)++] = sites->post;
+	for (int i = 0; a->needs_pre && i < use->n_pre; i++) {
+		int pre = site_in(a, graph, use->pre[i]);
+		SKIP_TRY(add_score(backward->graph, pre, gradient_of(backward, want, n_want, pre), a->scoring->options->reduce, "pre", use->layer,
+				   &sites->pre[i], err));
+		wanted[(*n_wanted)++] = sites->pre[i];
+	}
+cleanup:
+	return status;
+}
+
 static enum skip_status open_session(struct skip_gradients *a, const struct skip_graph *graph, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_backward backward = {0};
 	const struct skip_units *units = a->scoring->units;
-	const size_t most = 3 * units->n_groups;
+	const size_t most = 3 * a->n_sites;
 	int *want = skip_alloc_array(most, sizeof(*want)), *wanted = skip_alloc_array(most + 1, sizeof(*wanted));
 	if (!want || !wanted) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu scored values", most);
@@ -97,19 +122,8 @@ static enum skip_status open_session(struct skip_gradients *a, const struct skip
 	a->logits = wanted[n_wanted++] = skip_graph_find_value(graph, "logits");
 	SKIP_TRY(skip_pass_backward(graph, a->logits, want, n_want, &backward, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
-		const struct skip_unit_group *group = &units->group[g];
-		struct sites *sites = &a->sites[g];
-		int post = site_in(a, graph, group->post);
-		*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
-		SKIP_TRY(add_score(backward.graph, post, gradient_of(&backward, want, n_want, post), SKIP_REDUCE_SUM, "post", group->layer,
-				   &sites->post, err));
-		wanted[n_wanted++] = sites->post;
-		for (int i = 0; a->needs_pre && i < group->n_pre; i++) {
-			int pre = site_in(a, graph, group->pre[i]);
-			SKIP_TRY(add_score(backward.graph, pre, gradient_of(&backward, want, n_want, pre), a->scoring->options->reduce, "pre",
-					   group->layer, &sites->pre[i], err));
-			wanted[n_wanted++] = sites->pre[i];
-		}
+		for (int u = 0; u < units->group[g].n_uses; u++)
+			SKIP_TRY(add_sites(a, graph, &backward, want, n_want, &units->group[g].use[u], &a->sites[g][u], wanted, &n_wanted, err));
 	}
 	a->seed = backward.seed;
 	a->n_forward = backward.n_forward;
@@ -132,7 +146,8 @@ static enum skip_status alloc_batch(struct skip_gradients *a, struct skip_err *e
 		if (n > rows) rows = n;
 	}
 	for (size_t g = 0; g < units->n_groups; g++) {
-		if ((size_t)units->group[g].width > width) width = (size_t)units->group[g].width;
+		size_t columns = (size_t)units->group[g].width * (size_t)units->group[g].columns;
+		if (columns > width) width = columns;
 	}
 	a->batch_logits = skip_alloc_array(rows * classes, sizeof(float));
 	a->batch_seed = skip_alloc_array(rows * classes, sizeof(float));
@@ -143,7 +158,24 @@ static enum skip_status alloc_batch(struct skip_gradients *a, struct skip_err *e
 		a->read[i] = skip_alloc_array(rows * width, sizeof(float));
 		ok = ok && a->read[i];
 	}
+	a->more = skip_alloc_array(rows * width, sizeof(float));
+	ok = ok && a->more;
 	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "scores of %zu samples of %zu units", rows, width);
+}
+
+static enum skip_status alloc_sites(struct skip_gradients *a, struct skip_err *err)
+{
+	const struct skip_units *units = a->scoring->units;
+	const size_t rows = a->scoring->sample->n_rows;
+	a->sites = skip_alloc_zeroed(units->n_groups, sizeof(*a->sites));
+	a->label = skip_alloc_array(rows, sizeof(*a->label));
+	bool ok = a->sites && a->label;
+	for (size_t g = 0; ok && g < units->n_groups; g++) {
+		a->n_sites += (size_t)units->group[g].n_uses;
+		a->sites[g] = skip_alloc_array((size_t)units->group[g].n_uses, sizeof(**a->sites));
+		ok = a->sites[g] != NULL;
+	}
+	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups, %zu samples", units->n_groups, rows);
 }
 
 void skip_gradients_destroy(struct skip_gradients *a)
@@ -152,6 +184,7 @@ void skip_gradients_destroy(struct skip_gradients *a)
 	skip_session_destroy(a->session);
 	skip_batches_deinit(&a->batches);
 	skip_packer_deinit(&a->packer);
+	for (size_t g = 0; a->sites && g < a->scoring->units->n_groups; g++) skip_free(a->sites[g]);
 	skip_free(a->sites);
 	skip_free(a->label);
 	skip_free(a->batch_logits);
@@ -159,6 +192,7 @@ void skip_gradients_destroy(struct skip_gradients *a)
 	skip_free(a->weight);
 	skip_free(a->p);
 	for (int i = 0; i < 3; i++) skip_free(a->read[i]);
+	skip_free(a->more);
 	skip_free(a);
 }
 
@@ -175,12 +209,7 @@ enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const s
 	skip_packer_init(&a->packer);
 	skip_rng_init(&a->draws, scoring->options->seed, "label sampling");
 	SKIP_TRY(skip_batches_sorted(sample, BATCH_TOKENS, (int)sample->n_rows, &a->batches, err));
-	a->sites = skip_alloc_array(scoring->units->n_groups, sizeof(*a->sites));
-	a->label = skip_alloc_array(sample->n_rows, sizeof(*a->label));
-	if (!a->sites || !a->label) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups, %zu samples", scoring->units->n_groups, sample->n_rows);
-		goto cleanup;
-	}
+	SKIP_TRY(alloc_sites(a, err));
 	for (size_t i = 0; i < sample->n_rows; i++) a->label[i] = scoring->options->labels == SKIP_LABELS_GOLD ? sample->label[i] : UNKNOWN;
 	SKIP_TRY(open_session(a, graph, err));
 	SKIP_TRY(alloc_batch(a, err));
@@ -206,6 +235,30 @@ static int draw_class(struct skip_rng *rng, const double *p, int classes)
 	return classes - 1;
 }
 
+static double sigmoid(double z)
+{
+	return 1 / (1 + exp(-z));
+}
+
+/*
+ * The same for several labels and for numbers, with the likelihoods of base/problem.h: every output is by itself, d log p / dz is y - sigmoid(z), or y - z.
+ * The `logit` target raises the labels a row has and lowers the others; of numbers it is the number.
+ */
+static void seed_outputs(struct skip_gradients *a, enum skip_problem problem, const float *logits, const float *gold, float *seed, double *weight)
+{
+	const int target = a->scoring->target;
+	bool numbers = problem == SKIP_REGRESSION;
+	double log_p = 0;
+	for (int c = 0; c < a->scoring->classes; c++) {
+		double z = logits[c], mean = numbers ? z : sigmoid(z), y = numbers ? z : z > 0;
+		if (a->scoring->options->labels == SKIP_LABELS_GOLD) y = gold[c];
+		if (target == SKIP_TARGET_KL) y = numbers ? z + skip_rng_normal(&a->draws) : skip_rng_uniform(&a->draws) < mean;
+		seed[c] = target == SKIP_TARGET_LOGIT ? (numbers || y > 0 ? 1 : -1) : (float)(y - mean);
+		log_p += numbers ? -0.5 * (y - z) * (y - z) : log(y > 0 ? mean : 1 - mean);
+	}
+	*weight = target == SKIP_TARGET_PROB ? exp(log_p) : 1;
+}
+
 /* Seed dlogits and weight of one sample (docs/method.md 3.1). */
 static void seed_sample(struct skip_gradients *a, const float *logits, int32_t *known, float *seed, double *weight)
 {
@@ -225,22 +278,64 @@ static void seed_sample(struct skip_gradients *a, const float *logits, int32_t *
 	for (int c = 0; c < classes; c++) seed[c] = (float)((c == label) - a->p[c]);
 }
 
-static enum skip_status hand_over(struct skip_gradients *a, size_t group, int n_samples, skip_gradients_sink sink, void *context,
-				  struct skip_err *err)
+/* What the device says at one site, added to what earlier uses of the group said: a unit is removed in all of them. */
+static enum skip_status read_site(struct skip_gradients *a, int site, size_t n, bool first, float *out, struct skip_err *err)
+{
+	enum skip_status status = skip_session_read(a->session, site, first ? out : a->more, err);
+	for (size_t i = 0; status == SKIP_OK && !first && i < n; i++) out[i] += a->more[i];
+	return status;
+}
+
+/* The sums of a unit's columns, in place: [samples][width * columns] becomes [samples][width]. */
+static void add_columns(const struct skip_unit_group *group, int samples, float *rows)
+{
+	for (int s = 0; group->columns > 1 && s < samples; s++) {
+		const float *from = rows + (size_t)s * (size_t)(group->width * group->columns);
+		float *to = rows + (size_t)s * (size_t)group->width;
+		for (int unit = 0; unit < group->width; unit++) { /* no later unit needs what is written over */
+			float sum = 0;
+			for (int k = 0; k < group->columns; k++) sum += from[skip_unit_column(group, unit, k)];
+			to[unit] = sum;
+		}
+	}
+}
+
+static enum skip_status hand_over(struct skip_gradients *a, size_t g, int n_samples, skip_gradients_sink sink, void *context, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const struct sites *sites = &a->sites[group];
-	struct skip_criterion_batch seen = {
-	    .group = &a->scoring->units->group[group], .n_samples = n_samples, .sum_post = a->read[0], .weight = a->weight};
-	SKIP_TRY(skip_session_read(a->session, sites->post, a->read[0], err));
-	for (int i = 0; i < 2; i++) {
-		if (sites->pre[i] == SKIP_NONE) continue;
-		SKIP_TRY(skip_session_read(a->session, sites->pre[i], a->read[1 + i], err));
-		seen.reduce_pre[i] = a->read[1 + i];
+	const struct skip_unit_group *group = &a->scoring->units->group[g];
+	struct skip_criterion_batch seen = {.group = group, .n_samples = n_samples, .sum_post = a->read[0], .weight = a->weight};
+	const size_t n = (size_t)n_samples * (size_t)(group->width * group->columns);
+	for (int u = 0; u < group->n_uses; u++) {
+		const struct sites *sites = &a->sites[g][u];
+		SKIP_TRY(read_site(a, sites->post, n, u == 0, a->read[0], err));
+		for (int i = 0; i < 2; i++) {
+			if (sites->pre[i] == SKIP_NONE) continue;
+			SKIP_TRY(read_site(a, sites->pre[i], n, u == 0, a->read[1 + i], err));
+			seen.reduce_pre[i] = a->read[1 + i];
+		}
 	}
-	sink(context, group, &seen);
+	add_columns(group, n_samples, a->read[0]);
+	for (int i = 0; i < 2; i++) {
+		if (seen.reduce_pre[i]) add_columns(group, n_samples, a->read[1 + i]);
+	}
+	sink(context, g, &seen);
 cleanup:
 	return status;
+}
+
+static void seed_batch(struct skip_gradients *a, const int *rows, size_t n)
+{
+	const struct skip_dataset *sample = a->scoring->sample;
+	for (size_t b = 0; b < n; b++) {
+		const size_t classes = (size_t)a->scoring->classes, row = (size_t)rows[b];
+		const float *logits = a->batch_logits + b * classes;
+		float *seed = a->batch_seed + b * classes;
+		if (sample->problem == SKIP_SINGLE_LABEL)
+			seed_sample(a, logits, &a->label[row], seed, &a->weight[b]);
+		else
+			seed_outputs(a, sample->problem, logits, sample->target + row * classes, seed, &a->weight[b]);
+	}
 }
 
 static enum skip_status walk_batch(struct skip_gradients *a, const int *rows, size_t n, size_t first, size_t last, skip_gradients_sink sink,
@@ -252,10 +347,7 @@ static enum skip_status walk_batch(struct skip_gradients *a, const int *rows, si
 	SKIP_TRY(skip_session_set_batch(a->session, &a->packer.batch, err));
 	SKIP_TRY(skip_session_enqueue(a->session, 0, a->n_forward, 0, err));
 	SKIP_TRY(skip_session_read(a->session, a->logits, a->batch_logits, err));
-	for (size_t b = 0; b < n; b++) {
-		size_t at = b * (size_t)a->scoring->classes;
-		seed_sample(a, a->batch_logits + at, &a->label[rows[b]], a->batch_seed + at, &a->weight[b]);
-	}
+	seed_batch(a, rows, n);
 	scores->forward += (int64_t)n;
 	if (first == last) goto cleanup;
 	SKIP_TRY(skip_session_write(a->session, a->seed, a->batch_seed, err));

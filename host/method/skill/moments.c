@@ -90,32 +90,43 @@ static void add_keys(double *sum, const float *data, int width, const struct ski
 	}
 }
 
-static enum skip_status see(void *context, size_t which, const float *data, int rows, const struct skip_batch *batch, struct skip_err *err)
+static enum skip_status see(void *context, const struct skip_activations *seen, struct skip_err *err)
 {
 	struct collection *c = context;
-	const struct watched *w = &c->watched[which];
+	const struct watched *w = &c->watched[seen->which];
 	switch (w->part) {
 	case QUERY:
-		add_queries(&c->moments[w->group], data, rows, w->width);
+		add_queries(&c->moments[w->group], seen->data, seen->rows, w->width);
 		return SKIP_OK;
 	case KEY:
-		add_keys(c->key[w->group], data, w->width, batch);
+		add_keys(c->key[w->group], seen->data, w->width, seen->batch);
 		return SKIP_OK;
 	case POST:
 		break;
 	}
-	return add_post(c, w->group, data, rows, w->width, err);
+	return add_post(c, w->group, seen->data, seen->rows, w->width, err);
 }
 
-/* Sums become moments. n_tokens: rows of the keys. */
-static void finish(struct collection *c, size_t group, int width, double n_tokens)
+/* Sums over columns become those of units, in place. */
+static void finish_qk(struct collection *c, size_t g, const struct skip_unit_group *group, double n_tokens)
+{
+	struct skip_moments *m = &c->moments[g];
+	const double n = m->rows ? (double)m->rows : 1;
+	for (int unit = 0; unit < group->width; unit++) { /* no later unit needs what is written over */
+		double sum = 0;
+		for (int k = 0; k < group->columns; k++) {
+			int column = skip_unit_column(group, unit, k);
+			sum += m->spread[column] / n * c->key[g][column] / n_tokens;
+		}
+		m->spread[unit] = sum;
+	}
+}
+
+/* Sums become moments. */
+static void finish(struct collection *c, size_t group, int width)
 {
 	struct skip_moments *m = &c->moments[group];
 	const double n = m->rows ? (double)m->rows : 1;
-	if (!m->mean) {
-		for (int j = 0; j < width; j++) m->spread[j] = m->spread[j] / n * c->key[group][j] / n_tokens;
-		return;
-	}
 	for (int j = 0; j < width; j++) {
 		m->mean[j] /= n;
 		m->spread[j] = m->spread[j] / n - m->mean[j] * m->mean[j];
@@ -131,7 +142,7 @@ static void finish(struct collection *c, size_t group, int width, double n_token
 
 static bool alloc_group(struct collection *c, size_t group, const struct skip_unit_group *units)
 {
-	const size_t width = (size_t)units->width;
+	const size_t width = (size_t)(units->width * units->columns);
 	struct skip_moments *m = &c->moments[group];
 	m->spread = skip_alloc_zeroed(width, sizeof(double));
 	if (units->kind == SKIP_UNIT_QK) return (c->key[group] = skip_alloc_zeroed(width, sizeof(double))) && m->spread;
@@ -148,9 +159,12 @@ static enum skip_status prepare(struct collection *c, const struct skip_units *u
 	for (size_t g = 0; ok && g < units->n_groups; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		const bool qk = group->kind == SKIP_UNIT_QK;
-		for (int i = 0; i < (qk ? 2 : 1); i++) {
-			value[c->n_watched] = qk ? group->pre[i] : group->post;
-			c->watched[c->n_watched++] = (struct watched){g, qk ? i == 0 ? QUERY : KEY : POST, group->width};
+		for (int u = 0; u < group->n_uses; u++) {
+			const struct skip_unit_use *use = &group->use[u];
+			for (int i = 0; i < (qk ? 2 : 1); i++) {
+				value[c->n_watched] = qk ? use->pre[i] : use->post;
+				c->watched[c->n_watched++] = (struct watched){g, qk ? i == 0 ? QUERY : KEY : POST, group->width * group->columns};
+			}
 		}
 		ok = alloc_group(c, g, group);
 	}
@@ -186,9 +200,11 @@ enum skip_status skip_moments_collect(const struct skip_scoring *scoring, bool w
 	enum skip_status status = SKIP_OK;
 	const struct skip_units *units = scoring->units;
 	const size_t n = units->n_groups;
+	size_t n_uses = 0;
+	for (size_t g = 0; g < n; g++) n_uses += (size_t)units->group[g].n_uses;
 	struct collection c = {.n_groups = n, .with_cov = with_cov};
-	int *value = skip_alloc_array(2 * n, sizeof(*value));
-	c.watched = skip_alloc_array(2 * n, sizeof(*c.watched));
+	int *value = skip_alloc_array(2 * n_uses, sizeof(*value));
+	c.watched = skip_alloc_array(2 * n_uses, sizeof(*c.watched));
 	c.moments = skip_alloc_zeroed(n, sizeof(*c.moments));
 	c.key = skip_alloc_zeroed(n, sizeof(*c.key));
 	c.shift = skip_alloc_zeroed(n, sizeof(*c.shift));
@@ -199,7 +215,13 @@ enum skip_status skip_moments_collect(const struct skip_scoring *scoring, bool w
 	SKIP_TRY(prepare(&c, units, value, err));
 	SKIP_TRY(skip_activations_walk(scoring, value, c.n_watched, see, &c, err));
 	const double n_tokens = (double)scoring->sample->offset[scoring->sample->n_rows];
-	for (size_t g = 0; g < n; g++) finish(&c, g, units->group[g].width, n_tokens);
+	for (size_t g = 0; g < n; g++) {
+		const struct skip_unit_group *group = &units->group[g];
+		if (group->kind == SKIP_UNIT_QK)
+			finish_qk(&c, g, group, n_tokens * group->n_uses);
+		else
+			finish(&c, g, group->width);
+	}
 	*out = c.moments;
 	c.moments = NULL;
 cleanup:

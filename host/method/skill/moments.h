@@ -1,4 +1,4 @@
-/* First and second moments of what consumers read, over the rows of a sample. */
+/* First and second moments of what consumers read, over the rows of a sample; of a group that acts in several layers over those of all of them. */
 #ifndef SKIP_METHOD_SKILL_MOMENTS_H
 #define SKIP_METHOD_SKILL_MOMENTS_H
 
@@ -6,7 +6,7 @@
 
 struct skip_moments {
 	double *mean;	/* [width] of the post site; NULL for qk groups */
-	double *spread; /* [width] variance; of a qk dim the mean square of q times that of k less its sentence's mean: what the dim adds to the
+	double *spread; /* [width] variance; of a qk dim (each column of a pair) the mean square of q times that of k less its sentence's mean: what it adds to the
 			   variance of a row of scores, up to their scale. Softmax does not see what all keys of a sentence share */
 	double *cov;	/* [width][width] covariance; NULL for qk groups and where it was not asked for */
 	size_t rows;

@@ -57,18 +57,17 @@ static void entry_name(const struct skip_unit_group *group, bool head, char out[
 	snprintf(out, SKIP_TENSOR_NAME, "layer%d.%s", group->layer, head ? "head" : skip_unit_kind_name(group->kind));
 }
 
-enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err)
+enum skip_status skip_scores_entries(const struct skip_scores *scores, const struct skip_units *units, struct skip_st_entry **out, size_t *count,
+				     struct skip_err *err)
 {
-	enum skip_status status = SKIP_OK;
-	struct skip_output *output = NULL;
-	size_t count = 0;
+	size_t n = 0;
 	struct skip_st_entry *entries = skip_alloc_zeroed(2 * units->n_groups, sizeof(*entries));
 	if (!entries) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu score tensors", 2 * units->n_groups);
 	for (size_t g = 0; g < units->n_groups; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		for (int head = 0; head < 2; head++) {
 			if (head && !scores->head[g]) continue;
-			struct skip_st_entry *entry = &entries[count++];
+			struct skip_st_entry *entry = &entries[n++];
 			entry_name(group, head, entry->name);
 			entry->dtype = SKIP_F64;
 			entry->rank = 1;
@@ -76,6 +75,18 @@ enum skip_status skip_scores_save(const struct skip_scores *scores, const struct
 			entry->data = head ? scores->head[g] : scores->unit[g];
 		}
 	}
+	*out = entries;
+	*count = n;
+	return SKIP_OK;
+}
+
+enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_output *output = NULL;
+	struct skip_st_entry *entries = NULL;
+	size_t count = 0;
+	SKIP_TRY(skip_scores_entries(scores, units, &entries, &count, err));
 	SKIP_TRY(skip_output_create_file(path, &output, err));
 	SKIP_TRY(skip_st_write(output, NULL, entries, count, err));
 	SKIP_TRY(skip_output_commit(output, err));

@@ -14,12 +14,14 @@ enum skip_label_source { SKIP_LABELS_GOLD, SKIP_LABELS_PRED, SKIP_LABELS_NONE };
 struct skip_skill_options {
 	const char *criterion; /* name of one in criterion/ */
 	int samples;	       /* 0: the criterion's default; capped by the data */
+	const char *choice;    /* of the samples, name of one in choice/ */
 	int target;	       /* enum skip_target, -1: the criterion's default */
 	enum skip_label_source labels;
 	enum skip_reduce reduce; /* of `skip`; SKIP_REDUCE_MAX by default */
 	int steps;		 /* of `ig`: masks between 0 and 1 */
 	bool whole_path;	 /* of `ig`: all groups fade together, not one after the other */
 	int permutations;	 /* of `shapley`; each is walked from both ends */
+	double stable; /* > 0: fewer samples do where two halves of them agree with this Spearman correlation in every group; sums of gradients only */
 	uint64_t seed;
 };
 void skip_skill_defaults(struct skip_skill_options *options);
@@ -32,6 +34,7 @@ struct skip_scores {
 	char criterion[SKIP_NAME];
 	int samples;
 	int64_t forward, backward; /* sample passes spent */
+	double agreement;	   /* lowest Spearman correlation of two halves of the samples over the groups; NAN where it was not looked at */
 	double seconds;
 };
 void skip_scores_deinit(struct skip_scores *scores);
@@ -83,6 +86,9 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 				const struct skip_dataset *data, const struct skip_skill_options *options,
 				const struct skip_progress *progress, struct skip_scores *out, struct skip_err *err);
 
+/* The tensors of the file form, *out to free; they point into the scores. */
+enum skip_status skip_scores_entries(const struct skip_scores *scores, const struct skip_units *units, struct skip_st_entry **out, size_t *count,
+				     struct skip_err *err);
 /* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units` and calls the
  * criterion "file". */
 enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err);

@@ -33,7 +33,7 @@ static enum skip_status set_masks(struct path *path, size_t first, size_t last, 
 {
 	enum skip_status status = SKIP_OK;
 	for (size_t g = first; g < last; g++) {
-		for (int j = 0; j < path->scoring->units->group[g].width; j++) skip_tensor_f32(path->masked.mask[g])[j] = alpha;
+		for (int j = 0; j < path->scoring->units->group[g].width; j++) skip_masked_set(&path->masked, g, j, alpha);
 		SKIP_TRY(skip_masked_update(&path->masked, skip_gradients_session(path->gradients), g, err));
 	}
 cleanup:
@@ -61,6 +61,11 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 	enum skip_status status = SKIP_OK;
 	struct path path = {.scoring = scoring};
 	const size_t n_groups = scoring->units->n_groups, ways = scoring->options->whole_path ? 1 : n_groups;
+	for (size_t g = 0; g < n_groups; g++) {
+		/* two masks on one product: its path would be a parabola */
+		if (scoring->units->group[g].use[0].also != SKIP_NONE)
+			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "criterion 'ig' cannot fade qk dims whose keys meet more than the queries");
+	}
 	SKIP_TRY(skip_masked_init(scoring->graph, scoring->units, &path.masked, err));
 	SKIP_TRY(skip_gradients_open(scoring, path.masked.graph, false, 1 + scoring->options->steps * (int)ways, &path.gradients, err));
 	SKIP_TRY(skip_gradients_walk(path.gradients, 0, 0, NULL, NULL, err)); /* labels of the whole network */

@@ -108,8 +108,7 @@ static enum skip_status switch_player(struct game *game, const struct player *pl
 {
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < 2; i++) {
-		float *mask = skip_tensor_f32(game->masked.mask[player->group[i]]);
-		for (int k = 0; k < player->count[i]; k++) mask[player->unit[i][k]] = on;
+		for (int k = 0; k < player->count[i]; k++) skip_masked_set(&game->masked, player->group[i], player->unit[i][k], on);
 		if (player->count[i] > 0) SKIP_TRY(skip_masked_update(&game->masked, game->session, player->group[i], err));
 	}
 cleanup:
@@ -237,6 +236,8 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 {
 	enum skip_status status = SKIP_OK;
 	struct game game = {.scoring = scoring};
+	if (scoring->sample->problem != SKIP_SINGLE_LABEL)
+		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "criterion 'shapley' compares the answers of single-label heads only");
 	SKIP_TRY(open_game(&game, err));
 	SKIP_TRY(play(&game, err));
 	write_scores(&game);
