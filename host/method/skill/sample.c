@@ -110,7 +110,7 @@ enum skip_status skip_skill_sample(const struct skip_scoring *scoring, const str
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_skill_options *options = scoring->options;
-	const struct skip_choice *choice = skip_choice_find(options->choice);
+	const struct skip_choice *choice = skip_choice_find(options->choice ? options->choice : "random");
 	struct skip_rng rng;
 	int *rows = NULL;
 	bool gold = options->labels == SKIP_LABELS_GOLD && skip_criterion_reads_labels(criterion);

@@ -14,7 +14,7 @@ enum skip_label_source { SKIP_LABELS_GOLD, SKIP_LABELS_PRED, SKIP_LABELS_NONE };
 struct skip_skill_options {
 	const char *criterion; /* name of one in criterion/ */
 	int samples;	       /* 0: the criterion's default; capped by the data */
-	const char *choice;    /* of the samples, name of one in choice/ */
+	const char *choice;    /* of the samples, name of one in choice/; NULL: random */
 	int target;	       /* enum skip_target, -1: the criterion's default */
 	enum skip_label_source labels;
 	enum skip_reduce reduce; /* of `skip`; SKIP_REDUCE_MAX by default */
