@@ -26,6 +26,11 @@ struct skip_attrs_linear {
 	/* What X and W are rounded to before they are multiplied: INT8 with one scale per row of X and one per output (base/quant.h) */
 	enum skip_precision precision;
 };
+/* y = act(x W1^T + b1) W2^T + b2 + residual, the two products rounded as a linear of this precision would. */
+struct skip_attrs_ffn {
+	enum skip_act act;
+	enum skip_precision precision;
+};
 struct skip_attrs_act {
 	enum skip_act kind;
 };
@@ -70,6 +75,7 @@ union skip_attrs {
 	struct skip_attrs_embed embed;
 	struct skip_attrs_layernorm layernorm; /* also layernorm_bwd, layernorm_dw */
 	struct skip_attrs_linear linear;
+	struct skip_attrs_ffn ffn;
 	struct skip_attrs_act act;             /* also act_bwd */
 	struct skip_attrs_attention attention; /* also attention_bwd */
 	struct skip_attrs_rotary rotary;

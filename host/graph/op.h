@@ -5,6 +5,7 @@
  *   embed          ()                -> X [T][D]        word [V][D], position [N][D] or absent, type [M][D] or absent. Sum of the rows
  *   layernorm      x                 -> y               gamma [D], beta [D]
  *   linear         x, [residual]     -> y               W [out][in] ([in][out] when transpose), [b]. y = act(x W^T + b) + residual
+ *   ffn            x, [residual]     -> y               W1 [F][in], W2 [out][F], [b1], [b2]. Two linears with an activation between
  *   act            u                 -> g
  *   attention      q, k, v           -> ctx             [Pk [P][H*qk], Pv [P][H*v]], tables by distance [bias [H][2N-1]], [Rk, Rq [H*qk][2N-1]].
  *                                                       rows of q: T, or B = one query per sequence

@@ -37,6 +37,31 @@ enum skip_status skip_pass_pooled_only(const struct skip_graph *graph, struct sk
 enum skip_status skip_pass_fuse(const struct skip_graph *graph, bool keep_pre, int *wanted, size_t n_wanted, struct skip_graph **out,
 				struct skip_err *err);
 
+/* Two linears with an activation between that nobody else reads become one `ffn`; for devices that have a kernel for the whole. Comes after
+ * skip_pass_fuse; `wanted` as there. */
+enum skip_status skip_pass_ffn(const struct skip_graph *graph, int *wanted, size_t n_wanted, struct skip_graph **out, struct skip_err *err);
+
+/*
+ * Shape classes: the layers share at most `most` shapes of attention (heads, qk, v) and as many of ffn, each as wide as the widest of its layers; the others
+ * get units of zeros, which change nothing. For devices where every shape costs hardware of its own. Works on unfused graphs (graph/units.h). The classes are
+ * those with the least sum of widths, for attention of heads (qk + v). SKIP_ERR_NOMEM.
+ */
+enum skip_status skip_pass_classes(const struct skip_graph *graph, int most, struct skip_graph **out, struct skip_err *err);
+/*
+ * The choice behind it: width[n] -> out[n], the width of each one's class, with at most `most` classes and the least sum, exactly, by dynamic programme
+ * over the sorted widths. *classes is how many there are.
+ */
+enum skip_status skip_shape_classes(const int *width, int n, int most, int *out, int *classes, struct skip_err *err);
+
+/*
+ * The graph that is run to get `value_name` and nothing else: pooled_only, dead, fuse, then the ops of `combine` (names, NULL-terminated; NULL: none),
+ * each made of the smaller ones it stands for ("ffn"). *value is the value's index in *out. SKIP_ERR_INPUT: no such value, no such op.
+ */
+enum skip_status skip_pass_inference(const struct skip_graph *graph, const char *value_name, const char *const *combine, struct skip_graph **out,
+				     int *value, struct skip_err *err);
+/* Whether skip_pass_inference can make this op. */
+bool skip_pass_can_combine(const char *op);
+
 /*
  * Backward: appends gradient nodes. The seed is a new graph input `<name of output>.grad`, shape of value `output`.
  * Gradients are built for trained tensors and for the values in `want` only; nothing else is computed (layer 0 stops after what its prefix

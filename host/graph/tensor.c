@@ -190,3 +190,27 @@ enum skip_status skip_tensor_take(const struct skip_tensor *tensor, int axis, co
 	*out = taken;
 	return SKIP_OK;
 }
+
+enum skip_status skip_tensor_spread(const struct skip_tensor *tensor, int axis, const int *from, int n, struct skip_tensor **out,
+				    struct skip_err *err)
+{
+	assert(tensor->rank >= 1 && tensor->rank <= 2 && axis >= 0 && axis < tensor->rank);
+	int64_t dim[SKIP_TENSOR_MAX_RANK] = {tensor->dim[0], tensor->rank > 1 ? tensor->dim[1] : 1};
+	const size_t element = skip_dtype_size(tensor->dtype), row_bytes = element * (size_t)dim[1];
+	dim[axis] = n;
+	struct skip_tensor *made;
+	enum skip_status status = skip_tensor_create(tensor->name, tensor->dtype, tensor->rank, dim, &made, err);
+	if (status != SKIP_OK) return status;
+	made->trained = tensor->trained;
+	unsigned char *to = made->owned;
+	for (int64_t r = 0; r < dim[0]; r++, to += element * (size_t)dim[1]) {
+		if (axis == 0 && from[r] < 0) continue;
+		const unsigned char *row = tensor_row(tensor, axis == 0 ? from[r] : r, row_bytes);
+		if (axis == 0) memcpy(to, row, row_bytes);
+		for (int i = 0; axis == 1 && i < n; i++) {
+			if (from[i] >= 0) memcpy(to + (size_t)i * element, row + (size_t)from[i] * element, element);
+		}
+	}
+	*out = made;
+	return SKIP_OK;
+}

@@ -51,5 +51,8 @@ float *skip_tensor_f32(struct skip_tensor *tensor);
 /* New owned tensor with the rows (axis 0) or columns (axis 1) named by `kept` (ascending), same dtype, name and trained flag; rank 1 or 2. */
 enum skip_status skip_tensor_take(const struct skip_tensor *tensor, int axis, const int *kept, int n_kept, struct skip_tensor **out,
 				  struct skip_err *err);
+/* The other way round: `n` rows or columns, of which i is from[i] of the tensor, or zeros where that is negative. */
+enum skip_status skip_tensor_spread(const struct skip_tensor *tensor, int axis, const int *from, int n, struct skip_tensor **out,
+				    struct skip_err *err);
 
 #endif

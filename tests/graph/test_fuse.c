@@ -178,3 +178,70 @@ Test(fuse, every_failed_allocation_is_reported)
 	skip_graph_destroy(fused);
 	skip_graph_destroy(graph);
 }
+
+static const char *const with_ffn[] = {"ffn", NULL}, *const without[] = {NULL}, *const unknown[] = {"ffn", "conv", NULL};
+
+ParameterizedTestParameters(inference, combined_equals_plain)
+{
+	static const unsigned removal[] = {0, TOY_V | TOY_QK | TOY_FFN, TOY_NO_FFN, TOY_NOTHING_LEFT};
+	static struct fuse_case all[16];
+	for (int i = 0; i < 16; i++) all[i] = (struct fuse_case){.prefix = i & 1 ? 20 : 0, .pooled_only = i & 2, .removal = removal[i / 4]};
+	return cr_make_param_array(struct fuse_case, all, 16);
+}
+
+/* pooled_only here: CLS pooling, which the pass looks for. */
+ParameterizedTest(struct fuse_case *c, inference, combined_equals_plain)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *plain = NULL, *combined = NULL;
+	struct skip_err err;
+	int value[2];
+	options.prefix = c->prefix;
+	options.pool = c->pooled_only ? SKIP_POOL_CLS : SKIP_POOL_MEAN;
+	struct skip_graph *dense = toy_graph(&options);
+	struct skip_graph *pruned = toy_prune(dense, c->removal, 7);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
+	CHECK_OK(skip_pass_inference(pruned, "logits", without, &plain, &value[0], &err));
+	CHECK_OK(skip_pass_inference(pruned, "logits", with_ffn, &combined, &value[1], &err));
+	CHECK_OK(skip_graph_validate(combined, &err));
+	cr_assert(value[0] == skip_graph_find_value(plain, "logits") && value[1] == skip_graph_find_value(combined, "logits"));
+	double difference = toy_difference(combined, plain, &batch.batch, "logits");
+	cr_assert(difference == 0, "they differ by %g", difference);
+	int gone = c->removal & TOY_NOTHING_LEFT ? 2 : c->removal & TOY_NO_FFN ? 1 : 0;
+	cr_assert(toy_count_nodes(combined, "ffn") == 2 - gone, "%d ffn", toy_count_nodes(combined, "ffn"));
+	cr_assert(combined->n_nodes == plain->n_nodes - (size_t)toy_count_nodes(combined, "ffn"));
+	cr_assert(skip_graph_total_params(combined) == skip_graph_total_params(plain));
+	toy_batch_free(&batch);
+	skip_graph_destroy(combined);
+	skip_graph_destroy(plain);
+	skip_graph_destroy(pruned);
+	skip_graph_destroy(dense);
+}
+
+Test(inference, refuses_what_is_not_there)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *graph = toy_graph(&options), *out = NULL;
+	struct skip_err err;
+	int value;
+	CHECK_FAILS(skip_pass_inference(graph, "answers", NULL, &out, &value, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_pass_inference(graph, "logits", unknown, &out, &value, &err), SKIP_ERR_INPUT);
+	cr_assert(strstr(err.message, "'conv'") && out == NULL, "%s", err.message);
+	cr_assert(skip_pass_can_combine("ffn") && !skip_pass_can_combine("linear"));
+	skip_graph_destroy(graph);
+}
+
+/* A hidden value that somebody wants stays. */
+Test(inference, wanted_hidden_values_stay)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *graph = toy_graph(&options), *fused = NULL, *out = NULL;
+	struct skip_err err;
+	int wanted[] = {skip_graph_find_value(graph, "logits"), skip_graph_find_value(graph, "layer0.ffn.act")};
+	CHECK_OK(skip_pass_fuse(graph, false, wanted, 2, &fused, &err));
+	CHECK_OK(skip_pass_ffn(fused, wanted, 2, &out, &err));
+	cr_assert(toy_count_nodes(out, "ffn") == 1 && wanted[1] == skip_graph_find_value(out, "layer0.ffn.act") && wanted[1] != SKIP_NONE);
+	skip_graph_destroy(out);
+	skip_graph_destroy(fused);
+	skip_graph_destroy(graph);
+}

@@ -14,7 +14,7 @@ Test(ops, table_is_complete_and_found_by_name)
 	static const char *const names[] = {"embed",         "layernorm", "linear",    "act",      "attention",     "pool",
 	                                    "dropout",       "mask",      "add",       "add_bias", "layernorm_bwd", "act_bwd",
 	                                    "attention_bwd", "pool_bwd",  "linear_dw", "score",    "mul",           "rotary",
-	                                    "layernorm_dw",  "square_sum", "adamw"};
+	                                    "layernorm_dw",  "square_sum", "adamw",         "ffn"};
 	size_t n = 0;
 	for (; skip_ops[n]; n++) {
 		const struct skip_op *op = skip_ops[n];
@@ -29,6 +29,39 @@ Test(ops, table_is_complete_and_found_by_name)
 	cr_assert(n == sizeof(names) / sizeof(names[0]), "%zu ops", n);
 	for (size_t i = 0; i < n; i++) cr_assert(skip_op_find(names[i]) != NULL, "%s", names[i]);
 	cr_assert(skip_op_find("softmax") == NULL && skip_op_find("") == NULL);
+}
+
+Test(ops, ffn_is_two_linears)
+{
+	static const enum skip_precision precisions[] = {SKIP_PRECISION_F32, SKIP_PRECISION_INT8};
+	for (int i = 0; i < 4; i++) {
+		struct one_op one = one_make("ffn");
+		struct skip_err err;
+		const bool residual = i & 1;
+		int x = one_input(&one, "x", SKIP_ROWS_T, 0, 7);
+		if (residual) one_input(&one, "r", SKIP_ROWS_T, 0, 5);
+		one_tensor(&one, "w1", 13, 7, false);
+		one_tensor(&one, "w2", 5, 13, false);
+		one_tensor(&one, "b1", 13, 0, false);
+		one_tensor(&one, "b2", 5, 0, false);
+		one.node.attrs.ffn = (struct skip_attrs_ffn){SKIP_ACT_GELU, precisions[i / 2]};
+		one_add(&one);
+		struct skip_node up = {.op = skip_op_find("linear"), .n_in = 1, .in = {x}, .n_param = 2, .n_out = 1}, down = up;
+		up.attrs.linear = (struct skip_attrs_linear){.act = SKIP_ACT_GELU, .precision = precisions[i / 2]};
+		down.attrs.linear.precision = precisions[i / 2];
+		for (int p = 0; p < 2; p++) up.param[p] = one.node.param[2 * p], down.param[p] = one.node.param[1 + 2 * p];
+		const char *names[] = {"hidden"};
+		CHECK_OK(skip_graph_add_node(one.graph, &up, names, NULL, &err));
+		down.in[0] = up.out[0];
+		if (residual) down.in[down.n_in++] = one.node.in[1];
+		names[0] = "y";
+		CHECK_OK(skip_graph_add_node(one.graph, &down, names, NULL, &err));
+		struct skip_ref_result result = one_run_graph(&one, one.graph, SKIP_NONE, NULL);
+		one_equal(result.data[one.node.out[0]], result.data[down.out[0]], ONE_TOKENS * 5, 0, "ffn against its linears");
+		double macs = one.node.op->macs(one.graph, &one.node, 10);
+		cr_assert(macs == 10.0 * 13 * (7 + 5), "%g multiply-adds", macs);
+		one_free(&one, &result);
+	}
 }
 
 Test(ops, embed)
