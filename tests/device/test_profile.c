@@ -114,7 +114,7 @@ Test(profile, host_cpu_decides_for_local_devices)
 /* Facts an entry of `match` was written for: its globs without the stars. */
 static struct skip_device_facts facts_for(const json_t *entry)
 {
-	const char *text[4], *key[4] = {"platform", "device", "vendor", "type"};
+	const char *text[4], *key[4] = {"platform", "device", "vendor", "type"}, *board = json_string_value(json_object_get(entry, "embedded_board"));
 	char plain[4][256];
 	for (int i = 0; i < 4; i++) {
 		size_t n = 0;
@@ -126,6 +126,7 @@ static struct skip_device_facts facts_for(const json_t *entry)
 	}
 	struct skip_device_facts facts = facts_of(plain[0], plain[1], plain[2], plain[3]);
 	facts.local_cpu = true;
+	snprintf(facts.embedded_board, sizeof(facts.embedded_board), "%s", board ? board : "");
 	return facts;
 }
 
@@ -336,7 +337,7 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 	    {CHILD("\"forms\":{\"nv\":null}"), "\"forms.nv\""},
 	    {CHILD("\"forms\":{\"query_block\":0}"), "\"forms.query_block\""},
 	    {CHILD("\"forms\":{\"block\":0}"), "\"forms.block\""},
-	    {CHILD("\"forms\":{\"int8\":[]}"), "\"forms.int8\""},
+	    {CHILD("\"forms\":{\"int8\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}"), "\"forms.int8\""},
 	    {CHILD("\"forms\":{\"int8\":\"portable\"}"), "\"forms.int8\""},
 	    {CHILD("\"forms\":{\"bf16\":[1]}"), "\"forms.bf16[0]\""},
 	    {CHILD("\"forms\":{\"round_ffn\":-1}"), "\"forms.round_ffn\""},
@@ -348,6 +349,10 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 	    {CHILD("\"compile\":{\"options\":[\"D=1\"]}"), "\"compile.options[0]\""},
 	    {CHILD("\"compile\":{\"options\":\"-D\"}"), "\"compile.options\""},
 	    {CHILD("\"compile\":{\"flags\":[]}"), "\"compile.flags\": unknown field"},
+	    {CHILD("\"forms\":{\"combine\":\"ffn\"}"), "\"forms.combine\""},
+	    {CHILD("\"forms\":{\"combine\":[\"conv\"]}"), "\"forms.combine[0]\""},
+	    {CHILD("\"forms\":{\"combine\":[\"ffn\",\"ffn\",\"ffn\",\"ffn\"]}"), "\"forms.combine\""},
+	    {CHILD("\"match\":[{\"embedded_board\":7}]"), "\"match[0].embedded_board\""},
 	    {CHILD("\"match\":{}"), "\"match\""},
 	    {CHILD("\"match\":[]"), "\"match\""},
 	    {CHILD("\"match\":[{}]"), "\"match[0]\""},

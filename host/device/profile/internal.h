@@ -1,8 +1,8 @@
-/* What profile.c (loading) and match.c (matching) share. */
+/* What profile.c (loading), match.c (matching) and board.c (boards) share. */
 #ifndef SKIP_DEVICE_PROFILE_INTERNAL_H
 #define SKIP_DEVICE_PROFILE_INTERNAL_H
 
-#include "device/profile/profile.h"
+#include "device/profile/board.h"
 
 struct skip_profiles {
 	struct skip_profile *profile; /* sorted by id */
@@ -11,5 +11,10 @@ struct skip_profiles {
 
 /* Checks the `match` list of a resolved document. Errors name the entry and the field. */
 enum skip_status skip_match_check(const json_t *document, struct skip_err *err);
+
+/* SKIP_ERR_INPUT for a member of `object` that is not in the NULL-terminated `known`; `where` ("forms.") goes before its name. */
+enum skip_status skip_profile_check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err);
+/* The value at a JSON pointer without escapes, NULL when there is none. */
+const json_t *skip_profile_at(const json_t *document, const char *pointer);
 
 #endif

@@ -21,6 +21,7 @@ static const struct field {
     {"device", GLOB, offsetof(struct skip_device_facts, name)},
     {"vendor", GLOB, offsetof(struct skip_device_facts, vendor)},
     {"version", GLOB, offsetof(struct skip_device_facts, version)},
+    {"embedded_board", EQUAL, offsetof(struct skip_device_facts, embedded_board)},
     {"type", EQUAL, offsetof(struct skip_device_facts, type)},
     {"driver_min", DRIVER_MIN, offsetof(struct skip_device_facts, driver)},
     {"driver_max", DRIVER_MAX, offsetof(struct skip_device_facts, driver)},
@@ -178,7 +179,7 @@ static enum skip_status check_text(size_t entry, const struct field *field, cons
 	if (field->condition == CPU_FEATURES && !skip_cpu_knows(text)) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": unknown feature \"%.60s\"", entry, field->key, text);
 	}
-	if (field->condition == EQUAL && strcmp(text, "cpu") != 0 && strcmp(text, "gpu") != 0 && strcmp(text, "accel") != 0) {
+	if (strcmp(field->key, "type") == 0 && strcmp(text, "cpu") != 0 && strcmp(text, "gpu") != 0 && strcmp(text, "accel") != 0) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"match[%zu].%s\": expected \"cpu\", \"gpu\" or \"accel\", found \"%.60s\"",
 		                    entry, field->key, text);
 	}

@@ -5,6 +5,7 @@
 #include "base/embedded.h"
 #include "base/file.h"
 #include "device/profile/internal.h"
+#include "graph/pass.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -29,10 +30,10 @@ struct source_list {
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
-static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
-static enum skip_status check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
+enum skip_status skip_profile_check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
 {
 	const char *key;
 	json_t *value;
@@ -145,19 +146,33 @@ static bool merge(json_t *into, const json_t *from)
 	return true;
 }
 
-/* Whether the document has a value at a JSON pointer. */
-static bool pointer_exists(const json_t *at, const char *pointer)
+const json_t *skip_profile_at(const json_t *at, const char *pointer)
 {
 	while (at && *pointer == '/') {
 		size_t n = strcspn(pointer + 1, "/");
 		char part[128];
-		if (n >= sizeof(part)) return false;
+		if (n >= sizeof(part)) return NULL;
 		memcpy(part, pointer + 1, n);
 		part[n] = '\0';
 		at = json_is_array(at) ? json_array_get(at, strtoul(part, NULL, 10)) : json_object_get(at, part);
 		pointer += n + 1;
 	}
-	return at != NULL;
+	return at;
+}
+
+/* Whether the child says anything about the value at `pointer`: the value itself, or a whole list it stood in. */
+static bool sets_anew(const json_t *child, const char *pointer)
+{
+	char above[128];
+	if (skip_profile_at(child, pointer)) return true;
+	for (const char *slash = strchr(pointer + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		size_t n = (size_t)(slash - pointer);
+		if (n >= sizeof(above)) return false;
+		memcpy(above, pointer, n);
+		above[n] = '\0';
+		if (json_is_array(skip_profile_at(child, above))) return true;
+	}
+	return false;
 }
 
 /* A number the child sets anew is not vouched for by what its parent knew about the old one. */
@@ -168,7 +183,7 @@ static void forget_provenance(json_t *resolved, const json_t *child)
 	void *next;
 	json_object_foreach_safe(inherited, next, pointer, value)
 	{
-		if (pointer_exists(child, pointer)) json_object_del(inherited, pointer);
+		if (sets_anew(child, pointer)) json_object_del(inherited, pointer);
 	}
 }
 
@@ -274,7 +289,7 @@ static enum skip_status read_dot(const json_t *forms, const char *key, enum skip
 	json_t *list = NULL;
 	SKIP_TRY(inside(skip_json_array(forms, key, &list, err), "forms", err));
 	size_t n = json_array_size(list), most = sizeof(out->dot[0]) / sizeof(out->dot[0][0]);
-	if (n == 0 || n > most) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.%s\": expected 1 to %zu forms, found %zu", key, most, n);
+	if (n > most) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.%s\": expected at most %zu forms, found %zu", key, most, n);
 	for (size_t i = 0; i < n; i++) {
 		const char *name = json_string_value(json_array_get(list, i));
 		if (!name || !name[0] || strlen(name) >= sizeof(out->dot[0][0]))
@@ -286,6 +301,21 @@ cleanup:
 	return status;
 }
 
+static enum skip_status read_combine(const json_t *forms, struct skip_profile *out, struct skip_err *err)
+{
+	const json_t *list = json_object_get(forms, "combine");
+	size_t n = json_array_size(list), most = sizeof(out->combine) / sizeof(out->combine[0]) - 1;
+	if (list && (!json_is_array(list) || n > most)) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.combine\": expected at most %zu names of ops", most);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		if (!name || !skip_pass_can_combine(name)) {
+			return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.combine[%zu]\": expected an op that others can be combined to", i);
+		}
+		out->combine[i] = name;
+	}
+	return SKIP_OK;
+}
+
 static enum skip_status read_forms(struct skip_profile *out, struct skip_err *err)
 {
 	const struct {
@@ -294,7 +324,7 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 		int *out;
 	} number[] = {
 	    {"vec", 1, 16, &out->vec},
-	    {"nv", 1, 8, &out->nv},
+	    {"nv", 1, 64, &out->nv},
 	    {"block", 1, 16, &out->block},
 	    {"chunk", 0, 1 << 20, &out->chunk},
 	    {"query_block", 1, 64, &out->query_block},
@@ -305,9 +335,11 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	enum skip_status status = SKIP_OK;
 	json_t *forms = NULL;
 	SKIP_TRY(skip_json_object(out->json, "forms", &forms, err));
-	SKIP_TRY(check_fields(forms, "forms.", form_fields, err));
+	SKIP_TRY(skip_profile_check_fields(forms, "forms.", form_fields, err));
 	SKIP_TRY(read_variants(forms, out, err));
 	SKIP_TRY(read_row_tiles(forms, out, err));
+	SKIP_TRY(read_combine(forms, out, err));
+	SKIP_TRY(inside(skip_json_bool_or(forms, "channels", false, &out->channels, err), "forms", err));
 	SKIP_TRY(read_dot(forms, "bf16", SKIP_PRECISION_BF16, out, err));
 	SKIP_TRY(read_dot(forms, "int8", SKIP_PRECISION_INT8, out, err));
 	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++) {
@@ -332,7 +364,7 @@ static enum skip_status read_compile(struct skip_profile *out, struct skip_err *
 	json_t *compile = NULL, *options = NULL;
 	size_t used = 0;
 	SKIP_TRY(skip_json_object(out->json, "compile", &compile, err));
-	SKIP_TRY(check_fields(compile, "compile.", compile_fields, err));
+	SKIP_TRY(skip_profile_check_fields(compile, "compile.", compile_fields, err));
 	SKIP_TRY(inside(skip_json_array(compile, "options", &options, err), "compile", err));
 	for (size_t i = 0; i < json_array_size(options); i++) {
 		const char *option = json_string_value(json_array_get(options, i));
@@ -355,7 +387,7 @@ static enum skip_status read_profile(const struct source *source, struct skip_pr
 {
 	enum skip_status status = SKIP_OK;
 	const char *id = NULL, *title = NULL, *kind = NULL;
-	SKIP_TRY(check_fields(out->json, "", top_fields, err));
+	SKIP_TRY(skip_profile_check_fields(out->json, "", top_fields, err));
 	SKIP_TRY(skip_json_string(out->json, "id", &id, err));
 	if (strcmp(id, source->id) != 0) {
 		status =
@@ -376,6 +408,7 @@ static enum skip_status read_profile(const struct source *source, struct skip_pr
 	SKIP_TRY(read_forms(out, err));
 	SKIP_TRY(read_compile(out, err));
 	SKIP_TRY(skip_match_check(out->json, err));
+	if (out->kind == SKIP_PROFILE_FPGA) SKIP_TRY(skip_board_check(out, err));
 cleanup:
 	if (status != SKIP_OK) skip_err_add_file(err, source->path);
 	return status;

@@ -29,6 +29,8 @@ struct skip_profile {
 	int chunk;       /* tokens of a batch that go through the network together, about; 0: all */
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
+	bool channels;             /* stages of an engine are kernels joined by channels (the target macro is in `options`) */
+	const char *combine[4];    /* ops that kernels take whole (skip_pass_inference), NULL-terminated; borrowed from `json` */
 	char options[256];         /* compiler flags */
 };
 
@@ -36,6 +38,7 @@ struct skip_profile {
 struct skip_device_facts {
 	char platform[128], name[256], vendor[128], driver[128], version[128], type[16]; /* type: "cpu", "gpu", "accel" */
 	char extensions[4096];
+	char embedded_board[128]; /* board or shell an FPGA binary was built for, read from the binary; "" without one */
 	bool local_cpu; /* its code runs on this machine's CPU, so host CPUID speaks for it */
 };
 
