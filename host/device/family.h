@@ -9,6 +9,7 @@
 #ifndef SKIP_DEVICE_FAMILY_H
 #define SKIP_DEVICE_FAMILY_H
 
+#include "device/engine.h"
 #include "device/plan.h"
 #include "device/profile/profile.h"
 
@@ -28,6 +29,7 @@ struct skip_kernel_spec {
 	struct skip_constant constant[SKIP_SPEC_MAX_CONSTANTS];
 	int n_constants;
 	uint16_t local[3];
+	int stage_of; /* 1 + the kernel in whose text this one stands (skip_lowering_stage); 0: it has its own */
 };
 
 struct skip_family {
@@ -40,9 +42,14 @@ struct skip_family {
 	/* The layout in which the node would read its input `input`: words, or SKIP_LAYOUT_ROWS for floats. NULL: all inputs are floats. */
 	enum skip_layout (*reads)(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
 				  int input);
+	/* Families with a variant "fpga": the hardware its body becomes in the form of `profile`, and what one node of `work` costs on it. `out` comes zeroed. */
+	enum skip_status (*engine)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
+				   struct skip_workload work, struct skip_engine *out, struct skip_err *err);
 };
 
 extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */
+/* The family that covers an op, NULL when none does. */
+const struct skip_family *skip_family_of(const char *op);
 /* Text of kernels/<folder>/<file>.cl, compiled in; NULL when absent. */
 const char *skip_kernel_text(const char *folder, const char *file);
 
@@ -82,6 +89,7 @@ const struct skip_plan_buffer *skip_lowering_buffer(const struct skip_lowering *
 /* The launch being built: begin, add arguments in the order of the kernel, end. */
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel);
 void skip_launch_buffer(struct skip_plan_launch *launch, int buffer);
+void skip_launch_name(struct skip_plan_launch *launch, const char *name); /* of the argument added last, as the body calls it */
 void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size);
 void skip_launch_int(struct skip_plan_launch *launch, int32_t value);
 void skip_launch_float(struct skip_plan_launch *launch, float value); /* what no text should depend on */
@@ -90,6 +98,9 @@ void skip_launch_tile(struct skip_plan_launch *launch);
 void skip_launch_key(struct skip_plan_launch *launch);
 void skip_launch_global(struct skip_plan_launch *launch, int dim, enum skip_size size, int mul, int add, int div);
 void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int kernel, int tile);
+/* A kernel of its own in the text of `kernel`, called <name of it>_<stage>: an engine whose stages are kernels. */
+enum skip_status skip_lowering_stage(struct skip_lowering *lowering, int kernel, const char *stage, int *out, struct skip_err *err);
+void skip_launch_together(struct skip_plan_launch *launch); /* with the launch before, of the same node */
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err);
 /* The run-time size symbol of a value's rows (T or B; ONE with the fixed count in *fixed). */
 enum skip_size skip_value_size(const struct skip_graph *graph, int value, int *fixed);

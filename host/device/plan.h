@@ -85,6 +85,7 @@ struct skip_plan_arg {
 	enum skip_size size; /* SIZE: passed as int */
 	int32_t i;           /* INT */
 	float f;             /* FLOAT */
+	char name[12];       /* in the kernel, where a link file has to name it; else "" */
 	                     /* ROW0: first row of a cover piece, TILE: rows of its tiles; KEY: dropout key of this run (uint) */
 };
 
@@ -113,6 +114,8 @@ struct skip_plan_launch {
 		int kernel, tile;
 	} cover[SKIP_LAUNCH_MAX_COVER];
 	int n_cover;
+	/* A stage of the same engine as the launch before: the two are joined by channels and run side by side, each on a queue of its own. One piece. */
+	bool together;
 	double macs_per_row; /* of cover_rows or T; a statement of the manifest, nothing here reads it */
 };
 

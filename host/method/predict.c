@@ -54,20 +54,12 @@ enum skip_status skip_open_inference(struct skip_device *device, const struct sk
 				     struct skip_session **out, int *value, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *pooled = NULL, *live = NULL, *fused = NULL;
-	SKIP_TRY(skip_pass_pooled_only(graph, &pooled, err));
-	int wanted = skip_graph_find_value(pooled, value_name);
-	if (wanted == SKIP_NONE) {
-		status = skip_err_set(err, SKIP_ERR_INPUT, "the graph has no value '%s'", value_name);
-		goto cleanup;
-	}
-	SKIP_TRY(skip_pass_dead(pooled, &wanted, 1, &live, err));
-	SKIP_TRY(skip_pass_fuse(live, false, &wanted, 1, &fused, err));
-	SKIP_TRY(skip_session_open(device, fused, &wanted, 1, warm, out, err));
+	struct skip_graph *live = NULL;
+	int wanted = SKIP_NONE;
+	SKIP_TRY(skip_pass_inference(graph, value_name, skip_device_profile(device)->combine, &live, &wanted, err));
+	SKIP_TRY(skip_session_open(device, live, &wanted, 1, warm, out, err));
 	*value = wanted;
 cleanup:
-	skip_graph_destroy(fused);
 	skip_graph_destroy(live);
-	skip_graph_destroy(pooled);
 	return status;
 }

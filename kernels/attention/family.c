@@ -7,6 +7,7 @@
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
  */
 #include "device/family.h"
+#include "attention/fpga.h"
 #include "graph/op.h"
 #include <string.h>
 
@@ -437,6 +438,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const bool backward = strcmp(node->op->name, "attention") != 0;
 	struct shape shape;
+	if (!strcmp(variant, "fpga")) return skip_attention_lower_fpga(lowering, node, err);
 	SKIP_TRY(bind(lowering, node, variant, &shape, err));
 	if (strcmp(variant, "cpu")) {
 		status = backward ? backward_generic(lowering, &shape, err) : generic_rows(lowering, &shape, SKIP_NONE, err);
@@ -464,7 +466,7 @@ cleanup:
 }
 
 static const char *const ops[] = {"attention", "attention_bwd", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"maths", "dropout", "lanes", NULL};
 
-const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads};
+const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .engine = skip_attention_engine};

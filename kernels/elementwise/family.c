@@ -5,6 +5,7 @@
  * cpu: one work-item per block of rows, needs at least one vector of columns; narrower values take the generic body.
  */
 #include "device/family.h"
+#include "elementwise/fpga.h"
 #include "graph/op.h"
 #include <string.h>
 
@@ -48,6 +49,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const bool cpu = !strcmp(variant, "cpu") && cols >= vec, dropout = !strcmp(node->op->name, "dropout");
 	struct skip_kernel_spec spec;
 	int kernel, fixed, rows = 1;
+	if (!strcmp(variant, "fpga")) return skip_elementwise_lower_fpga(lowering, node, err);
 	skip_spec_init(&spec, "elementwise", cpu ? "cpu" : "generic", body_of(node->op->name));
 	skip_spec_int(&spec, "ELEMENTWISE_COLS", cols);
 	if (cpu) {
@@ -85,8 +87,8 @@ cleanup:
 }
 
 static const char *const ops[] = {"add", "mul", "add_bias", "mask", "dropout", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"dropout", NULL};
 
 const struct skip_family skip_family_elementwise = {
-    .name = "elementwise", .ops = ops, .variants = variants, .common = common, .lower = lower};
+    .name = "elementwise", .ops = ops, .variants = variants, .common = common, .lower = lower, .engine = skip_elementwise_engine};

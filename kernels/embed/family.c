@@ -4,6 +4,7 @@
  * cpu: one work-item per block of rows, needs at least one vector of columns; narrower values take the generic body.
  */
 #include "device/family.h"
+#include "embed/fpga.h"
 #include "graph/op.h"
 #include <string.h>
 
@@ -22,6 +23,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	for (int i = 0; i < 3; i++) has[i] = i < node->n_param && node->param[i] != SKIP_NONE;
 	struct skip_kernel_spec spec;
 	int kernel, buffer, rows = 1;
+	if (!strcmp(variant, "fpga")) return skip_embed_lower_fpga(lowering, node, err);
 	skip_spec_init(&spec, "embed", cpu ? "cpu" : "generic", "MAIN");
 	skip_spec_int(&spec, "EMBED_D", cols);
 	skip_spec_int(&spec, "EMBED_POSITION_BASE", node->attrs.embed.position_base);
@@ -61,6 +63,6 @@ cleanup:
 }
 
 static const char *const ops[] = {"embed", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 
-const struct skip_family skip_family_embed = {.name = "embed", .ops = ops, .variants = variants, .common = NULL, .lower = lower};
+const struct skip_family skip_family_embed = {.name = "embed", .ops = ops, .variants = variants, .common = NULL, .lower = lower, .engine = skip_embed_engine};

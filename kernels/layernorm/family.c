@@ -5,6 +5,7 @@
  * rows, so it also writes them in the short type that products read.
  */
 #include "device/family.h"
+#include "layernorm/fpga.h"
 #include "graph/op.h"
 #include <string.h>
 
@@ -27,6 +28,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const bool cpu = !strcmp(variant, "cpu") && cols >= vec, backward = strcmp(node->op->name, "layernorm") != 0;
 	struct skip_kernel_spec spec;
 	int kernel, buffer, fixed;
+	if (!strcmp(variant, "fpga")) return skip_layernorm_lower_fpga(lowering, node, err);
 	skip_spec_init(&spec, "layernorm", cpu ? "cpu" : "generic", backward ? "BWD" : "MAIN");
 	skip_spec_int(&spec, "LAYERNORM_D", cols);
 	skip_spec_float(&spec, "LAYERNORM_EPS", node->attrs.layernorm.eps);
@@ -65,7 +67,7 @@ cleanup:
 }
 
 static const char *const ops[] = {"layernorm", "layernorm_bwd", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"maths", "words", NULL};
 
-const struct skip_family skip_family_layernorm = {.name = "layernorm", .ops = ops, .variants = variants, .common = common, .lower = lower};
+const struct skip_family skip_family_layernorm = {.name = "layernorm", .ops = ops, .variants = variants, .common = common, .lower = lower, .engine = skip_layernorm_engine};

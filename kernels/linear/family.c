@@ -6,6 +6,7 @@
  * reads rows that are rounded already: by the node before where it can (skip_lowering_words), else by round.cl.
  */
 #include "device/family.h"
+#include "linear/fpga.h"
 #include <string.h>
 
 #define SUMS_MAX 24    /* vectors a row tile may keep in registers: more spill, at half the speed */
@@ -350,6 +351,7 @@ static enum skip_status find_form(const struct skip_profile *profile, enum skip_
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
 {
 	const struct form *form = NULL;
+	if (!strcmp(variant, "fpga")) return skip_linear_lower_fpga(lowering, node, err);
 	if (node->attrs.linear.precision != SKIP_PRECISION_F32) {
 		enum skip_status status = find_form(skip_lowering_profile(lowering), node->attrs.linear.precision, &form, err);
 		if (status != SKIP_OK) return status;
@@ -368,7 +370,7 @@ static enum skip_layout reads(const struct skip_graph *graph, const struct skip_
 }
 
 static const char *const ops[] = {"linear", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"maths", "words", NULL};
 
-const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads};
+const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .engine = skip_linear_engine};

@@ -4,6 +4,7 @@
  * cpu: one work-item per sequence, needs at least one vector of columns; narrower values take the generic body.
  */
 #include "device/family.h"
+#include "pool/fpga.h"
 #include "graph/op.h"
 #include <string.h>
 
@@ -16,6 +17,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const bool cpu = !strcmp(variant, "cpu") && cols >= vec;
 	struct skip_kernel_spec spec;
 	int kernel, buffer;
+	if (!strcmp(variant, "fpga")) return skip_pool_lower_fpga(lowering, node, err);
 	skip_spec_init(&spec, "pool", cpu ? "cpu" : "generic", strcmp(node->op->name, "pool") ? "BWD" : "MAIN");
 	skip_spec_int(&spec, "POOL_COLS", cols);
 	skip_spec_int(&spec, "POOL_ONE", node->attrs.pool.mode != SKIP_POOL_MEAN);
@@ -43,6 +45,6 @@ cleanup:
 }
 
 static const char *const ops[] = {"pool", "pool_bwd", NULL};
-static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 
-const struct skip_family skip_family_pool = {.name = "pool", .ops = ops, .variants = variants, .common = NULL, .lower = lower};
+const struct skip_family skip_family_pool = {.name = "pool", .ops = ops, .variants = variants, .common = NULL, .lower = lower, .engine = skip_pool_engine};

@@ -189,6 +189,8 @@ Test(lint, every_body_of_every_family)
 		cr_expect(generic, "family %s has no generic body", family->name);
 	}
 	for (const struct skip_embedded *file = skip_embedded_kernels; file->path; file++) {
+		/* The one file that says in each vendor's words what the bodies say in macros. */
+		if (!strcmp(file->path, "common/fpga.cl")) continue;
 		if (!strncmp(file->path, "common/", 7)) lint(file->path, file->text);
 	}
 }
@@ -217,15 +219,18 @@ Test(lint, finds_what_it_is_for)
 	cr_expect(bad_function(helper, strstr(helper, "inline")) != NULL, "restrict on a helper passes");
 }
 
-static void check_texts(const struct skip_profiles *profiles, const struct skip_graph *graph)
+/* FPGA profiles only where `inference`: boards do not train. */
+static void check_texts(const struct skip_profiles *profiles, const struct skip_graph *graph, bool inference)
 {
 	for (size_t p = 0; p < skip_profiles_count(profiles); p++) {
 		const struct skip_profile *profile = skip_profiles_at(profiles, p);
+		const bool fpga = !strcmp(profile->variants[0], "fpga");
+		if (fpga && !inference) continue;
 		struct skip_plan *plan = lower_for(profiles, profile->id, graph, NULL, 0);
 		bool plain = !strstr(plan->options, "-cl-std") && !strstr(plan->options, "fast") && !strstr(plan->options, "unsafe");
 		cr_expect(plain, "%s: options '%s'", profile->id, plan->options);
 		for (size_t i = 0; i < plan->n_programs; i++) {
-			lint(plan->programs[i].name, plan->programs[i].text);
+			if (!fpga) lint(plan->programs[i].name, plan->programs[i].text);
 			cr_expect(strstr(plan->programs[i].text, "#include") == NULL, "%s: %s is not complete", profile->id, plan->programs[i].name);
 		}
 		for (size_t k = 0; k < plan->n_kernels; k++) {
@@ -252,8 +257,8 @@ Test(emit, every_profile_gives_texts_of_the_dialect)
 	int wanted = skip_graph_find_value(graph, "logits");
 	CHECK_OK(skip_pass_backward(graph, wanted, NULL, 0, &backward, &err));
 	CHECK_OK(skip_pass_fuse(graph, false, &wanted, 1, &fused, &err));
-	check_texts(profiles, backward.graph);
-	check_texts(profiles, fused);
+	check_texts(profiles, backward.graph, false);
+	check_texts(profiles, fused, true);
 	skip_graph_destroy(fused);
 	skip_backward_deinit(&backward);
 	skip_graph_destroy(graph);

@@ -32,7 +32,7 @@ struct run {
 
 static const struct run runs[] = {
 	{"generic", {1}, 1},         {"generic", {1, 7, 61}, 3},         {"pocl-generic", {5}, 1},          {"pocl-x86-avx2", {1, 7, 6, 30}, 4},
-	{"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {12, 2, 1}, 3}, {"pocl-x86-avx512", {1, 7, 61}, 3},
+	{"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {12, 2, 1}, 3}, {"pocl-x86-avx512", {1, 7, 61}, 3}, {"fpga-generic", {1, 7, 30}, 3},
 };
 
 static int act_slope(enum skip_act act) { return act == SKIP_ACT_GELU || act == SKIP_ACT_GELU_TANH ? 2 : 1; }

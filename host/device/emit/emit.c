@@ -87,29 +87,35 @@ static enum skip_status emit_kernel(struct skip_buf *out, const struct skip_kern
 	return SKIP_OK;
 }
 
-static bool among(const char *const *files, size_t n, const char *file)
+static enum skip_status add_file(const char *const *file, const char **files, size_t *n, struct skip_err *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (!strcmp(files[i], file)) return true;
+	for (size_t i = 0; i < *n; i++) {
+		if (!strcmp(files[i], *file)) return SKIP_OK;
 	}
-	return false;
+	if (*n == COMMON_MAX) return skip_err_set(err, SKIP_ERR_INTERNAL, "the families share more than %d files", COMMON_MAX);
+	files[(*n)++] = *file;
+	return SKIP_OK;
 }
 
-/* The shared files of all families of the plan, each once, in order of first use. */
+/*
+ * The shared files of all kernels of the plan, each once, in order of first use: those of the family, or kernels/common/<variant>.cl alone where there is
+ * one, since then the variant's bodies are written in other terms than the rest.
+ */
 static enum skip_status emit_shared(const struct skip_kernel_spec *specs, const struct skip_plan *plan, struct skip_buf *text, struct skip_err *err)
 {
+	enum skip_status status = SKIP_OK;
 	const char *files[COMMON_MAX + 1] = {NULL};
 	size_t n = 0;
 	for (size_t k = 0; k < plan->n_kernels; k++) {
 		const struct skip_family *family = find_family(specs[k].family);
 		if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", plan->kernels[k].name, specs[k].family);
-		for (const char *const *file = family->common; file && *file; file++) {
-			if (among(files, n, *file)) continue;
-			if (n == COMMON_MAX) return skip_err_set(err, SKIP_ERR_INTERNAL, "the families share more than %d files", COMMON_MAX);
-			files[n++] = *file;
-		}
+		const char *const own[] = {specs[k].variant, NULL};
+		const char *const *file = skip_kernel_text("common", specs[k].variant) ? own : family->common;
+		for (; file && *file; file++) SKIP_TRY(add_file(file, files, &n, err));
 	}
-	return skip_emit_common(files, text, err);
+	status = skip_emit_common(files, text, err);
+cleanup:
+	return status;
 }
 
 static enum skip_status emit_text(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_buf *head, struct skip_buf *text,
@@ -120,7 +126,7 @@ static enum skip_status emit_text(const struct skip_kernel_spec *specs, struct s
 	skip_buf_printf(head, "/* Written by skip from kernels/ for profile %s; the hash of this program leaves this comment out. */\n", plan->profile);
 	SKIP_TRY(emit_shared(specs, plan, text, err));
 	for (size_t k = 0; k < plan->n_kernels; k++) {
-		SKIP_TRY(emit_kernel(text, &specs[k], plan->kernels[k].name, err));
+		if (!specs[k].stage_of) SKIP_TRY(emit_kernel(text, &specs[k], plan->kernels[k].name, err));
 		plan->kernels[k].program = 0;
 	}
 	skip_buf_append(head, skip_buf_text(text), text->length);

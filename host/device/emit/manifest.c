@@ -57,7 +57,7 @@ static json_t *buffer_json(const struct skip_plan_buffer *b)
 	return object;
 }
 
-static json_t *arg_json(const struct skip_plan_arg *arg)
+static json_t *bare_arg_json(const struct skip_plan_arg *arg)
 {
 	const char *kind = arg_names[arg->kind];
 	switch (arg->kind) {
@@ -67,6 +67,14 @@ static json_t *arg_json(const struct skip_plan_arg *arg)
 	case SKIP_ARG_FLOAT: return json_pack("{s:s, s:f}", "kind", kind, "value", (double)arg->f);
 	default: return json_pack("{s:s}", "kind", kind);
 	}
+}
+
+static json_t *arg_json(const struct skip_plan_arg *arg)
+{
+	json_t *out = bare_arg_json(arg);
+	if (!out || !arg->name[0] || json_object_set_new(out, "name", json_string(arg->name)) == 0) return out;
+	json_decref(out);
+	return NULL;
 }
 
 /* Takes over `item`; false when it, or the array, could not be made. */
@@ -87,8 +95,13 @@ static json_t *launch_json(const struct skip_plan_launch *launch)
 		json_decref(cover);
 		return NULL;
 	}
-	return json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
-			 cover, "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
+	json_t *out = json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
+				cover, "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
+	if (out && launch->together && json_object_set_new(out, "together", json_true()) != 0) {
+		json_decref(out);
+		return NULL;
+	}
+	return out;
 }
 
 enum skip_status skip_plan_to_json(const struct skip_plan *plan, json_t **out, struct skip_err *err)
@@ -229,6 +242,7 @@ static enum skip_status read_arg(const json_t *object, const struct skip_plan *p
 	int word, value;
 	double real;
 	SKIP_TRY(read_word(object, "kind", arg_names, &word, err));
+	if (json_object_get(object, "name")) SKIP_TRY(read_text(object, "name", out->name, sizeof(out->name), err));
 	out->kind = (enum skip_arg_kind)word;
 	switch (out->kind) {
 	case SKIP_ARG_BUFFER: SKIP_TRY(read_int(object, "buffer", 0, (int64_t)plan->n_buffers - 1, &out->buffer, err)); break;
@@ -282,6 +296,7 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 	SKIP_TRY(skip_json_real(object, "macs_per_row", &out->macs_per_row, err));
 	SKIP_TRY(read_word(object, "cover_rows", size_names, &word, err));
 	out->cover_rows = (enum skip_size)word;
+	SKIP_TRY(skip_json_bool_or(object, "together", false, &out->together, err));
 	if (json_array_size(global) != 3 || json_array_size(args) > SKIP_LAUNCH_MAX_ARGS) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "launch has %zu dimensions and %zu arguments, possible are 3 and up to %d", json_array_size(global),
 				    json_array_size(args), SKIP_LAUNCH_MAX_ARGS);

@@ -23,7 +23,7 @@ enum skip_status skip_lowering_kernel(struct skip_lowering *lowering, const stru
 {
 	struct skip_plan *plan = lowering->plan;
 	for (size_t i = 0; i < plan->n_kernels; i++) {
-		if (same_spec(&lowering->specs[i], spec)) {
+		if (!lowering->specs[i].stage_of && same_spec(&lowering->specs[i], spec)) {
 			*kernel = (int)i;
 			return SKIP_OK;
 		}
@@ -45,6 +45,31 @@ enum skip_status skip_lowering_kernel(struct skip_lowering *lowering, const stru
 	plan->kernels[n] = made;
 	plan->n_kernels++;
 	*kernel = (int)n;
+	return SKIP_OK;
+}
+
+enum skip_status skip_lowering_stage(struct skip_lowering *lowering, int kernel, const char *stage, int *out, struct skip_err *err)
+{
+	struct skip_plan *plan = lowering->plan;
+	struct skip_plan_kernel made = plan->kernels[kernel];
+	size_t n = plan->n_kernels, used = strlen(made.name);
+	int length = snprintf(made.name + used, sizeof(made.name) - used, "_%s", stage);
+	if (length < 0 || (size_t)length >= sizeof(made.name) - used) {
+		return skip_err_set(err, SKIP_ERR_INTERNAL, "stage '%s' of kernel %s: the name is too long", stage, plan->kernels[kernel].name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(plan->kernels[i].name, made.name)) continue;
+		*out = (int)i;
+		return SKIP_OK;
+	}
+	if (!skip_grow((void **)&plan->kernels, &lowering->cap_kernels, n + 1, sizeof(*plan->kernels)) ||
+	    !skip_grow((void **)&lowering->specs, &lowering->cap_specs, n + 1, sizeof(*lowering->specs))) {
+		return skip_err_set(err, SKIP_ERR_NOMEM, "kernel %zu of the plan", n);
+	}
+	lowering->specs[n] = lowering->specs[kernel];
+	lowering->specs[n].stage_of = kernel + 1;
+	plan->kernels[plan->n_kernels++] = made;
+	*out = (int)n;
 	return SKIP_OK;
 }
 
@@ -275,6 +300,13 @@ void skip_launch_buffer(struct skip_plan_launch *launch, int buffer)
 	add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_BUFFER, .buffer = buffer});
 }
 
+void skip_launch_name(struct skip_plan_launch *launch, const char *name)
+{
+	struct skip_plan_arg *arg = &launch->arg[launch->n_args - 1];
+	assert(launch->n_args > 0 && strlen(name) < sizeof(arg->name));
+	strcpy(arg->name, name);
+}
+
 void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size)
 {
 	add_arg(launch, (struct skip_plan_arg){.kind = SKIP_ARG_SIZE, .size = size});
@@ -308,6 +340,12 @@ void skip_launch_cover(struct skip_plan_launch *launch, enum skip_size rows, int
 	launch->cover[launch->n_cover].kernel = kernel;
 	launch->cover[launch->n_cover].tile = tile;
 	launch->n_cover++;
+}
+
+void skip_launch_together(struct skip_plan_launch *launch)
+{
+	assert(launch->n_cover == 0);
+	launch->together = true;
 }
 
 enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_plan_launch *launch, struct skip_err *err)

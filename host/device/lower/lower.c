@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct skip_family *family_of(const char *op)
+const struct skip_family *skip_family_of(const char *op)
 {
 	for (size_t i = 0; skip_families[i]; i++) {
 		for (const char *const *name = skip_families[i]->ops; *name; name++) {
@@ -41,7 +41,7 @@ static enum skip_status find_readers(struct skip_lowering *lowering, const int *
 	for (size_t w = 0; w < n_wanted; w++) lowering->read_as[wanted[w]] |= 1u << SKIP_LAYOUT_ROWS;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
-		const struct skip_family *family = family_of(node->op->name);
+		const struct skip_family *family = skip_family_of(node->op->name);
 		const char *variant = family ? variant_of(family, lowering->profile) : NULL;
 		for (int i = 0; i < node->n_in; i++) {
 			if (node->in[i] == SKIP_NONE) continue;
@@ -55,7 +55,7 @@ static enum skip_status find_readers(struct skip_lowering *lowering, const int *
 static enum skip_status lower_node(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
 {
 	const char *op = node->op->name, *profile = lowering->profile->id;
-	const struct skip_family *family = family_of(op);
+	const struct skip_family *family = skip_family_of(op);
 	if (!family) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "node %d: no kernel family covers op '%s'", lowering->node, op);
 	const char *variant = variant_of(family, lowering->profile);
 	if (!variant) {

@@ -95,6 +95,13 @@ enum skip_status skip_cl_enqueue(struct skip_cl *cl, struct skip_cl_kernel *kern
 /* The same, waits, and gives the device's own time from start to end of the kernel. */
 enum skip_status skip_cl_enqueue_timed(struct skip_cl *cl, struct skip_cl_kernel *kernel, const size_t global[3], const size_t local[3],
 				       double *seconds, struct skip_err *err);
+/*
+ * Kernels that wait for each other (stages joined by channels): runs one work-item of each, every one on a queue of its own, after what was enqueued before,
+ * and waits. Nothing in OpenCL says that such kernels hang, so after SKIP_FLOW_TIMEOUT seconds (default 120) it is SKIP_ERR_DEVICE with the names of
+ * those that did not end; they go on running.
+ */
+#define SKIP_CL_TOGETHER 8
+enum skip_status skip_cl_run_together(struct skip_cl *cl, struct skip_cl_kernel *const *kernel, int n, struct skip_err *err);
 enum skip_status skip_cl_flush(struct skip_cl *cl, struct skip_err *err);
 enum skip_status skip_cl_finish(struct skip_cl *cl, struct skip_err *err);
 

@@ -45,6 +45,9 @@ cleanup:
 void skip_cl_close(struct skip_cl *cl)
 {
 	if (!cl) return;
+	for (int i = 0; i < SKIP_CL_TOGETHER; i++) {
+		if (cl->beside[i]) clReleaseCommandQueue(cl->beside[i]);
+	}
 	if (cl->timed) clReleaseCommandQueue(cl->timed);
 	if (cl->queue) clReleaseCommandQueue(cl->queue);
 	if (cl->context) clReleaseContext(cl->context);

@@ -11,6 +11,7 @@ struct skip_cl {
 	cl_device_id device;
 	cl_context context;
 	cl_command_queue queue;
+	cl_command_queue beside[SKIP_CL_TOGETHER]; /* made when kernels first run together */
 	cl_command_queue timed; /* made when something is timed first: events with times cost a little on every enqueue */
 	bool host_memory;
 	struct skip_buf identity; /* platform, device and driver, as they enter cache keys */
@@ -28,6 +29,9 @@ struct skip_cl_program {
 	char key[SKIP_SHA256_HEX]; /* "" when it is not to be stored */
 	bool was_cached;
 };
+
+cl_kernel skip_cl_kernel_handle(const struct skip_cl_kernel *kernel);
+const char *skip_cl_kernel_name(const struct skip_cl_kernel *kernel);
 
 /* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be
  * NULL. */

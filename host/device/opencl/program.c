@@ -184,6 +184,16 @@ void skip_cl_kernel_destroy(struct skip_cl_kernel *kernel)
 	skip_free(kernel);
 }
 
+const char *skip_cl_kernel_name(const struct skip_cl_kernel *kernel)
+{
+	return kernel->name;
+}
+
+cl_kernel skip_cl_kernel_handle(const struct skip_cl_kernel *kernel)
+{
+	return kernel->kernel;
+}
+
 unsigned skip_cl_kernel_args(const struct skip_cl_kernel *kernel)
 {
 	return kernel->n_args;

@@ -1,5 +1,6 @@
 /* Kernel objects of the launches, their arguments, and the pieces each launch is enqueued in. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "device/run/run.h"
 #include <assert.h>
 
@@ -138,10 +139,28 @@ cleanup:
 	return status;
 }
 
+size_t skip_bind_group(const struct skip_plan *plan, size_t i)
+{
+	size_t n = 1;
+	while (i + n < plan->n_launches && plan->launches[i + n].together) n++;
+	return n;
+}
+
+/* The stages of one engine, launches i .. i + n - 1. */
+static enum skip_status run_together(struct skip_session *session, size_t i, size_t n, struct skip_err *err)
+{
+	struct skip_cl_kernel *kernel[SKIP_CL_TOGETHER];
+	if (n > SKIP_CL_TOGETHER) return skip_err_set(err, SKIP_ERR_INPUT, "%zu launches of the plan run together, at most %d", n, SKIP_CL_TOGETHER);
+	for (size_t k = 0; k < n; k++) kernel[k] = session->bound[i + k].kernel[0];
+	return skip_cl_run_together(session->cl, kernel, (int)n, err);
+}
+
 enum skip_status skip_bind_enqueue(struct skip_session *session, size_t i, uint32_t dropout_key, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_bound *bound = &session->bound[i];
+	if (session->plan->launches[i].together) return SKIP_OK;
+	if (skip_bind_group(session->plan, i) > 1) return run_together(session, i, skip_bind_group(session->plan, i), err);
 	SKIP_TRY(set_key(&session->plan->launches[i], bound, dropout_key, err));
 	for (int p = 0; p < bound->n_pieces; p++) {
 		const struct skip_piece *piece = &bound->piece[p];
@@ -158,6 +177,13 @@ enum skip_status skip_bind_time(struct skip_session *session, size_t i, double *
 	enum skip_status status = SKIP_OK;
 	const struct skip_bound *bound = &session->bound[i];
 	double sum = 0;
+	if (skip_bind_group(session->plan, i) > 1 || session->plan->launches[i].together) {
+		/* The stages share one time, which the first of them gets. */
+		double start = skip_clock_seconds();
+		SKIP_TRY(skip_bind_enqueue(session, i, 0, err));
+		*seconds = session->plan->launches[i].together ? 0 : skip_clock_seconds() - start;
+		return SKIP_OK;
+	}
 	SKIP_TRY(set_key(&session->plan->launches[i], bound, 0, err));
 	for (int p = 0; p < bound->n_pieces; p++) {
 		const struct skip_piece *piece = &bound->piece[p];
@@ -180,6 +206,10 @@ enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *e
 	if (!seen) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu kernels", plan->n_kernels);
 	for (size_t i = 0; i < plan->n_launches; i++) {
 		const struct skip_bound *bound = &session->bound[i];
+		if (skip_bind_group(plan, i) > 1 || plan->launches[i].together) {
+			SKIP_TRY(skip_bind_enqueue(session, i, 0, err));
+			continue;
+		}
 		SKIP_TRY(set_key(&plan->launches[i], bound, 0, err));
 		for (int v = 0; v < bound->n_kernels; v++) {
 			size_t global[3], local[3], kernel = (size_t)(bound->plan_kernel[v] - plan->kernels);

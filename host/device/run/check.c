@@ -67,6 +67,9 @@ static enum skip_status check_launch(const struct skip_plan *plan, const struct 
 			FAIL("launch %zu of the plan: tiles of a cover are positive and descend, found %d after %d", i, tile, before);
 		if (!inside(l->cover[c].kernel, plan->n_kernels)) FAIL("launch %zu of the plan: no kernel %d", i, l->cover[c].kernel);
 	}
+	if (l->together && (i == 0 || l->n_cover > 0 || plan->launches[i - 1].n_cover > 0 || l->node != plan->launches[i - 1].node)) {
+		FAIL("launch %zu of the plan: nothing it could run together with", i);
+	}
 	for (int d = 0; d < 3; d++) {
 		if (!good_extent(&l->global[d])) FAIL("launch %zu of the plan: impossible global size", i);
 	}

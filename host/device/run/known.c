@@ -92,6 +92,7 @@ static enum skip_status settle(struct skip_device *device, enum skip_precision p
 {
 	const struct skip_profile *profile = skip_device_profile(device);
 	skip_device_settle_form(device, precision); /* the run below opens a session too */
+	if (profile->n_dot[precision] == 0) return SKIP_OK; /* nothing to choose from: its families have one way, or refuse */
 	while (profile->n_dot[precision] > 0) {
 		bool right = false;
 		struct skip_err why = {0};

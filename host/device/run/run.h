@@ -121,6 +121,8 @@ enum skip_status skip_gather_send(struct skip_session *session, const struct ski
 enum skip_status skip_bind_create(struct skip_session *session, struct skip_err *err); /* kernel objects */
 /* Arguments and pieces for session->sizes. */
 enum skip_status skip_bind_batch(struct skip_session *session, struct skip_err *err);
+/* Launches of the plan from `launch` on that run together, 1 for most; enqueueing the first runs all of them, and the others do nothing. */
+size_t skip_bind_group(const struct skip_plan *plan, size_t launch);
 enum skip_status skip_bind_enqueue(struct skip_session *session, size_t launch, uint32_t dropout_key, struct skip_err *err);
 /* The same with times; see skip_cl_enqueue_timed. */
 enum skip_status skip_bind_time(struct skip_session *session, size_t launch, double *seconds, struct skip_err *err);
