@@ -1,0 +1,61 @@
+/*
+ * What a graph costs on an FPGA board before any toolchain has seen it: resources, clock, cycles, memory, latency. The engines are those the
+ * families describe (device/engine.h), the counts those of the board file; every number of the file that was used comes along with its status, and
+ * the whole is no better than the worst of them. Tier of all results: `formula`.
+ */
+#ifndef SKIP_DEVICE_ESTIMATE_H
+#define SKIP_DEVICE_ESTIMATE_H
+
+#include "device/engine.h"
+#include "device/profile/board.h"
+
+enum skip_estimate_bound { SKIP_BOUND_COMPUTE, SKIP_BOUND_MEMORY, SKIP_BOUND_LAUNCH, SKIP_BOUND_COUNT };
+const char *skip_bound_name(enum skip_estimate_bound bound); /* "compute", "memory", "launch" */
+
+/* One engine and all nodes it serves. */
+struct skip_estimate_kernel {
+	struct skip_engine engine; /* of the largest of its nodes */
+	int nodes, region;         /* region SKIP_NONE: the board has none, or it lies in several */
+	double used[SKIP_RESOURCE_COUNT];
+	double seconds, compute_seconds, memory_seconds; /* of all its nodes; seconds with their launches */
+	double macs, cycles, bytes;
+	enum skip_estimate_bound bound;
+};
+
+struct skip_estimate {
+	const struct skip_board *board; /* borrowed */
+	struct skip_workload work;
+	int rows, outputs; /* form: T_M and P_N */
+	bool int8;
+	struct skip_estimate_kernel *kernel;
+	size_t n_kernels;
+	bool fits;
+	char why[160]; /* what is too much, where it does not fit */
+	double used[SKIP_RESOURCE_COUNT], available[SKIP_RESOURCE_COUNT]; /* available: (total - shell) * usable, over all regions */
+	double largest_share; /* of a resource of a region, as the clock formula takes it */
+	int crossings;
+	double clock_mhz;
+	bool clock_given;
+	double seconds, compute_seconds, memory_seconds, launch_seconds;
+	double low_seconds, high_seconds; /* at 1.1 and 0.5 times the clock; both `seconds` where the clock was given */
+	double macs;
+	enum skip_estimate_bound bound;
+	struct skip_figure input[48]; /* numbers of the board file behind this */
+	int n_inputs;
+	bool verified; /* all of them */
+};
+
+/*
+ * Estimates `graph`, which has been through skip_pass_inference for this board, for `work`. `forms` is the board's profile or a copy of it with other
+ * mr[0] (rows of a tile) and nv (outputs a cycle). clock_mhz 0: the derated clock. The caller deinits *out; `board` must outlive it.
+ * SKIP_ERR_UNSUPPORTED: an op without an engine, or a type that engines have not.
+ */
+enum skip_status skip_estimate_run(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
+                                   struct skip_workload work, double clock_mhz, struct skip_estimate *out, struct skip_err *err);
+void skip_estimate_deinit(struct skip_estimate *estimate);
+
+/* The fastest of the forms that fit, tried from few lanes to many; where none fits the smallest, with fits false. `forms` gets the form. */
+enum skip_status skip_estimate_fit(const struct skip_graph *graph, const struct skip_board *board, struct skip_workload work, double clock_mhz,
+                                   struct skip_profile *forms, struct skip_estimate *out, struct skip_err *err);
+
+#endif
