@@ -1,0 +1,139 @@
+/* skip emit: what an FPGA board's toolchain needs, as a folder. */
+#include "cli/source.h"
+#include "device/emit/board.h"
+#include "graph/pass.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct settings {
+	struct skip_cli_common common;
+	const char *board, *out;
+	bool fit;
+	int64_t classes;
+};
+
+/* A form that fits, or a sentence that says which would. */
+static enum skip_status choose_form(const struct skip_graph *graph, const struct skip_board *board, const struct settings *set, struct skip_profile *forms,
+				    struct skip_estimate *out, struct skip_err *err)
+{
+	const struct skip_workload work = { 1, graph->max_positions < 128 ? graph->max_positions : 128 };
+	enum skip_status status;
+	struct skip_profile tried = *forms;
+	struct skip_estimate fitted = { 0 };
+	SKIP_TRY(set->fit ? skip_estimate_fit(graph, board, work, 0, forms, out, err) : skip_estimate_run(graph, board, forms, work, 0, out, err));
+	if (out->fits) return SKIP_OK;
+	SKIP_TRY(skip_estimate_fit(graph, board, work, 0, &tried, &fitted, err));
+	if (fitted.fits)
+		status = skip_err_set(err, SKIP_ERR_TARGET, "the network does not fit %s with %d outputs a cycle (%s); %d outputs and tiles of %d rows would: --fit", board->profile->id,
+				      out->outputs, out->why, fitted.outputs, fitted.rows);
+	else
+		status = skip_err_set(err, SKIP_ERR_TARGET, "the network does not fit %s in any form: even the smallest needs too much (%s)", board->profile->id, fitted.why);
+cleanup:
+	skip_estimate_deinit(&fitted);
+	return status;
+}
+
+static enum skip_status write_folder(const char *path, const struct skip_emitted *emitted, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_output *output = NULL;
+	SKIP_TRY(skip_output_create_folder(path, "manifest.json", &output, err));
+	for (int i = 0; i < emitted->n_files; i++)
+		SKIP_TRY(skip_output_write(output, emitted->file[i].name, skip_buf_text(&emitted->file[i].text), emitted->file[i].text.length, err));
+	status = skip_output_commit(output, err);
+cleanup:
+	skip_output_destroy(output);
+	return status;
+}
+
+static enum skip_status print_result(const struct settings *set, const struct skip_plan *plan, const struct skip_emitted *emitted, const struct skip_estimate *e,
+				     struct skip_err *err)
+{
+	json_t *files = json_array(), *kernels = json_array();
+	for (int i = 0; i < emitted->n_files; i++) json_array_append_new(files, json_string(emitted->file[i].name));
+	for (size_t k = 0; k < plan->n_kernels; k++) json_array_append_new(kernels, json_string(plan->kernels[k].name));
+	if (set->common.json)
+		return skip_cli_print_json(json_pack("{s:s, s:s, s:o, s:o, s:s}", "folder", set->out, "name", emitted->set, "files", files, "kernels", kernels, "manifest_hash", emitted->hash),
+					   err);
+	printf("%-10s%s\n%-10s%s: %d files, %zu kernels\n", "name", emitted->set, "written", set->out, emitted->n_files, plan->n_kernels);
+	printf("%-10s%.0f MHz, %.1f us (estimated by formula, never run)\n%-10ssh %s/build_%s.sh report\n", "estimate", e->clock_mhz, 1e6 * e->seconds, "next", set->out, set->board);
+	json_decref(files);
+	json_decref(kernels);
+	return skip_cli_printed(err);
+}
+
+static enum skip_status emit(const struct skip_cli_model *model, const struct settings *set, const struct skip_profiles *profiles, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_board board;
+	struct skip_graph *classed = NULL, *graph = NULL;
+	struct skip_plan *plan = NULL;
+	struct skip_estimate e = { 0 };
+	struct skip_emitted emitted = { 0 };
+	int value;
+	const struct skip_profile *profile = skip_profiles_find(profiles, set->board);
+	if (!profile || !skip_profile_is_board(profile)) return skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", set->board);
+	struct skip_profile forms = *profile;
+	SKIP_TRY(skip_board_read(profile, &board, err));
+	if (set->classes) SKIP_TRY(skip_pass_classes(model->graph, (int)set->classes, &classed, err));
+	SKIP_TRY(skip_pass_inference(classed ? classed : model->graph, "logits", forms.combine, &graph, &value, err));
+	SKIP_TRY(choose_form(graph, &board, set, &forms, &e, err));
+	SKIP_TRY(skip_lower(graph, &forms, &value, 1, &plan, err));
+	SKIP_TRY(skip_emit_board(graph, plan, &e, &emitted, err));
+	SKIP_TRY(write_folder(set->out, &emitted, err));
+	status = print_result(set, plan, &emitted, &e, err);
+cleanup:
+	skip_emitted_deinit(&emitted);
+	skip_estimate_deinit(&e);
+	skip_plan_destroy(plan);
+	skip_graph_destroy(graph);
+	skip_graph_destroy(classed);
+	return status;
+}
+
+static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cli_args args = { 0 };
+	struct settings set = { 0 };
+	struct skip_cli_model model = { 0 };
+	struct skip_profiles *profiles = NULL;
+	skip_cli_common_options(&args, &set.common, false);
+	skip_cli_string(&args, "--board", &set.board);
+	skip_cli_string(&args, "-o", &set.out);
+	skip_cli_string(&args, "--dtype", &set.common.dtype);
+	skip_cli_flag(&args, "--fit", &set.fit);
+	skip_cli_int(&args, "--classes", &set.classes, 1, 64);
+	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
+	if (args.help) goto cleanup;
+	if (!set.board) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--board ID is missing; skip estimate MODEL --all lists the boards"));
+	if (!set.out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "-o DIR is missing"));
+	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
+	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
+	SKIP_TRY(skip_cli_need_classes(&model, err));
+	SKIP_TRY(skip_cli_apply_dtype(&set.common, &model, err));
+	status = emit(&model, &set, profiles, err);
+cleanup:
+	skip_cli_close_model(&model);
+	skip_profiles_destroy(profiles);
+	return status;
+}
+
+const struct skip_verb skip_verb_emit = {
+	.name = "emit",
+	.arguments = "PKG --board ID -o DIR",
+	.summary = "Write what an FPGA board is built from: kernels, manifest, link and build files",
+	.help = "  --board ID     a board of skip estimate --all\n"
+		"  -o DIR         the folder; one of an earlier call is replaced whole\n"
+		"  --fit          the fastest form that fits the board; else the form of its file\n"
+		"  --classes K    at most K shapes of attention and of ffn; narrower layers get units of zeros\n"
+		"  --dtype T      f32 or int8; else the type of the package\n"
+		"  --json         one JSON object\n\n"
+		"No vendor's tool is called; build_<board>.sh in the folder does that.\n\n"
+		"examples:\n"
+		"  skip emit tickets.skip --board p520n -o tickets-p520n\n"
+		"  skip emit tickets.skip --board u280 --dtype int8 --fit -o tickets-u280\n",
+	.order = 74,
+	.run = run,
+};
