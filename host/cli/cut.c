@@ -11,12 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMING_ROWS 256 /* enough text to see the length mix, few enough to stay in seconds */
+#define TIMING_ROWS 256   /* enough text to see the length mix, few enough to stay in seconds */
+#define LATENCY_ROWS 64   /* of sequences alone */
+#define SPEED_TOLERANCE 0.03 /* two measurements of one network differ by less */
 
-static enum skip_status first_rows(const struct skip_dataset *data, struct skip_dataset *out, struct skip_err *err)
+/* At most TIMING_ROWS. */
+static enum skip_status first_rows(const struct skip_dataset *data, size_t most, struct skip_dataset *out, struct skip_err *err)
 {
 	int rows[TIMING_ROWS];
-	size_t n = data->n_rows < TIMING_ROWS ? data->n_rows : TIMING_ROWS;
+	size_t n = data->n_rows < most ? data->n_rows : most;
 	for (size_t i = 0; i < n; i++) rows[i] = (int)i;
 	return skip_dataset_take(data, rows, n, out, err);
 }
@@ -26,22 +29,24 @@ static enum skip_status measure(struct skip_device *device, const struct skip_gr
 {
 	enum skip_status status;
 	struct skip_session *session[2] = { NULL, NULL };
-	struct skip_dataset rows = { 0 };
+	struct skip_dataset rows = { 0 }, few = { 0 };
 	int value[2];
 	double ms[2][2];
-	SKIP_TRY(first_rows(timing, &rows, err));
+	SKIP_TRY(first_rows(timing, TIMING_ROWS, &rows, err));
+	SKIP_TRY(first_rows(timing, LATENCY_ROWS, &few, err));
 	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[0], &value[0], err));
 	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[1], &value[1], err));
-	out->tokens = skip_dataset_mean_length(&rows);
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 5, 1, ms, err));
-	out->dense_ms = ms[0][0] / (double)rows.n_rows;
-	out->pruned_ms = ms[1][0] / (double)rows.n_rows;
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 7, 1, ms, err));
+	out->tokens = skip_dataset_mean_length(&few);
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &few, 1, 7, 1, ms, err));
+	out->dense_ms = ms[0][0] / (double)few.n_rows;
+	out->pruned_ms = ms[1][0] / (double)few.n_rows;
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 5, 1, ms, err));
 	out->dense_packed_ms = ms[0][0];
 	out->pruned_packed_ms = ms[1][0];
 	out->speedup = ms[0][0] / ms[1][0];
 cleanup:
 	skip_dataset_deinit(&rows);
+	skip_dataset_deinit(&few);
 	skip_session_destroy(session[0]);
 	skip_session_destroy(session[1]);
 	return status;
@@ -137,6 +142,12 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 		json_object_set_new(record, "retune", json_pack("{s:i, s:s}", "epochs", cut->retune_epochs, "train_dtype", skip_precision_names[cut->train]));
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
 	json_object_set_new(record, "samples", json_integer(cut->scores.samples));
+	json_object_set_new(record, "allocate_seconds", json_real(cut->result.allocate_seconds));
+	json_object_set_new(record, "score_seconds", json_real(cut->result.score_seconds));
+	json_object_set_new(record, "compensate_seconds", json_real(cut->result.compensate_seconds));
+	json_object_set_new(record, "search_seconds", json_real(cut->result.search_seconds));
+	if (cut->result.ceiling > 0) json_object_set_new(record, "speedup_ceiling", json_real(cut->result.ceiling));
+	if (cut->result.time_table) json_object_set(record, "time_table", cut->result.time_table);
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
 	if (sharing(cut)) json_object_set_new(record, "shared_layers", json_string(sharing(cut)));
 	json_object_set_new(record, "layers", layers);
@@ -162,8 +173,11 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 
 enum skip_status skip_cli_cut_verdict(const struct skip_cli_cut *cut, const struct skip_cli_prune *prune, struct skip_err *err)
 {
+	const struct skip_prune_options *o = &prune->options;
+	if (o->speedup > 0 && (!cut->result.target_met || cut->speed.speedup < (1 - SPEED_TOLERANCE) * o->speedup))
+		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %.2fx, measured %.2fx; the best found was written", o->speedup, cut->speed.speedup);
+	if (o->latency_ms > 0 && (!cut->result.target_met || cut->speed.pruned_ms > (1 + SPEED_TOLERANCE) * o->latency_ms))
+		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %.2f ms, measured %.2f ms; the best found was written", o->latency_ms, cut->speed.pruned_ms);
 	if (cut->result.target_met) return SKIP_OK;
-	if (prune->options.speedup > 0)
-		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %.2fx, measured %.2fx; the best found was written", prune->options.speedup, cut->speed.speedup);
 	return skip_err_set(err, SKIP_ERR_TARGET, "nothing could be removed within a margin of %.2f points; the best found was written", prune->options.margin);
 }

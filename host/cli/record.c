@@ -88,9 +88,13 @@ json_t *skip_record_trace(const struct skip_probe_point *trace, size_t n)
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++) {
 		const struct skip_probe_point *p = &trace[i];
-		json_t *row = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:b}", "rate", p->rate, "removed_encoder_percent", 100 * p->removed,
-					"accuracy", p->metrics.accuracy, "drop", p->paired.drop, "drop_se", p->paired.drop_se, "kl", p->kl, "macs_share",
-					p->macs_share, "seconds", p->seconds, "accepted", (int)p->accepted);
+		json_t *row = json_pack("{s:f, s:f, s:f, s:f, s:b}", "rate", p->rate, "removed_encoder_percent", 100 * p->removed, "macs_share", p->macs_share,
+					"seconds", p->seconds, "accepted", (int)p->accepted);
+		if (p->answered)
+			json_object_update_new(row, json_pack("{s:f, s:f, s:f, s:f}", "accuracy", p->metrics.accuracy, "drop", p->paired.drop, "drop_se",
+							      p->paired.drop_se, "kl", p->kl));
+		else if (p->kl > 0)
+			json_object_set_new(row, "kl", json_real(p->kl)); /* a surrogate */
 		if (p->speedup > 0) json_object_set_new(row, "speedup", json_real(p->speedup));
 		json_array_append_new(list, row);
 	}

@@ -6,8 +6,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/sha256.h"
 #include "graph/rules.h"
+#include "method/search/allocation.h"
 #include "method/skill/choice.h"
 
 #include <stdio.h>
@@ -20,6 +22,7 @@ static const char *const target_names[] = { "prob", "logprob", "logit", "kl", NU
 static const char *const label_names[] = { "gold", "pred", "none", NULL };
 static const char *const reduce_names[] = { "sum", "max", "mean", "absmax", NULL };
 static const char *const path_names[] = { "group", "global", NULL };
+static const char *const margin_names[] = { "fixed", "adaptive", "strict", NULL };
 static const char *const compensate_names[] = { "none", "bias", "ls", NULL };
 
 void skip_cli_tune_options(struct skip_cli_args *args, struct skip_cli_tune *tune)
@@ -141,9 +144,15 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	memset(prune, 0, sizeof(*prune));
 	skip_prune_defaults(&prune->options);
 	skip_cli_real(args, "--rate", &prune->rate, 0, 0.999);
+	skip_cli_real(args, "--flops", &prune->options.flops, 0.001, 0.999);
 	skip_cli_real(args, "--speedup", &prune->options.speedup, 1, 1000);
+	skip_cli_real(args, "--latency-ms", &prune->options.latency_ms, 1e-6, 1e6);
 	skip_cli_real(args, "--margin", &prune->options.margin, 0, 100);
+	skip_cli_string(args, "--margin-mode", &prune->margin_mode);
 	skip_cli_string(args, "--search", &prune->options.search);
+	skip_cli_string(args, "--allocate", &prune->options.allocate);
+	skip_cli_int(args, "--restarts", &prune->restarts, 0, 100000);
+	skip_cli_string(args, "--time-table", &prune->time_table);
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
 	skip_cli_int(args, "--retune", &prune->retune, 0, 10000);
@@ -176,16 +185,25 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 				       struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const char *searches[32];
-	size_t n = 0;
+	static const char *const targets[] = { "--rate", "--flops", "--speedup", "--latency-ms", "--margin" };
+	const char *names[32];
+	size_t n = 0, seen = 0;
 	int choice;
-	if (skip_cli_seen(args, "--rate") + skip_cli_seen(args, "--speedup") + skip_cli_seen(args, "--margin") > 1)
-		return skip_err_set(err, SKIP_ERR_USAGE, "--rate, --speedup and --margin contradict each other; give one");
+	for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++) seen += skip_cli_seen(args, targets[i]);
+	if (seen > 1) return skip_err_set(err, SKIP_ERR_USAGE, "--rate, --flops, --speedup, --latency-ms and --margin contradict each other; give one");
 	prune->options.rate = skip_cli_seen(args, "--rate") ? prune->rate : -1;
-	if (!skip_cli_seen(args, "--speedup")) prune->options.speedup = 0;
-	for (; skip_searches[n] && n < 31; n++) searches[n] = skip_searches[n]->name;
-	searches[n] = NULL;
-	SKIP_TRY(skip_cli_choice("--search", prune->options.search, searches, &choice, err));
+	for (; skip_searches[n] && n < 31; n++) names[n] = skip_searches[n]->name;
+	names[n] = NULL;
+	SKIP_TRY(skip_cli_choice("--search", prune->options.search, names, &choice, err));
+	if (prune->margin_mode) {
+		SKIP_TRY(skip_cli_choice("--margin-mode", prune->margin_mode, margin_names, &choice, err));
+		prune->options.margin_mode = (enum skip_margin_mode)choice;
+	}
+	for (n = 0; skip_allocations[n] && n < 31; n++) names[n] = skip_allocations[n]->name;
+	names[n] = NULL;
+	SKIP_TRY(skip_cli_choice("--allocate", prune->options.allocate, names, &choice, err));
+	if (prune->time_table && skip_file_exists(prune->time_table)) SKIP_TRY(skip_json_load(prune->time_table, &prune->table, err));
+	prune->options.time_table = prune->table;
 	if (prune->units) SKIP_TRY(parse_units(prune->units, &prune->options.kinds, err));
 	if (prune->compensate) {
 		SKIP_TRY(skip_cli_choice("--compensate", prune->compensate, compensate_names, &choice, err));
@@ -195,10 +213,41 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-weights and --retune-data say how to re-tune; give --retune EPOCHS too");
 	if (!prune->options.retune.full && skip_cli_seen(args, "--retune-lr"))
 		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-lr is a setting of --retune-weights");
+	prune->options.restarts = (int)prune->restarts;
 	prune->options.retune_epochs = (int)prune->retune;
 	SKIP_TRY(skip_cli_train_dtype(common, NULL, &prune->options.retune.precision, err));
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
 cleanup:
+	return status;
+}
+
+void skip_cli_prune_deinit(struct skip_cli_prune *prune)
+{
+	json_decref(prune->table);
+	prune->table = NULL;
+}
+
+double skip_cli_prune_margin(const struct skip_cli_prune *prune)
+{
+	return skip_prune_by_margin(&prune->options) ? prune->options.margin : -1;
+}
+
+enum skip_status skip_cli_write_table(const struct skip_cli_prune *prune, const struct skip_prune_result *result, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_buf text;
+	struct skip_output *output = NULL;
+	if (!prune->time_table) return SKIP_OK;
+	if (!result->time_table)
+		return skip_err_set(err, SKIP_ERR_USAGE, "--time-table: the allocation %s measured no times for this target", prune->options.allocate);
+	skip_buf_init(&text);
+	SKIP_TRY(skip_json_write(result->time_table, &text, err));
+	SKIP_TRY(skip_output_create_file(prune->time_table, &output, err));
+	SKIP_TRY(skip_output_write(output, NULL, skip_buf_text(&text), text.length, err));
+	SKIP_TRY(skip_output_commit(output, err));
+cleanup:
+	skip_output_destroy(output);
+	skip_buf_deinit(&text);
 	return status;
 }
 
@@ -283,8 +332,8 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
 {
 	const struct skip_prune_options *o = &prune->options;
-	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
-				     skill->options.choice, "warm_start", skill->warm_start, "compensate",
+	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
+				     skill->options.choice, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
@@ -292,10 +341,14 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));
 	if (o->rate >= 0)
 		json_object_set_new(settings, "rate", json_real(o->rate));
+	else if (o->flops > 0)
+		json_object_set_new(settings, "flops", json_real(o->flops));
 	else if (o->speedup > 0)
 		json_object_set_new(settings, "speedup_target", json_real(o->speedup));
+	else if (o->latency_ms > 0)
+		json_object_set_new(settings, "latency_target", json_real(o->latency_ms));
 	else
-		json_object_set_new(settings, "margin", json_real(o->margin));
+		json_object_update_new(settings, json_pack("{s:f, s:s}", "margin", o->margin, "margin_mode", margin_names[o->margin_mode]));
 	return settings;
 }
 

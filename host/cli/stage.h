@@ -36,15 +36,22 @@ enum skip_status skip_cli_score(struct skip_device *device, const struct skip_gr
 
 struct skip_cli_prune {
 	struct skip_prune_options options;
-	int64_t retune;
+	int64_t retune, restarts;
 	bool untie; /* layers that share weights get their own first */
 	double rate;
-	const char *units, *compensate, *scores, *retune_data;
+	const char *units, *compensate, *scores, *retune_data, *time_table, *margin_mode;
+	json_t *table; /* read from time_table, NULL: there is none yet */
 };
 void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune);
-/* At most one of --rate, --speedup, --margin; none: --margin 1. */
+/* At most one of --rate, --flops, --speedup, --latency-ms, --margin; none: --margin 1. Reads --time-table where the file exists. */
 enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struct skip_cli_args *args, const struct skip_cli_common *common,
 				       struct skip_err *err);
+
+void skip_cli_prune_deinit(struct skip_cli_prune *prune);
+/* The margin asked for, -1 where the target is another. */
+double skip_cli_prune_margin(const struct skip_cli_prune *prune);
+/* Writes the time table of a search, with the share it arrived at, to --time-table when that was given. */
+enum skip_status skip_cli_write_table(const struct skip_cli_prune *prune, const struct skip_prune_result *result, struct skip_err *err);
 
 /* The labels tuning goes on with: the model's with --start keep, which then needs classes; NULL where the data say. */
 enum skip_status skip_cli_tune_known(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_labels **known,

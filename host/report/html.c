@@ -104,14 +104,24 @@ static void trace_table(struct skip_buf *out, const json_t *trace)
 {
 	size_t index;
 	json_t *row;
-	skip_buf_puts(out, "<div class=\"scroll\"><table><tr><th>probe</th><th>rate asked</th><th>removed</th><th>accuracy on dev</th><th>drop</th><th>KL to dense</th>"
-			   "<th>MACs left</th><th>seconds</th><th>kept</th></tr>\n");
-	json_array_foreach(trace, index, row)
-		skip_buf_printf(out, "<tr><td>%zu</td><td>%.3f</td><td>%.1f %%</td><td>%.4f</td><td>%.2f ± %.2f</td><td>%.4f</td><td>%.0f %%</td><td>%.1f</td><td>%s</td></tr>\n",
-				index + 1, skip_report_number(row, "rate", 0), skip_report_number(row, "removed_encoder_percent", 0), skip_report_number(row, "accuracy", 0),
-				skip_report_number(row, "drop", 0), skip_report_number(row, "drop_se", 0), skip_report_number(row, "kl", 0),
-				100 * skip_report_number(row, "macs_share", 0), skip_report_number(row, "seconds", 0),
-				json_is_true(json_object_get(row, "accepted")) ? "yes" : "no");
+	skip_buf_puts(out, "<div class=\"scroll\"><table><tr><th>probe</th><th>share asked</th><th>removed</th><th>accuracy on dev</th><th>drop</th><th>KL to dense</th>"
+			   "<th>speed-up</th><th>MACs left</th><th>seconds</th><th>kept</th></tr>\n");
+	json_array_foreach(trace, index, row) {
+		skip_buf_printf(out, "<tr><td>%zu</td><td>%.3f</td><td>%.1f %%</td>", index + 1, skip_report_number(row, "rate", 0),
+				skip_report_number(row, "removed_encoder_percent", 0));
+		if (json_object_get(row, "accuracy"))
+			skip_buf_printf(out, "<td>%.4f</td><td>%.2f ± %.2f</td><td>%.4f</td>", skip_report_number(row, "accuracy", 0), skip_report_number(row, "drop", 0),
+					skip_report_number(row, "drop_se", 0), skip_report_number(row, "kl", 0));
+		else
+			skip_buf_puts(out, "<td></td><td></td><td></td>");
+		double speedup = skip_report_number(row, "speedup", 0);
+		if (speedup > 0)
+			skip_buf_printf(out, "<td>%.2f×</td>", speedup);
+		else
+			skip_buf_puts(out, "<td></td>");
+		skip_buf_printf(out, "<td>%.0f %%</td><td>%.1f</td><td>%s</td></tr>\n", 100 * skip_report_number(row, "macs_share", 0),
+				skip_report_number(row, "seconds", 0), json_is_true(json_object_get(row, "accepted")) ? "yes" : "no");
+	}
 	skip_buf_puts(out, "</table></div>\n");
 }
 

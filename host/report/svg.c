@@ -71,6 +71,7 @@ void skip_svg_trace(struct skip_buf *out, const json_t *metrics)
 	open_frame(out, &f, "accuracy against removed share", "encoder parameters removed, %", "%.2f", "%.0f");
 	skip_buf_printf(out, "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, map_y(&f, dense), map_y(&f, dense));
 	json_array_foreach(trace, index, row) {
+		if (!json_object_get(row, "accuracy")) continue; /* only its time was measured */
 		double x = map_x(&f, skip_report_number(row, "removed_encoder_percent", 0)), y = map_y(&f, skip_report_number(row, "accuracy", 0));
 		int accepted = json_is_true(json_object_get(row, "accepted"));
 		skip_buf_printf(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"><title>probe %zu: %.1f %% removed, accuracy %.4f, %s</title></circle>\n",

@@ -20,12 +20,12 @@ static void finish(struct world *w)
 	world_deinit(w);
 }
 
-static struct skip_graph *compensated(struct world *w, const struct skip_graph *cut, enum skip_compensate mode)
+static struct skip_graph *compensated(struct world *w, enum skip_compensate mode)
 {
 	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .rows = 300};
 	struct skip_graph *out = NULL;
 	double seconds = -1;
-	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, cut, &keep, &w->scene.train, &options, NULL, &out, &seconds, &err));
+	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, &w->units, &keep, &w->scene.train, &options, NULL, &out, &seconds, &err));
 	cr_assert_geq(seconds, 0);
 	CHECK_OK(skip_graph_validate(out, &err));
 	return out;
@@ -51,7 +51,7 @@ Test(compensate, identical_networks_stay_identical)
 	world_init(&w, false);
 	CHECK_OK(skip_keep_create(&w.units, &keep, &err));
 	for (int mode = SKIP_COMPENSATE_NONE; mode <= SKIP_COMPENSATE_LS; mode++) {
-		struct skip_graph *out = compensated(&w, w.scene.graph, (enum skip_compensate)mode);
+		struct skip_graph *out = compensated(&w, (enum skip_compensate)mode);
 		cr_assert_eq(out->n_tensors, w.scene.graph->n_tensors);
 		for (size_t t = 0; t < out->n_tensors; t++) {
 			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
@@ -89,7 +89,7 @@ ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_bac
 	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *graph[3];
 	double off[3];
 	for (int mode = 0; mode < 3; mode++) {
-		graph[mode] = compensated(&w, cut, (enum skip_compensate)mode);
+		graph[mode] = compensated(&w, (enum skip_compensate)mode);
 		off[mode] = distance(&w, w.scene.graph, graph[mode], "hidden");
 		cr_assert_eq(skip_graph_encoder_params(graph[mode]), skip_graph_encoder_params(cut));
 	}
@@ -124,7 +124,7 @@ ParameterizedTest(struct form_case *c, compensate, other_forms_of_layers)
 {
 	struct world w;
 	world_init_form(&w, false, c->form);
-	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *fitted = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *fitted = compensated(&w, SKIP_COMPENSATE_LS);
 	double before = distance(&w, w.scene.graph, cut, "hidden"), after = distance(&w, w.scene.graph, fitted, "hidden");
 	cr_assert_gt(before, 1e-3);
 	/* what vanished without a bias leaves nothing to refit */
@@ -141,7 +141,7 @@ Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .rows = 400};
 	world_init(&w, false);
 	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.6), *out = NULL;
-	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &keep, &w.scene.train, &options, NULL, &out, NULL, &err));
+	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, &w.units, &keep, &w.scene.train, &options, NULL, &out, NULL, &err));
 	const struct skip_unit_group *v = skip_units_get(&w.units, 0, SKIP_UNIT_V);
 	int y = w.scene.graph->nodes[v->consumer].out[0], sum = SKIP_NONE;
 	for (size_t n = 0; n < w.scene.graph->n_nodes; n++) {
@@ -181,11 +181,11 @@ Test(compensate, cls_pooling_and_refusals)
 	w.scene.options.pool = SKIP_POOL_CLS;
 	w.scene.graph = toy_graph(&w.scene.options); /* same units */
 	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5);
-	struct skip_graph *out = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	struct skip_graph *out = compensated(&w, SKIP_COMPENSATE_LS);
 	cr_assert_lt(distance(&w, w.scene.graph, out, "logits"), distance(&w, w.scene.graph, cut, "logits"));
 	skip_graph_destroy(out);
 	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = 0};
-	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, cut, &keep, &w.scene.train, &options, NULL, &out, NULL, &err),
+	CHECK_FAILS(skip_compensate_graph(w.scene.device.device, w.scene.graph, &w.units, &keep, &w.scene.train, &options, NULL, &out, NULL, &err),
 		    SKIP_ERR_USAGE);
 	skip_graph_destroy(cut);
 	finish(&w);
@@ -195,7 +195,7 @@ Test(compensate, least_squares_refits_queries_and_keys)
 {
 	struct world w;
 	world_init(&w, false);
-	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_QK, 0.08), *out = compensated(&w, cut, SKIP_COMPENSATE_LS);
+	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_QK, 0.08), *out = compensated(&w, SKIP_COMPENSATE_LS);
 	double before = distance(&w, w.scene.graph, cut, "hidden"), after = distance(&w, w.scene.graph, out, "hidden");
 	cr_assert_gt(before, 0);
 	cr_assert_lt(after, 0.7 * before, "off %g refitted, %g only cut", after, before);

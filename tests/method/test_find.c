@@ -12,8 +12,18 @@ struct world {
 	double se;
 	int fail_at; /* probe that fails, from 1; 0: none */
 	struct skip_probe_point trace[MAX_TRACE];
-	int n;
+	int n, questions; /* probes, surrogates */
 };
+
+/* Grows with the rate, with noise that makes it fall here and there. */
+static enum skip_status surrogate(void *context, double rate, double kappa, double *kl, struct skip_err *e)
+{
+	struct world *world = context;
+	(void)kappa, (void)e;
+	world->questions++;
+	*kl = (0.02 * (exp(5 * rate) - 1)) * (1 + 0.1 * sin(50 * rate));
+	return SKIP_OK;
+}
 
 static enum skip_status probe(void *context, double rate, struct skip_probe_point **out, struct skip_err *e)
 {
@@ -51,7 +61,8 @@ static double run(const char *name, struct world *world, double margin)
 {
 	const struct skip_search *search = skip_search_find(name);
 	cr_assert_not_null(search);
-	struct skip_search_state state = {.context = world, .probe = probe, .margin = margin};
+	struct skip_search_state state = {
+	    .context = world, .probe = probe, .surrogate = surrogate, .margin = margin, .largest = 0.95, .mode = SKIP_MARGIN_ADAPTIVE};
 	double rate = -1;
 	CHECK_OK(search->run(&state, &rate, &err));
 	return rate;
@@ -90,6 +101,8 @@ ParameterizedTestParameters(find, answers)
 	    {"adaptive", STEEP, 1, 0, 0.345, 0.395, 5},	      {"adaptive", EXPONENTIAL, 1, 0, 0.60, 0.6624, 5},
 	    {"adaptive", EXPONENTIAL, 1, 2, 0.68, 0.749, 5}, /* SE 2: crossing 0.7489 */
 	    {"adaptive", FREE_LUNCH, 1, 0, 0.90, 0.95, 5},    {"adaptive", HOPELESS, 1, 0, 0, 0, 5},
+	    {"surrogate", STEEP, 1, 0, 0.34, 0.395, 4},	      {"surrogate", EXPONENTIAL, 1, 0, 0.57, 0.6624, 4},
+	    {"surrogate", FREE_LUNCH, 1, 0, 0.90, 0.95, 4},   {"surrogate", HOPELESS, 1, 0, 0, 0, 4},
 	};
 	return cr_make_param_array(struct answer, cases, sizeof(cases) / sizeof(*cases));
 }
@@ -109,11 +122,47 @@ ParameterizedTest(struct answer *c, find, answers)
 	cr_assert(probed);
 }
 
+struct margin_case {
+	enum skip_margin_mode mode;
+	double margin, drop, se;
+	bool holds;
+};
+
+ParameterizedTestParameters(find, margins)
+{
+	static struct margin_case cases[] = {
+	    {SKIP_MARGIN_FIXED, 1, 1, 0.1, true},	{SKIP_MARGIN_FIXED, 1, 1.01, 3, false},
+	    {SKIP_MARGIN_ADAPTIVE, 1, 1.5, 1.6, true},	{SKIP_MARGIN_ADAPTIVE, 1, 1.5, 1.4, false},
+	    {SKIP_MARGIN_ADAPTIVE, 1, 0.9, 0.1, true},	{SKIP_MARGIN_STRICT, 1, 0, 0.6, true},
+	    {SKIP_MARGIN_STRICT, 1, 0.1, 0.6, false},	{SKIP_MARGIN_STRICT, 1, -1, 1.2, true},
+	};
+	return cr_make_param_array(struct margin_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+ParameterizedTest(struct margin_case *c, find, margins)
+{
+	struct skip_paired paired = {.drop = c->drop, .drop_se = c->se};
+	cr_assert_eq(skip_margin_holds(c->mode, c->margin, &paired), c->holds);
+}
+
+Test(find, isotonic_fit_pools_what_falls)
+{
+	double rising[] = {-1, 0, 0, 2}, one[] = {3}, falling[] = {3, 2, 1}, mixed[] = {1, 3, 2, 2, 5, 4, 0};
+	const double pooled[] = {1, 7. / 3, 7. / 3, 7. / 3, 3, 3, 3};
+	skip_isotonic(rising, 4);
+	skip_isotonic(one, 1);
+	skip_isotonic(falling, 3);
+	skip_isotonic(mixed, 7);
+	cr_assert(rising[0] == -1 && rising[1] == 0 && rising[2] == 0 && rising[3] == 2 && one[0] == 3);
+	for (int i = 0; i < 3; i++) cr_assert_float_eq(falling[i], 2, 1e-12);
+	for (int i = 0; i < 7; i++) cr_assert_float_eq(mixed[i], pooled[i], 1e-12, "%d: %g", i, mixed[i]);
+}
+
 Test(find, a_failing_probe_ends_every_search)
 {
 	for (const struct skip_search *const *search = skip_searches; *search; search++) {
 		struct world world = {.drop = steep, .fail_at = 2};
-		struct skip_search_state state = {.context = &world, .probe = probe, .margin = 1};
+		struct skip_search_state state = {.context = &world, .probe = probe, .surrogate = surrogate, .margin = 1, .largest = 0.95};
 		double rate = -1;
 		CHECK_FAILS((*search)->run(&state, &rate, &err), SKIP_ERR_DEVICE);
 		cr_assert_eq(rate, -1);

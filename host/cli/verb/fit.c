@@ -185,6 +185,7 @@ static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
 				      .settings = settings, .metrics = fit->document, .report = true, .scores = &fit->cut.scores, .units = &fit->cut.units };
 	status = skip_cli_save(fit->out, &fit->device, &save, err);
 	json_decref(settings);
+	if (status == SKIP_OK) status = skip_cli_write_table(&fit->prune, &fit->cut.result, err);
 	if (status == SKIP_OK) end_stage(fit, "save");
 	return status;
 }
@@ -216,6 +217,7 @@ static void declare_options(struct fit *fit, struct skip_cli_args *args)
 
 static void deinit(struct fit *fit)
 {
+	skip_cli_prune_deinit(&fit->prune);
 	skip_cli_cut_deinit(&fit->cut);
 	skip_graph_destroy(fit->dense);
 	json_decref(fit->stages);
@@ -244,7 +246,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_tune_finish(&fit.tune, &args, &fit.common, err));
 	SKIP_TRY(skip_cli_skill_finish(&fit.skill, &fit.common, err));
 	SKIP_TRY(skip_cli_prune_finish(&fit.prune, &args, &fit.common, err));
-	fit.margin = fit.prune.options.rate < 0 && !(fit.prune.options.speedup > 0) ? fit.prune.options.margin : -1;
+	fit.margin = skip_cli_prune_margin(&fit.prune);
 	name_outputs(&fit);
 	if (fit.prune.retune_data) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--retune-data is an option of skip prune; fit re-tunes on --train"));
 	SKIP_TRY(skip_cli_check_package_place(fit.out, err));
@@ -271,11 +273,13 @@ const struct skip_verb skip_verb_fit = {
 	.name = "fit",
 	.arguments = "MODEL --train DATA --dev DATA [--test DATA] -o NAME.skip",
 	.summary = "The whole job: tune, attribute, prune, measure, report, package",
-	.help = "  --margin PSI | --rate R | --speedup X    what to reach (default --margin 1: the smallest within 1 point)\n"
+	.help = "  --margin PSI | --rate R | --flops R | --speedup X | --latency-ms T\n"
+		"                          what to reach (default --margin 1: the smallest within 1 point)\n"
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N,\n"
 		"  --choose C, --stable RHO, --warm-start LIST, --prior N\n"
-		"  --units LIST, --compensate none|bias|ls, --retune EPOCHS, --retune-weights, --search S, --untie\n"
+		"  --allocate A, --restarts N, --time-table FILE, --units LIST, --compensate none|bias|ls\n"
+		"  --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --train-dtype auto|f32|bf16    products of tuning's steps; auto: bf16 where the device has instructions for it\n"

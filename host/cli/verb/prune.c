@@ -10,7 +10,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_args args = { 0 };
 	struct skip_cli_common common = { 0 };
 	struct skip_cli_input input = { 0 };
-	struct skip_cli_prune prune;
+	struct skip_cli_prune prune = { 0 };
 	struct skip_cli_skill skill;
 	struct skip_cli_model model = { 0 };
 	struct skip_cli_device device = { 0 };
@@ -58,7 +58,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_progress progress = skip_cli_progress(&common);
 	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, precision, &progress, &cut, err));
 	SKIP_TRY(skip_cli_cut_evaluate(device.device, model.graph, &cut, "dev", &dev, &outcome, err));
-	double margin = prune.options.rate < 0 && !(prune.options.speedup > 0) ? prune.options.margin : -1;
+	double margin = skip_cli_prune_margin(&prune);
 	record = skip_cli_cut_record(&cut, model.graph, &outcome, margin, err);
 	if (!record) SKIP_TRY(err ? err->status : SKIP_ERR_NOMEM);
 	document = skip_cli_metrics_head(device.device);
@@ -69,6 +69,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_save save = { .graph = cut.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
 				      .metrics = document, .report = true, .scores = &cut.scores, .units = &cut.units };
 	SKIP_TRY(skip_cli_save(out, &device, &save, err));
+	SKIP_TRY(skip_cli_write_table(&prune, &cut.result, err));
 	skip_cli_progress_end();
 	if (common.json)
 		SKIP_TRY(skip_cli_print_json(json_incref(record), err));
@@ -76,6 +77,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 		skip_cli_cut_print(&cut, model.graph, &outcome, margin);
 	SKIP_TRY(skip_cli_cut_verdict(&cut, &prune, err));
 cleanup:
+	skip_cli_prune_deinit(&prune);
 	json_decref(record);
 	json_decref(settings);
 	json_decref(document);
@@ -92,11 +94,14 @@ const struct skip_verb skip_verb_prune = {
 	.name = "prune",
 	.arguments = "PKG --data DATA --dev DATA -o PKG2",
 	.summary = "Find the units the task needs and cut the rest away",
-	.help = "  --margin PSI | --rate R | --speedup X\n"
-		"                          points of accuracy to lose on dev (default 1), share of encoder parameters\n"
-		"                          to remove, or measured speed-up to reach\n"
-		"  --search binary|adaptive\n"
-		"  --units LIST            of ffn,head,v,qk,layer (default ffn,v,qk)\n"
+	.help = "  --margin PSI | --rate R | --flops R | --speedup X | --latency-ms T\n"
+		"                          points of accuracy to lose on dev (default 1), share of the encoder's parameters\n"
+		"                          or multiply-adds to remove, measured speed-up or time of one row to reach\n"
+		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
+		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time\n"
+		"  --restarts N            random weights of the parts, the least divergent choice is kept (default 0)\n"
+		"  --time-table FILE       times of the parts: read it, or where there is none measure and write it\n"
+		"  --units LIST            of ffn,head,v,qk,layer (default: uniform ffn,v,qk, the others all)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --train-dtype auto|f32|bf16    products of its steps; auto: bf16 where the device has instructions for it\n"

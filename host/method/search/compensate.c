@@ -3,23 +3,25 @@
  * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
  * that all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
  *
+ * The pruned network runs in the dense one's shape, with zeros where units went (zero.c), and is cut to size at the end: no choice of widths
+ * needs programs of its own, and every probe of a search runs the same ones.
+ *
  * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R), or Xn = R where the norms stand
- * inside the branches. Values keep their names when a graph is pruned, so a sub-layer of the dense graph is found again by name; one that vanished
- * has a bias between X and R and no In, or without a bias nothing: then R is X. A consumer without a bias gets one, because the fit has a mean to
- * put somewhere.
+ * inside the branches. A consumer without a bias gets one, because the fit has a mean to put somewhere.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "graph/op.h"
 #include "graph/pass.h"
+#include "method/search/calibration.h"
 #include "method/search/refit_qk.h"
 #include "method/search/ridge.h"
 #include "method/search/search.h"
+#include "method/search/zero.h"
 #include <math.h>
 #include <string.h>
 
-#define BATCH_TOKENS 1024
 #define MOST_TOKENS 32768
 #define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
@@ -39,24 +41,22 @@ struct network {
 
 /* What is refitted in the new graph. */
 struct consumer {
-	int weight, bias; /* tensors of the result graph; SKIP_NONE: no weight (vanished), no bias */
+	size_t group;	  /* whose units it reads */
+	int weight, bias; /* tensors */
 	bool pooled;	  /* only the pooled row of each sentence counts */
 };
 
 struct compensation {
 	const struct skip_compensate_options *options;
 	const struct skip_progress *progress;
-	struct skip_graph *result;
-	struct skip_units units; /* of the dense graph */
+	const struct skip_units *units;
+	const struct skip_keep *keep;
+	struct skip_graph *result; /* in the dense graph's shape */
 	struct network dense, pruned;
 	struct consumer *consumer;
 	int n_sub, width; /* sub-layers, D */
-	struct skip_dataset rows;
-	struct skip_packer *packer; /* [n_batches] */
-	size_t n_batches, n_rows;   /* n_rows: tokens of all batches */
-	enum skip_pool pool;	    /* of the dense graph */
-	int *pooled_row;	    /* [n sentences] first or last rows, in order of the batches */
-	size_t n_pooled;
+	enum skip_pool pool; /* of the dense graph */
+	struct skip_calibration rows;
 	float *in, *target; /* [rows][widest], [rows][D] */
 };
 
@@ -88,82 +88,30 @@ static bool find_dense(const struct skip_graph *graph, const struct skip_unit_gr
 	return true;
 }
 
-/* A zero bias for a linear that has none. */
-static enum skip_status give_bias(struct skip_graph *graph, struct skip_node *node, struct skip_err *err)
+/* What is refitted behind group `g`. */
+static void find_consumer(const struct compensation *c, size_t g, struct consumer *out)
 {
-	enum skip_status status = SKIP_OK;
-	const struct skip_tensor *weight = graph->tensors[node->param[0]];
-	struct skip_tensor *bias = NULL;
-	char name[SKIP_TENSOR_NAME + 8];
-	if (node->n_param > 1 && node->param[1] != SKIP_NONE) return SKIP_OK;
-	snprintf(name, sizeof(name), "%s.bias", weight->name);
-	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, weight->dim, &bias, err));
-	SKIP_TRY(skip_graph_add_tensor(graph, bias, &node->param[1], err));
-	node->n_param = 2;
-cleanup:
-	skip_tensor_unref(bias);
-	return status;
-}
-
-/* The same sub-layer of the pruned graph; `units` are its own. */
-static enum skip_status find_pruned(const struct compensation *c, const struct skip_units *units, const struct skip_graph *dense,
-				    const struct skip_unit_group *group, int index, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_graph *graph = c->result;
-	const struct sublayer *model = &c->dense.sub[index];
-	struct sublayer *sub = &c->pruned.sub[index];
-	struct consumer *consumer = &c->consumer[index];
-	const struct skip_unit_group *mine = skip_units_get(units, group->layer, group->kind);
-	sub->x = skip_graph_find_value(graph, dense->values[model->x].name);
-	sub->r = skip_graph_find_value(graph, dense->values[model->r].name);
-	sub->next = skip_graph_find_value(graph, dense->values[model->next].name);
-	sub->in = mine ? mine->post : SKIP_NONE;
-	if (sub->x == SKIP_NONE && index > 0) sub->x = c->pruned.sub[index - 1].next;
-	if (sub->next == SKIP_NONE && !mine) sub->next = sub->x;
-	if (sub->x == SKIP_NONE || sub->next == SKIP_NONE || (mine && (mine->consumer == SKIP_NONE || sub->r == SKIP_NONE)))
-		return skip_err_set(err, SKIP_ERR_INPUT, "layer %d of the pruned graph has no %s sub-layer like the dense one's",
-				    group->layer, skip_unit_kind_name(group->kind));
-	if (mine) SKIP_TRY(give_bias(graph, &graph->nodes[mine->consumer], err));
-	consumer->weight = mine ? graph->nodes[mine->consumer].param[0] : SKIP_NONE;
-	int holder = mine ? mine->consumer : sub->r == SKIP_NONE ? SKIP_NONE : graph->values[sub->r].producer;
-	consumer->bias = SKIP_NONE;
-	if (holder != SKIP_NONE) {
-		const struct skip_node *node = &graph->nodes[holder];
-		int place = mine ? 1 : 0;
-		if (node->n_param > place) consumer->bias = node->param[place];
-	}
-cleanup:
-	return status;
-}
-
-static enum skip_pool pool_of(const struct skip_graph *graph)
-{
-	for (size_t n = 0; n < graph->n_nodes; n++) {
-		if (graph->nodes[n].op == skip_op_find("pool")) return graph->nodes[n].attrs.pool.mode;
-	}
-	return SKIP_POOL_MEAN;
+	const struct skip_node *node = &c->result->nodes[c->units->group[g].consumer];
+	*out = (struct consumer){.group = g, .weight = node->param[0], .bias = node->param[1]};
 }
 
 static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_units mine = {0};
 	int last_layer = 0;
-	c->pool = pool_of(dense);
-	SKIP_TRY(skip_units_find(c->result, &mine, err));
-	c->dense.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->dense.sub));
-	c->pruned.sub = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->pruned.sub));
-	c->consumer = skip_alloc_zeroed(c->units.n_groups, sizeof(*c->consumer));
+	c->pool = skip_calibration_pool(dense);
+	c->dense.sub = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->dense.sub));
+	c->pruned.sub = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->pruned.sub));
+	c->consumer = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->consumer));
 	if (!c->dense.sub || !c->pruned.sub || !c->consumer) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", c->units.n_groups);
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", c->units->n_groups);
 		goto cleanup;
 	}
-	for (size_t g = 0; g < c->units.n_groups; g++) {
-		if (c->units.group[g].layer > last_layer) last_layer = c->units.group[g].layer;
+	for (size_t g = 0; g < c->units->n_groups; g++) {
+		if (c->units->group[g].layer > last_layer) last_layer = c->units->group[g].layer;
 	}
-	for (size_t g = 0; g < c->units.n_groups; g++) {
-		const struct skip_unit_group *group = &c->units.group[g];
+	for (size_t g = 0; g < c->units->n_groups; g++) {
+		const struct skip_unit_group *group = &c->units->group[g];
 		/* A qk dim has no linear consumer; one that several layers share cannot follow each of their streams. */
 		if (group->kind == SKIP_UNIT_QK || group->n_uses > 1) continue;
 		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
@@ -172,14 +120,14 @@ static enum skip_status find_sublayers(struct compensation *c, const struct skip
 					      skip_unit_kind_name(group->kind));
 			goto cleanup;
 		}
-		SKIP_TRY(find_pruned(c, &mine, dense, group, c->n_sub, err));
+		c->pruned.sub[c->n_sub] = c->dense.sub[c->n_sub];
+		find_consumer(c, g, &c->consumer[c->n_sub]);
 		c->consumer[c->n_sub].pooled = c->pool != SKIP_POOL_MEAN && group->layer == last_layer;
 		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].weight, err));
 		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].bias, err));
 		c->n_sub++;
 	}
 cleanup:
-	skip_units_deinit(&mine);
 	return status;
 }
 
@@ -202,7 +150,6 @@ static enum skip_status open_network(struct network *network, struct skip_device
 		/* the dense network shows R, the pruned one In */
 		int *const of[3] = {&network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next};
 		for (int i = 0; i < 3; i++) {
-			if (*of[i] == SKIP_NONE) continue;
 			place[n] = of[i];
 			wanted[n++] = *of[i];
 		}
@@ -220,70 +167,20 @@ cleanup:
 	return status;
 }
 
-/* Random sentences, at most MOST_TOKENS tokens of them. */
-static enum skip_status choose_rows(struct compensation *c, const struct skip_dataset *data, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_rng rng;
-	int *order = skip_alloc_array(data->n_rows, sizeof(*order));
-	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", data->n_rows);
-	skip_rng_init(&rng, c->options->seed, "calibration");
-	skip_rng_permute(&rng, order, data->n_rows);
-	size_t n = 0;
-	int64_t tokens = 0;
-	while (n < data->n_rows && n < (size_t)c->options->rows) {
-		tokens += data->offset[order[n] + 1] - data->offset[order[n]];
-		if (n > 0 && tokens > MOST_TOKENS) break;
-		n++;
-	}
-	SKIP_TRY(skip_dataset_take(data, order, n, &c->rows, err));
-cleanup:
-	skip_free(order);
-	return status;
-}
-
-static enum skip_status pack_rows(struct compensation *c, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_batches batches = {0};
-	SKIP_TRY(skip_batches_sorted(&c->rows, BATCH_TOKENS, (int)c->rows.n_rows, &batches, err));
-	c->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*c->packer));
-	c->pooled_row = skip_alloc_array(c->rows.n_rows, sizeof(*c->pooled_row));
-	if (!c->packer || !c->pooled_row) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu calibration batches", batches.n_batches);
-		goto cleanup;
-	}
-	for (size_t i = 0; i < batches.n_batches; i++) {
-		struct skip_packer *packer = &c->packer[i];
-		skip_packer_init(packer);
-		c->n_batches = i + 1;
-		SKIP_TRY(skip_packer_pack(packer, &c->rows, batches.rows + batches.start[i], batches.start[i + 1] - batches.start[i], err));
-		for (int b = 0; b < packer->batch.n_seqs; b++) {
-			const int32_t *offset = packer->batch.offset + b;
-			c->pooled_row[c->n_pooled++] = (int)c->n_rows + (c->pool == SKIP_POOL_LAST ? offset[1] - 1 : offset[0]);
-		}
-		c->n_rows += (size_t)packer->batch.n_tokens;
-	}
-cleanup:
-	skip_batches_deinit(&batches);
-	return status;
-}
-
 static enum skip_status alloc_streams(struct compensation *c, struct skip_err *err)
 {
 	const struct skip_graph *graph = skip_session_graph(c->pruned.session);
 	int widest = 0;
 	for (int s = 0; s < c->n_sub; s++) {
-		int in = c->pruned.sub[s].in;
-		if (in != SKIP_NONE && graph->values[in].cols > widest) widest = graph->values[in].cols;
+		if (graph->values[c->pruned.sub[s].in].cols > widest) widest = graph->values[c->pruned.sub[s].in].cols;
 	}
 	c->width = c->n_sub ? graph->values[c->pruned.sub[0].x].cols : 0;
-	c->dense.stream = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
-	c->pruned.stream = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
-	c->target = skip_alloc_array(c->n_rows, (size_t)c->width * sizeof(float));
-	c->in = skip_alloc_array(c->n_rows, (size_t)widest * sizeof(float));
+	c->dense.stream = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
+	c->pruned.stream = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
+	c->target = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
+	c->in = skip_alloc_array(c->rows.n_rows, (size_t)widest * sizeof(float));
 	if (!c->dense.stream || !c->pruned.stream || !c->target || !c->in)
-		return skip_err_set(err, SKIP_ERR_NOMEM, "streams of %zu rows", c->n_rows);
+		return skip_err_set(err, SKIP_ERR_NOMEM, "streams of %zu rows", c->rows.n_rows);
 	return SKIP_OK;
 }
 
@@ -300,8 +197,8 @@ static enum skip_status advance(struct compensation *c, struct network *network,
 {
 	enum skip_status status = SKIP_OK;
 	size_t row = 0;
-	for (size_t i = 0; i < c->n_batches; i++) {
-		const struct skip_batch *batch = &c->packer[i].batch;
+	for (size_t i = 0; i < c->rows.n_batches; i++) {
+		const struct skip_batch *batch = &c->rows.packer[i].batch;
 		SKIP_TRY(skip_session_set_batch(network->session, batch, err));
 		float *stream = network->stream + row * (size_t)c->width;
 		if (network->at != SKIP_NONE) SKIP_TRY(skip_session_write(network->session, network->at, stream, err));
@@ -328,13 +225,13 @@ static enum skip_status finish_pruned(struct compensation *c, const struct subla
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_session *session = c->pruned.session;
-	size_t row = 0, first = after(&c->pruned, sub->in != SKIP_NONE ? sub->in : sub->x);
-	for (size_t i = 0; i < c->n_batches; i++) {
-		const struct skip_batch *batch = &c->packer[i].batch;
+	size_t row = 0, first = after(&c->pruned, sub->in);
+	for (size_t i = 0; i < c->rows.n_batches; i++) {
+		const struct skip_batch *batch = &c->rows.packer[i].batch;
 		float *stream = c->pruned.stream + row * (size_t)c->width;
 		SKIP_TRY(skip_session_set_batch(session, batch, err));
 		SKIP_TRY(skip_session_write(session, sub->x, stream, err));
-		if (sub->in != SKIP_NONE) SKIP_TRY(skip_session_write(session, sub->in, c->in + row * (size_t)cols, err));
+		SKIP_TRY(skip_session_write(session, sub->in, c->in + row * (size_t)cols, err));
 		SKIP_TRY(skip_session_enqueue(session, first, after(&c->pruned, sub->next), 0, err));
 		SKIP_TRY(skip_session_read(session, sub->next, stream, err));
 		row += (size_t)batch->n_tokens;
@@ -356,35 +253,51 @@ static enum skip_status upload(struct compensation *c, int index, struct skip_er
 	return SKIP_OK;
 }
 
+/* The columns of the units that stay; *n of them. */
+static int *list_kept(const struct compensation *c, size_t group, int *n)
+{
+	const struct skip_unit_group *units = &c->units->group[group];
+	int *column = skip_alloc_array((size_t)units->width, sizeof(*column));
+	*n = 0;
+	for (int j = 0; column && j < units->width; j++) {
+		if (c->keep->keep[group][j]) column[(*n)++] = j;
+	}
+	return column;
+}
+
 static enum skip_status fit(struct compensation *c, const struct consumer *consumer, int cols, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	int kept, *column = list_kept(c, consumer->group, &kept);
+	if (!column) return skip_err_set(err, SKIP_ERR_NOMEM, "list of %d units", cols);
 	struct skip_ridge problem = {.in = c->in,
 				     .target = c->target,
-				     .n = c->n_rows,
-				     .width = cols,
+				     .n = c->rows.n_rows,
+				     .stride = cols,
+				     .column = column,
+				     .width = kept,
 				     .outputs = c->width,
 				     .damping = c->options->damping,
 				     .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS};
-	if (consumer->bias == SKIP_NONE) return SKIP_OK; /* nothing that could take up a mean */
 	if (consumer->pooled) {
-		problem.row = c->pooled_row;
-		problem.n = c->n_pooled;
+		problem.row = c->pool == SKIP_POOL_LAST ? c->rows.last_row : c->rows.first_row;
+		problem.n = c->rows.data.n_rows;
 		problem.damping = fmax(problem.damping, POOLED_DAMPING);
-		problem.bias_only |= c->n_pooled < (size_t)POOLED_ROWS_PER_INPUT * (size_t)cols;
+		problem.bias_only |= problem.n < (size_t)POOLED_ROWS_PER_INPUT * (size_t)kept;
 	}
-	float *weight = consumer->weight == SKIP_NONE ? NULL : skip_tensor_f32(c->result->tensors[consumer->weight]);
-	SKIP_TRY(skip_ridge_fit(&problem, weight, skip_tensor_f32(c->result->tensors[consumer->bias]), err));
+	SKIP_TRY(skip_ridge_fit(&problem, skip_tensor_f32(c->result->tensors[consumer->weight]),
+				skip_tensor_f32(c->result->tensors[consumer->bias]), err));
 	SKIP_TRY(upload(c, consumer->weight, err));
 	SKIP_TRY(upload(c, consumer->bias, err));
 cleanup:
+	skip_free(column);
 	return status;
 }
 
 static void log_distance(const struct compensation *c, int s)
 {
 	double off = 0, size = 0;
-	for (size_t i = 0; i < c->n_rows * (size_t)c->width; i++) {
+	for (size_t i = 0; i < c->rows.n_rows * (size_t)c->width; i++) {
 		double d = (double)c->pruned.stream[i] - c->dense.stream[i];
 		off += d * d;
 		size += (double)c->dense.stream[i] * c->dense.stream[i];
@@ -396,14 +309,14 @@ static enum skip_status compensate_sublayer(struct compensation *c, int s, struc
 {
 	enum skip_status status = SKIP_OK;
 	const struct sublayer *dense = &c->dense.sub[s], *pruned = &c->pruned.sub[s];
-	int cols = pruned->in == SKIP_NONE ? 0 : skip_session_graph(c->pruned.session)->values[pruned->in].cols;
+	int cols = skip_session_graph(c->pruned.session)->values[pruned->in].cols;
 	SKIP_TRY(bring_to(c, &c->dense, dense->x, err));
 	SKIP_TRY(bring_to(c, &c->pruned, pruned->x, err));
 	SKIP_TRY(advance(c, &c->dense, dense->next, dense->r, c->target, c->width, err));
-	if (dense->next == dense->r) memcpy(c->dense.stream, c->target, c->n_rows * (size_t)c->width * sizeof(*c->target));
+	if (dense->next == dense->r) memcpy(c->dense.stream, c->target, c->rows.n_rows * (size_t)c->width * sizeof(*c->target));
 	c->dense.at = dense->next;
-	for (size_t i = 0; i < c->n_rows * (size_t)c->width; i++) c->target[i] -= c->pruned.stream[i];
-	if (cols > 0) SKIP_TRY(advance(c, &c->pruned, pruned->in, pruned->in, c->in, cols, err));
+	for (size_t i = 0; i < c->rows.n_rows * (size_t)c->width; i++) c->target[i] -= c->pruned.stream[i];
+	SKIP_TRY(advance(c, &c->pruned, pruned->in, pruned->in, c->in, cols, err));
 	SKIP_TRY(fit(c, &c->consumer[s], cols, err));
 	SKIP_TRY(finish_pruned(c, pruned, cols, err));
 	log_distance(c, s);
@@ -420,27 +333,42 @@ static void compensation_deinit(struct compensation *c)
 	skip_free(c->dense.stream);
 	skip_free(c->pruned.stream);
 	skip_free(c->consumer);
-	for (size_t i = 0; i < c->n_batches; i++) skip_packer_deinit(&c->packer[i]);
-	skip_free(c->packer);
-	skip_free(c->pooled_row);
 	skip_free(c->in);
 	skip_free(c->target);
-	skip_dataset_deinit(&c->rows);
-	skip_units_deinit(&c->units);
+	skip_calibration_deinit(&c->rows);
 	skip_graph_destroy(c->result);
 }
 
-static enum skip_status compensate(struct compensation *c, struct skip_device *device, const struct skip_graph *dense,
-				   const struct skip_keep *keep, const struct skip_dataset *calibration, struct skip_err *err)
+/* Queries and keys of the groups that lose dims, before anything runs. */
+static enum skip_status refit_qk(struct compensation *c, struct skip_device *device, const struct skip_graph *dense, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	SKIP_TRY(skip_units_find(dense, &c->units, err));
+	const struct skip_units *units = c->units;
+	struct skip_moments moments = {0};
+	bool *cut = skip_alloc_zeroed(units->n_groups, sizeof(*cut));
+	if (!cut) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", units->n_groups);
+	for (size_t g = 0; g < units->n_groups; g++)
+		cut[g] = units->group[g].kind == SKIP_UNIT_QK && units->group[g].n_uses <= 1 &&
+			 memchr(c->keep->keep[g], 0, (size_t)units->group[g].width);
+	SKIP_TRY(skip_moments_collect(device, dense, units, &c->rows, cut, &moments, err));
+	for (size_t g = 0; g < units->n_groups; g++) {
+		if (cut[g]) SKIP_TRY(skip_refit_qk(dense, units, g, &moments, c->keep->keep[g], c->options->damping, c->result, err));
+	}
+cleanup:
+	skip_moments_deinit(&moments);
+	skip_free(cut);
+	return status;
+}
+
+static enum skip_status compensate(struct compensation *c, struct skip_device *device, const struct skip_graph *dense,
+				   const struct skip_dataset *calibration, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(skip_zero_biases(c->result, c->units, err));
 	SKIP_TRY(find_sublayers(c, dense, err));
 	if (c->n_sub == 0) return SKIP_OK;
-	SKIP_TRY(choose_rows(c, calibration, err));
-	SKIP_TRY(pack_rows(c, err));
-	if (c->options->mode == SKIP_COMPENSATE_LS)
-		SKIP_TRY(skip_refit_qk(device, dense, &c->units, keep, c->packer, c->n_batches, c->options->damping, c->result, err));
+	SKIP_TRY(skip_calibration_init(calibration, c->options->rows, MOST_TOKENS, c->options->seed, &c->rows, err));
+	if (c->options->mode == SKIP_COMPENSATE_LS) SKIP_TRY(refit_qk(c, device, dense, err));
 	SKIP_TRY(open_network(&c->dense, device, dense, c->n_sub, false, err));
 	SKIP_TRY(open_network(&c->pruned, device, c->result, c->n_sub, true, err));
 	SKIP_TRY(alloc_streams(c, err));
@@ -456,19 +384,20 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
-				       const struct skip_keep *keep, const struct skip_dataset *calibration, const struct skip_compensate_options *options,
-				       const struct skip_progress *progress, struct skip_graph **out, double *seconds, struct skip_err *err)
+enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
+				       struct skip_keep *keep, const struct skip_dataset *calibration,
+				       const struct skip_compensate_options *options, const struct skip_progress *progress,
+				       struct skip_graph **out, double *seconds, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
-	struct compensation c = {.options = options, .progress = progress};
+	struct compensation c = {.options = options, .progress = progress, .units = units, .keep = keep};
 	if (options->mode != SKIP_COMPENSATE_NONE && (options->rows < 1 || calibration->n_rows == 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "compensation needs rows to calibrate on");
-	SKIP_TRY(skip_graph_copy(pruned, &c.result, err));
-	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, keep, calibration, err));
-	*out = c.result;
-	c.result = NULL;
+	SKIP_TRY(skip_keep_normalise(units, keep, err));
+	SKIP_TRY(skip_zero_units(dense, units, keep, &c.result, err));
+	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, calibration, err));
+	SKIP_TRY(skip_pass_prune(c.result, units, keep, out, err));
 	if (seconds) *seconds = skip_clock_seconds() - start;
 cleanup:
 	compensation_deinit(&c);

@@ -2,10 +2,14 @@
 #include "method/search/prober.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include <math.h>
 #include <stdio.h>
 
 #define TIMING_ROWS 256
 #define TIMING_BATCH 32
+#define LATENCY_ROWS 64 /* of sequences alone */
+#define SURROGATE_SENTENCES 256
+#define SURROGATE_TOKENS 8192
 #define TIMING_REPEATS 5
 #define TIMING_SECONDS 0.5
 
@@ -39,11 +43,36 @@ cleanup:
 	return status;
 }
 
+/* What a target's amounts are shares of. A margin looks for the fastest network. */
+static enum skip_cost cost_of(const struct skip_prune_options *o)
+{
+	return o->rate >= 0 ? SKIP_COST_PARAMS : o->flops > 0 ? SKIP_COST_MACS : SKIP_COST_TIME;
+}
+
+static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *err)
+{
+	const struct skip_prune_options *o = p->options;
+	struct skip_allocator *a = &p->allocator;
+	a->allocation = skip_allocation_find(o->allocate);
+	if (!a->allocation) return skip_err_set(err, SKIP_ERR_USAGE, "no allocation '%s'", o->allocate);
+	a->kinds = o->kinds;
+	a->cost = cost_of(o);
+	a->input = (struct skip_allocation_input){.device = p->device,
+						  .graph = p->dense,
+						  .units = p->units,
+						  .scores = p->scores,
+						  .calibration = p->train,
+						  .damping = o->compensate.damping,
+						  .seed = o->seed,
+						  .progress = p->progress};
+	return skip_allocator_init(a, p->mean_length, o->time_table, &p->timing, p->timing_batch, err);
+}
+
 enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	int rows[TIMING_ROWS];
-	int n = p->dev->n_rows < TIMING_ROWS ? (int)p->dev->n_rows : TIMING_ROWS;
+	int most = p->options->latency_ms > 0 ? LATENCY_ROWS : TIMING_ROWS, n = p->dev->n_rows < (size_t)most ? (int)p->dev->n_rows : most;
 	SKIP_TRY(skip_open_inference(p->device, p->dense, "logits", false, &p->dense_session, &p->dense_value, err));
 	p->classes = skip_session_graph(p->dense_session)->values[p->dense_value].cols;
 	p->dense_logits = skip_alloc_array(p->dev->n_rows * (size_t)p->classes, sizeof(*p->dense_logits));
@@ -53,9 +82,11 @@ enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 	}
 	SKIP_TRY(skip_predict(p->dense_session, p->dense_value, p->dev, 0, p->dense_logits, NULL, err));
 	for (int i = 0; i < n; i++) rows[i] = i;
-	if (p->options->speedup > 0) SKIP_TRY(skip_dataset_take(p->dev, rows, (size_t)n, &p->timing, err));
-	p->largest = skip_select_largest(p->dense, p->units, p->options->kinds);
+	p->timed = p->options->speedup > 0 || p->options->latency_ms > 0;
+	p->timing_batch = p->options->latency_ms > 0 ? 1 : TIMING_BATCH;
+	SKIP_TRY(skip_dataset_take(p->dev, rows, (size_t)n, &p->timing, err));
 	p->mean_length = skip_dataset_mean_length(p->dev);
+	SKIP_TRY(init_allocator(p, err));
 cleanup:
 	return status;
 }
@@ -64,6 +95,9 @@ void skip_prober_deinit(struct skip_prober *p)
 {
 	skip_session_destroy(p->dense_session);
 	skip_dataset_deinit(&p->timing);
+	skip_allocator_deinit(&p->allocator);
+	skip_trial_deinit(&p->trial);
+	skip_options_deinit(&p->sublayers);
 	skip_candidate_deinit(&p->last);
 	skip_candidate_deinit(&p->best);
 	skip_free(p->dense_logits);
@@ -74,12 +108,7 @@ void skip_prober_settle(struct skip_prober *p)
 {
 	if (!p->last.graph) return;
 	const struct skip_probe_point *point = &p->trace[p->last.point];
-	bool take = point->accepted;
-	if (take && p->best.graph) {
-		double best = p->trace[p->best.point].removed;
-		take = p->options->speedup > 0 ? point->removed < best : point->removed > best;
-	}
-	if (take) {
+	if (point->accepted && (!p->best.graph || point->rate > p->trace[p->best.point].rate)) {
 		skip_candidate_deinit(&p->best);
 		p->best = p->last;
 		p->last = (struct skip_candidate){0};
@@ -96,20 +125,23 @@ static bool report_as_search(void *context, const char *stage, int64_t done, int
 	return skip_progress_report(p->progress, "search", (int64_t)p->n_trace, 0, "");
 }
 
-static enum skip_status make_candidate(struct skip_prober *p, double rate, struct skip_candidate *candidate, struct skip_probe_point *point,
+static double share_removed(const struct skip_prober *p, const struct skip_graph *cut)
+{
+	return 1 - (double)skip_graph_encoder_params(cut) / (double)skip_graph_encoder_params(p->dense);
+}
+
+static enum skip_status make_candidate(struct skip_prober *p, double share, struct skip_candidate *candidate, struct skip_probe_point *point,
 				       struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *cut = NULL;
 	double seconds = 0;
 	const struct skip_progress inside = { .report = report_as_search, .context = p };
-	SKIP_TRY(skip_select_rate(p->dense, p->units, p->scores, p->options->kinds, rate, &candidate->keep, &point->removed, err));
-	SKIP_TRY(skip_pass_prune(p->dense, p->units, &candidate->keep, &cut, err));
-	SKIP_TRY(skip_compensate_graph(p->device, p->dense, cut, &candidate->keep, p->train, &p->options->compensate, &inside, &candidate->graph,
+	SKIP_TRY(skip_allocator_choose(&p->allocator, share, &candidate->keep, err));
+	SKIP_TRY(skip_compensate_graph(p->device, p->dense, p->units, &candidate->keep, p->train, &p->options->compensate, &inside, &candidate->graph,
 				       &seconds, err));
+	point->removed = share_removed(p, candidate->graph);
 	p->compensate_seconds += seconds;
 cleanup:
-	skip_graph_destroy(cut);
 	return status;
 }
 
@@ -119,6 +151,7 @@ static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *c
 	enum skip_status status = SKIP_OK;
 	const size_t n = p->dev->n_rows;
 	SKIP_TRY(skip_prober_logits(p->device, candidate->graph, p->dev, &candidate->logits, err));
+	point->answered = true;
 	SKIP_TRY(skip_measure(candidate->logits, p->dev, p->classes, &point->metrics, NULL, err));
 	skip_compare(p->dense_logits, candidate->logits, p->dev, p->classes, &point->paired);
 	point->kl = skip_divergence(p->dev->problem, p->dense_logits, candidate->logits, n, p->classes);
@@ -127,41 +160,105 @@ cleanup:
 	return status;
 }
 
-static enum skip_status measure(struct skip_prober *p, const struct skip_candidate *candidate, double *speedup, struct skip_err *err)
+/* A place in the trace; the context stops here when nobody wants to go on. */
+static enum skip_status begin_point(struct skip_prober *p, double share, struct skip_err *err)
+{
+	char note[64];
+	skip_prober_settle(p);
+	snprintf(note, sizeof(note), "share %.4f", share);
+	if (!skip_progress_report(p->progress, "search", (int64_t)p->n_trace, 0, note))
+		return skip_err_set(err, SKIP_ERR_INTERRUPTED, "search stopped after %zu probes", p->n_trace);
+	if (!skip_grow((void **)&p->trace, &p->cap_trace, p->n_trace + 1, sizeof(*p->trace)))
+		return skip_err_set(err, SKIP_ERR_NOMEM, "trace of %zu probes", p->n_trace + 1);
+	return SKIP_OK;
+}
+
+enum skip_status skip_prober_measure(struct skip_prober *p, double share, struct skip_probe_point **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
 	struct skip_session *session[2] = {p->dense_session, NULL};
+	struct skip_keep keep = {0};
+	struct skip_graph *cut = NULL;
 	int value[2] = {p->dense_value, SKIP_NONE};
-	double ms[2][2];
-	SKIP_TRY(skip_open_inference(p->device, candidate->graph, "logits", true, &session[1], &value[1], err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, TIMING_BATCH, TIMING_REPEATS, TIMING_SECONDS, ms, err));
-	*speedup = ms[0][0] / ms[1][0];
+	double ms[2][2], start = skip_clock_seconds();
+	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
+	SKIP_TRY(skip_pass_prune(p->dense, p->units, &keep, &cut, err));
+	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[1], &value[1], err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, p->timing_batch, TIMING_REPEATS, TIMING_SECONDS, ms, err));
+	p->dense_ms = ms[0][0];
+	point.speedup = ms[0][0] / ms[1][0];
+	point.removed = share_removed(p, cut);
+	point.macs_share = skip_graph_macs(cut, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
+	point.seconds = skip_clock_seconds() - start;
+	p->trace[p->n_trace] = point;
+	*out = &p->trace[p->n_trace++];
 cleanup:
 	skip_session_destroy(session[1]);
+	skip_graph_destroy(cut);
+	skip_keep_deinit(&keep);
 	return status;
 }
 
-enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe_point **out, struct skip_err *err)
+static enum skip_status open_trial(struct skip_prober *p, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_trial_options how = {.data = p->train,
+					       .sentences = SURROGATE_SENTENCES,
+					       .tokens = SURROGATE_TOKENS,
+					       .moment_tokens = SURROGATE_TOKENS,
+					       .damping = p->options->compensate.damping,
+					       .seed = p->options->seed};
+	if (p->trial.session) return SKIP_OK;
+	SKIP_TRY(skip_options_init(p->dense, p->units, skip_device_profile(p->device), 0, p->mean_length, &p->sublayers, err));
+	p->trial = (struct skip_trial){
+	    .device = p->device, .graph = p->dense, .units = p->units, .scores = p->scores, .options = &p->sublayers};
+	SKIP_TRY(skip_trial_init(&p->trial, &how, err));
+cleanup:
+	return status;
+}
+
+enum skip_status skip_prober_divergence(struct skip_prober *p, struct skip_keep *keep, double kappa, double *kl, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	SKIP_TRY(open_trial(p, err));
+	SKIP_TRY(skip_keep_normalise(p->units, keep, err));
+	SKIP_TRY(skip_trial_keep(&p->trial, keep, kappa, kl, err));
+cleanup:
+	return status;
+}
+
+enum skip_status skip_prober_surrogate(void *context, double share, double kappa, double *kl, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_prober *p = context;
+	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
+	struct skip_keep keep = {0};
+	double start = skip_clock_seconds();
+	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
+	SKIP_TRY(skip_prober_divergence(p, &keep, kappa, &point.kl, err));
+	*kl = point.kl;
+	point.seconds = skip_clock_seconds() - start;
+	point.accepted = *kl <= kappa;
+	p->trace[p->n_trace++] = point;
+cleanup:
+	skip_keep_deinit(&keep);
+	return status;
+}
+
+enum skip_status skip_prober_probe(void *context, double share, struct skip_probe_point **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_prober *p = context;
 	struct skip_candidate candidate = {.point = p->n_trace};
-	struct skip_probe_point point = {.rate = rate};
+	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
 	double start = skip_clock_seconds();
 	char note[64];
-	skip_prober_settle(p);
-	snprintf(note, sizeof(note), "rate %.4f", rate);
-	if (!skip_progress_report(p->progress, "search", (int64_t)p->n_trace, 0, note)) {
-		status = skip_err_set(err, SKIP_ERR_INTERRUPTED, "search stopped after %zu probes", p->n_trace);
-		goto cleanup;
-	}
-	if (!skip_grow((void **)&p->trace, &p->cap_trace, p->n_trace + 1, sizeof(*p->trace))) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "trace of %zu probes", p->n_trace + 1);
-		goto cleanup;
-	}
-	SKIP_TRY(make_candidate(p, rate < p->largest ? rate : p->largest, &candidate, &point, err));
+	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(make_candidate(p, point.rate, &candidate, &point, err));
 	SKIP_TRY(evaluate(p, &candidate, &point, err));
-	if (p->options->speedup > 0) SKIP_TRY(measure(p, &candidate, &point.speedup, err));
 	point.seconds = skip_clock_seconds() - start;
 	snprintf(note, sizeof(note), "%.1f %% removed, drop %.1f on dev", 100 * point.removed, point.paired.drop);
 	skip_progress_report(p->progress, "search", (int64_t)p->n_trace + 1, 0, note);

@@ -1,8 +1,9 @@
-/* One probe of a rate: select, cut, compensate, evaluate on dev. Used by prune.c. */
+/* One probe of a share removed: choose, cut, compensate, evaluate on dev, or only measure. Used by prune.c and target.c. */
 #ifndef SKIP_METHOD_SEARCH_PROBER_H
 #define SKIP_METHOD_SEARCH_PROBER_H
 
-#include "method/search/search.h"
+#include "method/search/allocation.h"
+#include "method/search/trial.h"
 
 /* A cut network with what was found out about it. */
 struct skip_candidate {
@@ -20,11 +21,17 @@ struct skip_prober {
 	const struct skip_dataset *train, *dev;
 	const struct skip_prune_options *options;
 	const struct skip_progress *progress;
+	struct skip_allocator allocator;
+	struct skip_options sublayers; /* of the trial */
+	struct skip_trial trial;       /* opened by the first surrogate */
+	bool timed;		    /* the target is a time */
 	struct skip_dataset timing; /* rows the speed is measured on */
+	int timing_batch;	    /* sequences that run together there */
+	double dense_ms;	    /* all of them, in the last measurement */
 	struct skip_session *dense_session;
 	int dense_value, classes;
 	float *dense_logits; /* [dev rows][C] */
-	double largest, mean_length, compensate_seconds;
+	double mean_length, compensate_seconds;
 	struct skip_probe_point *trace;
 	size_t n_trace, cap_trace;
 	struct skip_candidate last, best; /* of the latest probe; of those accepted so far */
@@ -33,9 +40,20 @@ struct skip_prober {
 /* Opens the dense network and runs it over dev. Zero the struct, then fill device .. progress. deinit accepts a zeroed one. */
 enum skip_status skip_prober_init(struct skip_prober *prober, struct skip_err *err);
 void skip_prober_deinit(struct skip_prober *prober);
-/* Probes `rate` (lowered to the largest possible); has the form a search asks for, context is the prober. The verdict of the point before
- * is read first: an accepted candidate becomes the best when it removes more, or, with a speed-up asked for, less than the best so far. */
-enum skip_status skip_prober_probe(void *context, double rate, struct skip_probe_point **out, struct skip_err *err);
+/* Probes the removal of `share` (lowered to the largest possible); has the form a search asks for, context is the prober. The verdict of the point
+ * before is read first: an accepted candidate becomes the best when it removes more than the best so far. */
+enum skip_status skip_prober_probe(void *context, double share, struct skip_probe_point **out, struct skip_err *err);
+/* Only measures: speed-up over the dense network of what is left when `share` goes, without compensation, on which it does not depend. */
+enum skip_status skip_prober_measure(struct skip_prober *prober, double share, struct skip_probe_point **out, struct skip_err *err);
+/* Divergence from the dense answers on calibration rows, by a trial. For a search: see search.h. */
+enum skip_status skip_prober_surrogate(void *context, double share, double kappa, double *kl, struct skip_err *err);
+/* The same of a choice. It may be cut short once it is certainly above or below `kappa`. */
+enum skip_status skip_prober_divergence(struct skip_prober *prober, struct skip_keep *keep, double kappa, double *kl, struct skip_err *err);
+/* restart.c: gives the allocator the coefficients whose choice at `share` diverges least, of as many as the options say. */
+enum skip_status skip_prober_restart(struct skip_prober *prober, double share, struct skip_err *err);
+/* target.c: the smallest share whose measured time is within the target of the options, probing no further than needed; *met false: the fastest there
+ * is. A speed-up beyond what the time table allows is SKIP_ERR_USAGE. */
+enum skip_status skip_prober_reach(struct skip_prober *prober, double *share, bool *met, struct skip_err *err);
 /* Reads the verdict of the last point. */
 void skip_prober_settle(struct skip_prober *prober);
 /* Logits of a graph over `data`; the caller frees *out ([rows][C]). */

@@ -6,27 +6,29 @@
 #include "base/clock.h"
 #include "method/search/prober.h"
 #include "method/search/retune.h"
-#include "method/search/search.h"
+#include "method/search/times.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define SPEED_PROBES 6
-#define SPEED_NARROW 0.02 /* bracket of rates that ends the search for a speed-up */
-#define SPEED_GUARD 1.02  /* aims this much above the target, so that noise does not undo it */
-#define SPEED_HIGHEST 0.95
-#define SPEED_INSIDE 0.15
+#define HIGHEST 0.95 /* share that searches look at */
 
 void skip_prune_defaults(struct skip_prune_options *options)
 {
 	*options = (struct skip_prune_options){
-	    .kinds = SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK,
+	    .allocate = "uniform",
 	    .rate = -1,
 	    .margin = 1,
+	    .margin_mode = SKIP_MARGIN_ADAPTIVE,
 	    .search = "binary",
 	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = INT32_MAX},
 	};
 	skip_retune_defaults(&options->retune);
+}
+
+bool skip_prune_by_margin(const struct skip_prune_options *options)
+{
+	return !(options->rate >= 0 || options->flops > 0 || options->speedup > 0 || options->latency_ms > 0);
 }
 
 void skip_prune_result_deinit(struct skip_prune_result *result)
@@ -35,88 +37,75 @@ void skip_prune_result_deinit(struct skip_prune_result *result)
 	skip_graph_destroy(result->graph);
 	skip_keep_deinit(&result->keep);
 	skip_free(result->trace);
+	json_decref(result->time_table);
 	*result = (struct skip_prune_result){0};
 }
 
-/* ---- the smallest removal that is fast enough: time is nearly linear in the rate, so 1/speedup is drawn as a line */
+/* ---- the ways to a candidate */
 
-struct speed_bracket {
-	double low, high;		  /* too slow, fast enough */
-	double inverse_low, inverse_high; /* 1/speedup there; high: NAN while nothing was fast enough */
-};
-
-static double next_speed_rate(const struct speed_bracket *b, double wanted)
+static enum skip_status probe_share(struct skip_prober *prober, double share, struct skip_err *err)
 {
-	if (isnan(b->inverse_high)) {
-		/* a removed share saves at most itself; from the last point on, as much as it did so far */
-		double slope = b->low > 0 ? (1 - b->inverse_low) / b->low : 1;
-		double rate = slope > 0 ? (1 - wanted) / slope * 1.02 : SPEED_HIGHEST;
-		return fmin(SPEED_HIGHEST, fmax(rate, b->low + SPEED_NARROW));
-	}
-	double share = (b->inverse_low - wanted) / (b->inverse_low - b->inverse_high);
-	return b->low + (b->high - b->low) * fmin(1 - SPEED_INSIDE, fmax(SPEED_INSIDE, share));
+	struct skip_probe_point *point = NULL;
+	if (share > prober->allocator.largest)
+		return skip_err_set(err, SKIP_ERR_USAGE, "a share of %.4f cannot be removed with these units, the largest possible is %.4f", share,
+				    prober->allocator.largest);
+	enum skip_status status = skip_prober_restart(prober, share, err);
+	if (status == SKIP_OK) status = skip_prober_probe(prober, share, &point, err);
+	if (status == SKIP_OK) point->accepted = true;
+	return status;
 }
 
-static enum skip_status search_speed(struct skip_prober *prober, struct skip_err *err)
+/* What was measured at `share`; 0 when it was taken from a time table. */
+static double measured_speedup(const struct skip_prober *prober, double share)
 {
-	double wanted = 1 / (prober->options->speedup * SPEED_GUARD), highest = fmin(SPEED_HIGHEST, prober->largest);
-	struct speed_bracket b = {.low = 0, .high = highest, .inverse_low = 1, .inverse_high = NAN};
-	for (int probe = 0; probe < SPEED_PROBES && b.high - b.low > SPEED_NARROW; probe++) {
-		struct skip_probe_point *point = NULL;
-		double rate = fmin(highest, next_speed_rate(&b, wanted));
-		enum skip_status status = skip_prober_probe(prober, rate, &point, err);
-		if (status != SKIP_OK) return status;
-		point->accepted = 1 / point->speedup <= wanted;
-		if (point->accepted) {
-			b.high = rate;
-			b.inverse_high = 1 / point->speedup;
-		} else {
-			b.low = rate;
-			b.inverse_low = 1 / point->speedup;
-		}
-		if (!point->accepted && rate >= highest) return SKIP_OK; /* the last candidate is the fastest there is */
+	double speedup = 0;
+	for (size_t i = 0; i < prober->n_trace; i++) {
+		if (prober->trace[i].rate == share) speedup = prober->trace[i].speedup;
 	}
-	return SKIP_OK;
+	return speedup;
 }
 
-/* ---- the three ways to a candidate */
-
-static enum skip_status find_candidate(struct skip_prober *prober, struct skip_err *err)
-{
-	const struct skip_prune_options *o = prober->options;
-	if (o->rate >= 0) {
-		struct skip_probe_point *point = NULL;
-		if (o->rate > prober->largest)
-			return skip_err_set(err, SKIP_ERR_USAGE,
-					    "rate %.4f cannot be reached with these units, the largest possible is %.4f", o->rate,
-					    prober->largest);
-		enum skip_status status = skip_prober_probe(prober, o->rate, &point, err);
-		if (status == SKIP_OK) point->accepted = true;
-		return status;
-	}
-	if (o->speedup > 0) return search_speed(prober, err);
-	const struct skip_search *search = skip_search_find(o->search);
-	if (!search) return skip_err_set(err, SKIP_ERR_USAGE, "no search '%s'", o->search);
-	struct skip_search_state state = {.context = prober, .probe = skip_prober_probe, .margin = o->margin};
-	double rate = 0;
-	return search->run(&state, &rate, err);
-}
-
-/* Takes the best candidate; where none was accepted the fastest one for a speed-up, the dense network for a margin. */
-static enum skip_status take_candidate(struct skip_prober *prober, struct skip_candidate *out, bool *met, struct skip_err *err)
+static enum skip_status find_candidate(struct skip_prober *prober, bool *met, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	if (prober->options->speedup > 0 && !prober->best.graph && prober->n_trace > 0 && !prober->trace[prober->n_trace - 1].accepted) {
-		*out = prober->last;
-		prober->last = (struct skip_candidate){0};
-		*met = false;
+	const struct skip_prune_options *o = prober->options;
+	double share = 0;
+	*met = true;
+	if (o->rate >= 0) return probe_share(prober, o->rate, err);
+	if (o->flops > 0) return probe_share(prober, o->flops, err);
+	if (prober->timed) {
+		struct skip_probe_point *point = NULL;
+		SKIP_TRY(skip_prober_reach(prober, &share, met, err));
+		double speedup = measured_speedup(prober, share);
+		SKIP_TRY(skip_prober_restart(prober, share, err));
+		SKIP_TRY(skip_prober_probe(prober, share, &point, err));
+		point->accepted = true;
+		point->speedup = speedup;
 		return SKIP_OK;
 	}
+	const struct skip_search *search = skip_search_find(o->search);
+	if (!search) return skip_err_set(err, SKIP_ERR_USAGE, "no search '%s'", o->search);
+	struct skip_search_state state = {.context = prober,
+					  .probe = skip_prober_probe,
+					  .surrogate = skip_prober_surrogate,
+					  .margin = o->margin,
+					  .largest = fmin(HIGHEST, prober->allocator.largest),
+					  .mode = o->margin_mode};
+	SKIP_TRY(search->run(&state, &share, err));
+	skip_prober_settle(prober);
+	*met = prober->best.graph != NULL;
+cleanup:
+	return status;
+}
+
+/* Takes the best candidate; the dense network where none was accepted. */
+static enum skip_status take_candidate(struct skip_prober *prober, struct skip_candidate *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
 	skip_prober_settle(prober);
 	if (prober->best.graph) {
 		*out = prober->best;
 		prober->best = (struct skip_candidate){0};
-		*met = true;
 		return SKIP_OK;
 	}
 	struct skip_candidate none = {.point = prober->n_trace};
@@ -124,7 +113,6 @@ static enum skip_status take_candidate(struct skip_prober *prober, struct skip_c
 	SKIP_TRY(skip_graph_copy(prober->dense, &none.graph, err));
 	*out = none;
 	none = (struct skip_candidate){0};
-	*met = false;
 cleanup:
 	skip_candidate_deinit(&none);
 	return status;
@@ -147,8 +135,9 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 	if (o->retune_epochs > 0 && train->problem != SKIP_SINGLE_LABEL)
 		return skip_err_set(err, SKIP_ERR_USAGE, "%s cannot be tuned again; single labels can", skip_problem_names[train->problem]);
 	if (o->rate >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", o->rate);
-	if (o->rate < 0 && o->speedup <= 0 && !(o->margin >= 0))
+	if (skip_prune_by_margin(o) && !(o->margin >= 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
+	if (o->flops >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "share of multiply-adds %g, expected less than 1", o->flops);
 	if (o->speedup > 0 && o->speedup < 1) return skip_err_set(err, SKIP_ERR_USAGE, "speed-up %g, expected at least 1", o->speedup);
 	if (dev->n_rows == 0 || !dev->labelled)
 		return skip_err_set(err, SKIP_ERR_INPUT, "pruning decides on labelled dev rows, there are none");
@@ -176,6 +165,15 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	prober->trace = NULL;
 	result->compensate_seconds = prober->compensate_seconds;
 	result->score_seconds = prober->scores->seconds;
+	result->allocate_seconds = prober->allocator.seconds;
+	const struct skip_options *table = &prober->allocator.options;
+	if (table->known[SKIP_COST_TIME]) {
+		result->ceiling = table->dense[SKIP_COST_TIME] / skip_options_fixed(table, SKIP_COST_TIME);
+		result->time_table = skip_times_to_json(prober->device, table, prober->timing_batch);
+		if (!result->time_table) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "time table"));
+		if (prober->timed && candidate->point < prober->n_trace)
+			skip_times_add_aim(result->time_table, prober->options, result->trace[candidate->point].rate, met);
+	}
 cleanup:
 	return status;
 }
@@ -201,10 +199,10 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 	SKIP_TRY(check(train, dev, options, err));
 	SKIP_TRY(skip_units_find(dense, &units, err));
 	SKIP_TRY(skip_prober_init(&prober, err));
-	SKIP_TRY(find_candidate(&prober, err));
-	SKIP_TRY(take_candidate(&prober, &candidate, &met, err));
+	SKIP_TRY(find_candidate(&prober, &met, err));
+	SKIP_TRY(take_candidate(&prober, &candidate, err));
 	report_choice(&prober, &candidate);
-	result.search_seconds = skip_clock_seconds() - start - prober.compensate_seconds;
+	result.search_seconds = skip_clock_seconds() - start - prober.compensate_seconds - prober.allocator.seconds;
 	start = skip_clock_seconds();
 	if (options->retune_epochs > 0 && candidate.logits) SKIP_TRY(skip_retune(&prober, &candidate, err));
 	result.retune_seconds = skip_clock_seconds() - start;

@@ -6,10 +6,7 @@
 #ifndef SKIP_METHOD_SEARCH_REFIT_QK_H
 #define SKIP_METHOD_SEARCH_REFIT_QK_H
 
-#include "graph/units.h"
-#include "text/dataset.h"
-
-struct skip_device;
+#include "method/search/moments.h"
 
 /*
  * One head. Minimises the sum over queries q and keys k of (q . k - (T q) . (U k))^2 by SWEEPS steps in T and U [kept][dims], which start
@@ -20,12 +17,11 @@ enum skip_status skip_refit_qk_head(const double *cq, const double *ck, int dims
 				    double *u, struct skip_err *err);
 
 /*
- * Every attention of `result`, which is `dense` without the units `keep` drops: its query and key weights, biases and prefix keys become
- * T W_Q, U W_K, U P_K per head. `units` are dense's; moments come from the dense network over the packed batches. Layers whose queries or
- * keys do not come straight from a linear stay as they are.
+ * The heads of qk group `g` in `result`, which is a copy of `graph` with tensors of its own for what is tied to the group (skip_zero_units):
+ * query and key weights, biases, tables by distance and prefix keys of the units kept become T W_Q, T Rq, U W_K, U Rk, U P_K per head, those of the others zero. A group
+ * without moments, or that loses nothing, stays as it is.
  */
-enum skip_status skip_refit_qk(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
-			       const struct skip_keep *keep, const struct skip_packer *packer, size_t n_batches, double damping,
-			       struct skip_graph *result, struct skip_err *err);
+enum skip_status skip_refit_qk(const struct skip_graph *graph, const struct skip_units *units, size_t g, const struct skip_moments *moments,
+			       const unsigned char *keep, double damping, struct skip_graph *result, struct skip_err *err);
 
 #endif

@@ -36,7 +36,7 @@ static bool breaks_margin(const struct skip_prober *prober, const float *before,
 	const struct skip_prune_options *o = prober->options;
 	const struct skip_dataset *dev = prober->dev;
 	struct skip_paired was, is;
-	if (o->rate >= 0 || o->speedup > 0) return false;
+	if (!skip_prune_by_margin(o)) return false;
 	skip_compare(prober->dense_logits, before, dev, prober->classes, &was);
 	skip_compare(prober->dense_logits, after, dev, prober->classes, &is);
 	return was.drop <= o->margin && is.drop > o->margin;

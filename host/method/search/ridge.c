@@ -20,32 +20,54 @@ static size_t row_of(const struct skip_ridge *p, size_t i)
 	return p->row ? (size_t)p->row[i] : i;
 }
 
-static void column_means(const struct skip_ridge *p, const float *data, int cols, double *mean)
+/* A matrix of which some columns count; column NULL: all. */
+struct columns {
+	const float *data;
+	const int *column;
+	int stride, n;
+};
+
+static void column_means(const struct skip_ridge *p, const struct columns *c, double *mean)
 {
-	for (int j = 0; j < cols; j++) mean[j] = 0;
+	for (int j = 0; j < c->n; j++) mean[j] = 0;
 	for (size_t i = 0; i < p->n; i++) {
-		const float *row = data + row_of(p, i) * (size_t)cols;
-		for (int j = 0; j < cols; j++) mean[j] += row[j];
+		const float *row = c->data + row_of(p, i) * (size_t)c->stride;
+		for (int j = 0; j < c->n; j++) mean[j] += row[c->column ? c->column[j] : j];
 	}
-	for (int j = 0; j < cols; j++) mean[j] /= (double)p->n;
+	for (int j = 0; j < c->n; j++) mean[j] /= (double)p->n;
 }
 
-static void centre_block(const struct skip_ridge *p, const float *data, int cols, const double *mean, size_t first, size_t count,
-			 float *out)
+static void centre_block(const struct skip_ridge *p, const struct columns *c, const double *mean, size_t first, size_t count, float *out)
 {
 	for (size_t i = 0; i < count; i++) {
-		const float *row = data + row_of(p, first + i) * (size_t)cols;
-		for (int j = 0; j < cols; j++) out[i * (size_t)cols + (size_t)j] = (float)(row[j] - mean[j]);
+		const float *row = c->data + row_of(p, first + i) * (size_t)c->stride;
+		for (int j = 0; j < c->n; j++)
+			out[i * (size_t)c->n + (size_t)j] = (float)(row[c->column ? c->column[j] : j] - mean[j]);
 	}
+}
+
+static int stride_of(const struct skip_ridge *p)
+{
+	return p->column ? p->stride : p->width;
+}
+
+static struct columns inputs(const struct skip_ridge *p)
+{
+	return (struct columns){p->in, p->column, stride_of(p), p->width};
+}
+static struct columns targets(const struct skip_ridge *p)
+{
+	return (struct columns){p->target, NULL, p->outputs, p->outputs};
 }
 
 static void accumulate(const struct skip_ridge *p, struct work *w)
 {
+	const struct columns in = inputs(p), target = targets(p);
 	const int width = p->width, outputs = p->outputs;
 	for (size_t first = 0; first < p->n; first += BLOCK) {
 		size_t count = p->n - first < BLOCK ? p->n - first : BLOCK;
-		centre_block(p, p->in, width, w->mean_in, first, count, w->in);
-		centre_block(p, p->target, outputs, w->mean_target, first, count, w->target);
+		centre_block(p, &in, w->mean_in, first, count, w->in);
+		centre_block(p, &target, w->mean_target, first, count, w->target);
 		cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, width, (int)count, 1, w->in, width, 0, w->cov, width);
 		cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, width, (int)count, 1, w->target, outputs, w->in, width, 0,
 			    w->cross, width);
@@ -56,6 +78,13 @@ static void accumulate(const struct skip_ridge *p, struct work *w)
 	}
 }
 
+/* Where element i of [outputs][width] stands in [outputs][stride]. */
+static size_t place(const struct skip_ridge *p, size_t i)
+{
+	const size_t j = i % (size_t)p->width;
+	return i / (size_t)p->width * (size_t)stride_of(p) + (p->column ? (size_t)p->column[j] : j);
+}
+
 static enum skip_status solve(const struct skip_ridge *p, struct work *w, float *weight, struct skip_err *err)
 {
 	const size_t width = (size_t)p->width, count = width * (size_t)p->outputs;
@@ -63,13 +92,13 @@ static enum skip_status solve(const struct skip_ridge *p, struct work *w, float 
 	for (size_t i = 0; i < width; i++) trace += w->cov_sum[i * width + i];
 	double lam = p->damping * trace / (double)width + SMALLEST_DAMPING;
 	for (size_t i = 0; i < width; i++) w->cov_sum[i * width + i] += lam;
-	for (size_t i = 0; i < count; i++) w->cross_sum[i] += lam * weight[i];
+	for (size_t i = 0; i < count; i++) w->cross_sum[i] += lam * weight[place(p, i)];
 	/* the upper triangle of rows is the lower one of columns, and [outputs][width] rows are right-hand sides in columns */
 	lapack_int info = LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', p->width, p->outputs, w->cov_sum, p->width, w->cross_sum, p->width);
 	if (info != 0)
 		return skip_err_set(err, SKIP_ERR_INTERNAL, "covariance of %d inputs over %zu rows is not positive definite (%d)", p->width,
 				    p->n, (int)info);
-	for (size_t i = 0; i < count; i++) weight[i] = (float)w->cross_sum[i];
+	for (size_t i = 0; i < count; i++) weight[place(p, i)] = (float)w->cross_sum[i];
 	return SKIP_OK;
 }
 
@@ -109,15 +138,16 @@ enum skip_status skip_ridge_fit(const struct skip_ridge *p, float *weight, float
 	struct work w = {0};
 	if (p->n == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no rows to fit");
 	SKIP_TRY(work_alloc(p, &w, err));
-	column_means(p, p->in, p->width, w.mean_in);
-	column_means(p, p->target, p->outputs, w.mean_target);
+	const struct columns in = inputs(p), target = targets(p);
+	column_means(p, &in, w.mean_in);
+	column_means(p, &target, w.mean_target);
 	if (!p->bias_only && p->width > 0) {
 		accumulate(p, &w);
 		SKIP_TRY(solve(p, &w, weight, err));
 	}
 	for (int d = 0; d < p->outputs; d++) {
 		double kept = 0;
-		for (int j = 0; j < p->width; j++) kept += weight[(size_t)d * (size_t)p->width + (size_t)j] * w.mean_in[j];
+		for (int j = 0; j < p->width; j++) kept += weight[place(p, (size_t)d * (size_t)p->width + (size_t)j)] * w.mean_in[j];
 		bias[d] = (float)(w.mean_target[d] - kept);
 	}
 cleanup:

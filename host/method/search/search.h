@@ -10,6 +10,7 @@
 #include "method/metrics.h"
 #include "method/skill/skill.h"
 #include "method/tune/tune.h"
+#include <jansson.h>
 
 /* Kinds of --units, any mix. HEAD removes whole heads; V and QK remove dims, an equal count per head; LAYER allows whole sub-layers to go.
  */
@@ -39,20 +40,40 @@ struct skip_compensate_options {
 	int rows;	/* most calibration sentences; no more than 32,768 tokens of them are taken */
 	uint64_t seed;
 };
-/* Asymmetric, bottom-up (docs/method.md 6): refits the consumers (W_O, W_2 and biases) of `pruned` so that its residual stream follows
- * `dense`'s; LS also what makes queries and keys, where qk dims went. `keep` is what made `pruned` from `dense`. Gives a new graph with
- * tensors of its own where it was refitted. Both graphs canonical with the same layers. Seconds in *seconds. */
-enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
-				       const struct skip_keep *keep, const struct skip_dataset *calibration, const struct skip_compensate_options *options,
-				       const struct skip_progress *progress, struct skip_graph **out, double *seconds,
-				       struct skip_err *err);
+/*
+ * `dense` without the units `keep` (of `units`, its own; normalised on the way) drops. Asymmetric, bottom-up (docs/method.md 6): refits the
+ * consumers (W_O, W_2 and biases) so that the residual stream follows dense's; LS also what makes queries and keys, where qk dims went. A new
+ * graph with tensors of its own where it was refitted. Canonical graphs. Seconds in *seconds (may be NULL).
+ */
+enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
+				       struct skip_keep *keep, const struct skip_dataset *calibration,
+				       const struct skip_compensate_options *options, const struct skip_progress *progress,
+				       struct skip_graph **out, double *seconds, struct skip_err *err);
+
+/* What an amount removed is a share of: encoder parameters, encoder multiply-adds at the mean length, milliseconds of the whole. */
+enum skip_cost { SKIP_COST_PARAMS, SKIP_COST_MACS, SKIP_COST_TIME, SKIP_COST_COUNT };
+
+/* When a drop measured on dev is within the margin (docs/method.md 5). */
+enum skip_margin_mode {
+	SKIP_MARGIN_FIXED,    /* drop <= margin: the paper's */
+	SKIP_MARGIN_ADAPTIVE, /* drop <= max(margin, its standard error) */
+	SKIP_MARGIN_STRICT    /* drop + 1.645 SE <= margin: five in a hundred are wrong */
+};
+bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired);
 
 struct skip_prune_options {
-	unsigned kinds;	    /* FFN|V|QK */
-	double rate;	    /* >= 0: this rate, no search */
-	double margin;	    /* psi in points, used when rate < 0 and speedup <= 0 */
-	double speedup;	    /* > 0: smallest removal measured at least this fast */
-	const char *search; /* "binary", "adaptive" */
+	unsigned kinds;	       /* 0: those of the allocation */
+	const char *allocate;  /* "uniform", "kl" ... (allocation.h) */
+	/* One target; without any the largest removal within the margin. */
+	double rate;	       /* >= 0: this share of encoder parameters */
+	double flops;	       /* > 0: this share of the encoder's multiply-adds */
+	double speedup;	       /* > 0: smallest removal measured at least this fast in packed batches */
+	double latency_ms;     /* > 0: smallest removal that answers one sequence alone in this time, mean over dev rows */
+	double margin;	       /* psi in points */
+	const char *search;    /* "binary", "adaptive", "surrogate" */
+	enum skip_margin_mode margin_mode; /* of searches other than the paper's */
+	int restarts;	       /* choices at the share found whose divergence is compared (restart.c); 0: none beside the allocation's own */
+	const json_t *time_table; /* read instead of measured; NULL: measured where an allocation needs it */
 	struct skip_compensate_options compensate;
 	int retune_epochs; /* distilled; 0: none */
 	struct skip_tune_options retune;	  /* `full`: the kept weights too, not prompt and head alone */
@@ -60,9 +81,12 @@ struct skip_prune_options {
 	uint64_t seed;
 };
 void skip_prune_defaults(struct skip_prune_options *options);
+/* Whether the margin decides: no other target is given. */
+bool skip_prune_by_margin(const struct skip_prune_options *options);
 
 struct skip_probe_point {
-	double rate, removed; /* asked, reached (share of encoder parameters) */
+	double rate, removed; /* share asked (of what the target counts), share of encoder parameters reached */
+	bool answered;	      /* compensated and run over dev; else only measured: metrics, paired and kl are zero */
 	struct skip_metrics metrics;
 	struct skip_paired paired;
 	double kl, macs_share, seconds, speedup; /* speedup 0 when not measured */
@@ -75,28 +99,39 @@ struct skip_prune_result {
 	struct skip_paired paired;
 	double removed;
 	bool target_met;
+	double ceiling;	      /* dense time over the time of what nothing removes; 0: not known */
+	json_t *time_table;   /* what a search measured or read, with the shares it arrived at; NULL: none */
 	struct skip_probe_point *trace;
 	size_t n_trace;
-	double score_seconds, compensate_seconds, search_seconds, retune_seconds;
+	double score_seconds, allocate_seconds, compensate_seconds, search_seconds, retune_seconds;
 };
-/* `train` gives calibration and re-tuning rows, `dev` the decisions. */
+/* `train` gives calibration and re-tuning rows, `dev` the decisions. A target that no choice of these units can reach is SKIP_ERR_USAGE, naming
+ * what is possible. */
 enum skip_status skip_prune(struct skip_device *device, const struct skip_graph *dense, const struct skip_scores *scores,
 			    const struct skip_dataset *train, const struct skip_dataset *dev, const struct skip_prune_options *options,
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err);
 void skip_prune_result_deinit(struct skip_prune_result *result);
 
-/* A search asks for probes until it knows. `probe` runs one rate; the point belongs to the caller of the search and stays valid until the
- * next probe, and the search writes its verdict into `accepted`. */
+/*
+ * A search asks for probes until it knows. `probe` compensates one share and runs it over dev; the point belongs to the caller of the search
+ * and stays valid until the next probe, and the search writes its verdict into `accepted`. `surrogate` gives the mean KL divergence from the
+ * dense answers of the same share, cheaply and without labels; exact enough to tell on which side of kappa it lies.
+ */
 struct skip_search_state {
 	void *context;
-	enum skip_status (*probe)(void *context, double rate, struct skip_probe_point **out, struct skip_err *err);
-	double margin; /* points */
+	enum skip_status (*probe)(void *context, double share, struct skip_probe_point **out, struct skip_err *err);
+	enum skip_status (*surrogate)(void *context, double share, double kappa, double *kl, struct skip_err *err);
+	double margin;	/* points */
+	double largest; /* share that can be removed at all */
+	enum skip_margin_mode mode;
 };
 struct skip_search {
 	const char *name, *summary;
-	/* Best accepted rate in *rate (0 when none). */
-	enum skip_status (*run)(struct skip_search_state *state, double *rate, struct skip_err *err);
+	/* Best accepted share in *share (0 when none). */
+	enum skip_status (*run)(struct skip_search_state *state, double *share, struct skip_err *err);
 };
+/* Non-decreasing values nearest to y[0..n-1] in the sum of squares (pool adjacent violators), in place; x is ascending already. */
+void skip_isotonic(double *y, size_t n);
 extern const struct skip_search *const skip_searches[]; /* NULL-terminated, made by CMake */
 const struct skip_search *skip_search_find(const char *name);
 

@@ -7,9 +7,9 @@
  * take up most of it.
  */
 #include "base/alloc.h"
+#include "method/search/rank.h"
 #include "method/search/search.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ATTENTION_DIMS (SKIP_UNITS_V | SKIP_UNITS_QK)
@@ -114,31 +114,7 @@ static double solve_share(const struct selection *s, double target)
 	return (low + high) / 2;
 }
 
-/* ---- ranking */
-
-struct ranked {
-	double score;
-	int index;
-};
-
-static int lowest_first(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-	if (x->score != y->score) return x->score < y->score ? -1 : 1;
-	return (x->index < y->index) - (x->index > y->index); /* of equals the first stays */
-}
-
-/* Clears the `n_gone` lowest of score[0..n-1] in keep. */
-static enum skip_status drop_lowest(const double *score, int n, int n_gone, unsigned char *keep, struct skip_err *err)
-{
-	struct ranked *order = skip_alloc_array((size_t)n, sizeof(*order));
-	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "ranking of %d units", n);
-	for (int i = 0; i < n; i++) order[i] = (struct ranked){score[i], i};
-	qsort(order, (size_t)n, sizeof(*order), lowest_first);
-	for (int i = 0; i < n_gone; i++) keep[order[i].index] = 0;
-	skip_free(order);
-	return SKIP_OK;
-}
+/* ---- stages */
 
 /* How many of `most` things of `size` parameters bring the sum removed nearest to the sum wanted. */
 static int nearest(const struct selection *s, double size, int most)
@@ -146,8 +122,6 @@ static int nearest(const struct selection *s, double size, int most)
 	double n = floor((s->ideal - s->actual) / size + 0.5);
 	return n <= 0 ? 0 : n >= most ? most : (int)n;
 }
-
-/* ---- stages */
 
 static double sum_scores(const struct selection *s, const struct skip_unit_group *group)
 {
@@ -187,7 +161,7 @@ static enum skip_status drop_sublayers(struct selection *s, bool attention, doub
 	s->ideal += all * (1 - share);
 	double mean = all / n;
 	int gone = finer ? (int)floor((s->ideal - s->actual) / mean + 1e-9) : nearest(s, mean, n);
-	SKIP_TRY(drop_lowest(score, s->n_layers, gone < 0 ? 0 : gone > n ? n : gone, stay, err));
+	SKIP_TRY(skip_rank_drop_lowest(score, s->n_layers, gone < 0 ? 0 : gone > n ? n : gone, stay, err));
 	for (int l = 0; l < s->n_layers; l++) {
 		if (stay[l]) continue;
 		if (!attention) {
@@ -213,7 +187,7 @@ static enum skip_status drop_dims(struct selection *s, const struct skip_unit_gr
 	int gone = nearest(s, n_heads * unit, group->per_head - 1);
 	for (int h = 0; h < group->heads; h++) {
 		size_t first = (size_t)h * (size_t)group->per_head;
-		if (head_stays[h]) SKIP_TRY(drop_lowest(s->scores->unit[g] + first, group->per_head, gone, s->keep->keep[g] + first, err));
+		if (head_stays[h]) SKIP_TRY(skip_rank_drop_lowest(s->scores->unit[g] + first, group->per_head, gone, s->keep->keep[g] + first, err));
 	}
 	s->actual += (double)gone * n_heads * unit;
 cleanup:
@@ -235,7 +209,7 @@ static enum skip_status cut_attention(struct selection *s, const struct layer *a
 	if (s->kinds & SKIP_UNITS_HEAD) {
 		s->ideal += (1 - share) * attention_size(at);
 		int gone = nearest(s, attention_size(at) / heads, heads - 1);
-		SKIP_TRY(drop_lowest(s->scores->head[index_of(s, at->v)], heads, gone, stays, err));
+		SKIP_TRY(skip_rank_drop_lowest(s->scores->head[index_of(s, at->v)], heads, gone, stays, err));
 		s->actual += gone * attention_size(at) / heads;
 		left -= gone;
 		for (int h = 0; h < heads; h++) {
@@ -260,7 +234,7 @@ static enum skip_status cut_ffn(struct selection *s, const struct layer *at, dou
 	s->ideal += (1 - share) * ffn_size(at);
 	int gone = nearest(s, at->ffn_unit, at->ffn->width - 1);
 	s->actual += gone * at->ffn_unit;
-	return drop_lowest(s->scores->unit[g], at->ffn->width, gone, s->keep->keep[g], err);
+	return skip_rank_drop_lowest(s->scores->unit[g], at->ffn->width, gone, s->keep->keep[g], err);
 }
 
 static enum skip_status select_units(struct selection *s, double target, struct skip_err *err)

@@ -1,7 +1,6 @@
 /*
  * Fewer probes than the binary search: the next rate is where a line through the ends of the bracket crosses what is allowed, kept inside
- * the bracket. Drops grow about exponentially with the rate, so the line is drawn through their logarithm. A drop is accepted up to
- * max(margin, its standard error) (docs/method.md 5.3, mode `adaptive`).
+ * the bracket. Drops grow about exponentially with the rate, so the line is drawn through their logarithm. (docs/method.md 5).
  */
 #include "method/search/search.h"
 #include <math.h>
@@ -42,7 +41,7 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 		enum skip_status status = state->probe(state->context, asked, &point, err);
 		if (status != SKIP_OK) return status;
 		double above = excess(state->margin, point->paired.drop, point->paired.drop_se);
-		point->accepted = point->paired.drop <= fmax(state->margin, point->paired.drop_se);
+		point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
 		if (point->accepted) {
 			b.low = asked;
 			b.above_low = above;
@@ -57,6 +56,6 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 
 const struct skip_search skip_search_adaptive = {
     .name = "adaptive",
-    .summary = "interpolates between probes, accepts a drop up to the margin or its standard error",
+    .summary = "interpolates between probes",
     .run = run,
 };

@@ -1,0 +1,82 @@
+/*
+ * A time as the target (docs/method.md 5.4, re-measure and rescale): the share that should reach it by the table, measured, and corrected
+ * along the line through what was measured. Time is nearly linear in the share, so few measurements are needed.
+ */
+#include "method/search/prober.h"
+#include "method/search/times.h"
+#include <math.h>
+
+#define MOST_PROBES 6
+#define NARROW 0.003 /* bracket of shares that ends the search */
+#define CLOSE 1.03   /* fast enough and at most this much faster than asked ends it too */
+#define GUARD 1.012  /* aims this much above the target, so that noise does not undo it */
+#define INSIDE 0.1   /* share of the bracket kept away from its ends */
+
+struct bracket {
+	double low, high;		  /* too slow, fast enough */
+	double inverse_low, inverse_high; /* 1/speedup there; high: NAN while nothing was fast enough */
+};
+
+static double next_share(const struct bracket *b, double wanted, double largest)
+{
+	if (isnan(b->inverse_high)) {
+		/* a removed share saves at most itself; from the last point on, as much as it did so far */
+		double slope = b->low > 0 ? (1 - b->inverse_low) / b->low : 1;
+		double share = slope > 0 ? (1 - wanted) / slope : largest;
+		return fmin(largest, fmax(share, b->low + NARROW));
+	}
+	double along = (b->inverse_low - wanted) / (b->inverse_low - b->inverse_high);
+	return b->low + (b->high - b->low) * fmin(1 - INSIDE, fmax(INSIDE, along));
+}
+
+/* The speed-up a target asks for. A latency is compared with the dense one, which the first measurement tells. */
+static double wanted_speedup(const struct skip_prober *p)
+{
+	if (p->options->speedup > 0) return p->options->speedup;
+	return fmax(1, p->dense_ms / (double)p->timing.n_rows / p->options->latency_ms);
+}
+
+static enum skip_status check_ceiling(const struct skip_prober *p, double speedup, struct skip_err *err)
+{
+	const struct skip_options *table = &p->allocator.options;
+	if (!table->known[SKIP_COST_TIME]) return SKIP_OK;
+	double ceiling = 1 / (1 - p->allocator.largest);
+	if (speedup < ceiling) return SKIP_OK;
+	return skip_err_set(
+	    err, SKIP_ERR_USAGE,
+	    "%.2fx cannot be reached: without everything these units can take away the model still takes %.1f %% of its time "
+	    "on this device, the ceiling is %.2fx",
+	    speedup, 100 / ceiling, ceiling);
+}
+
+enum skip_status skip_prober_reach(struct skip_prober *p, double *share, bool *met, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const double largest = p->allocator.largest;
+	struct bracket b = {.low = 0, .high = largest, .inverse_low = 1, .inverse_high = NAN};
+	struct skip_probe_point *point = NULL;
+	if (skip_times_find_aim(p->options->time_table, p->options, share, met)) return SKIP_OK;
+	*met = false;
+	*share = largest;
+	if (p->options->latency_ms > 0) SKIP_TRY(skip_prober_measure(p, 0, &point, err));
+	const double asked = wanted_speedup(p), wanted = 1 / (asked * GUARD);
+	SKIP_TRY(check_ceiling(p, asked, err));
+	for (int probe = 0; probe < MOST_PROBES && b.high - b.low > NARROW; probe++) {
+		double next = next_share(&b, wanted, largest);
+		SKIP_TRY(skip_prober_measure(p, next, &point, err));
+		point->accepted = point->speedup >= asked;
+		if (point->accepted) {
+			b.high = next;
+			b.inverse_high = 1 / point->speedup;
+			*share = next;
+			*met = true;
+			if (point->speedup <= asked * CLOSE) break;
+		} else {
+			b.low = next;
+			b.inverse_low = 1 / point->speedup;
+			if (next >= largest) break;
+		}
+	}
+cleanup:
+	return status;
+}

@@ -1,0 +1,284 @@
+/* Measuring the time table: times.h. */
+#include "method/search/times.h"
+#include "base/alloc.h"
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS 32		/* sentences timed, spread over the lengths of the data */
+#define ROUNDS 2	/* of all networks in turn */
+#define LEAST_SAMPLES 6 /* options of a sub-layer that are measured, where it has as many */
+#define FEATURES 4
+
+/* ---- the rows */
+
+struct by_length {
+	int64_t length;
+	int row;
+};
+
+static int shorter_first(const void *a, const void *b)
+{
+	const struct by_length *x = a, *y = b;
+	if (x->length != y->length) return x->length < y->length ? -1 : 1;
+	return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Evenly spaced by length, so that few rows have the mix of all. */
+static enum skip_status spread(const struct skip_dataset *data, struct skip_dataset *out, struct skip_err *err)
+{
+	struct by_length *order = skip_alloc_array(data->n_rows, sizeof(*order));
+	int rows[ROWS];
+	const size_t n = data->n_rows < ROWS ? data->n_rows : ROWS;
+	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", data->n_rows);
+	for (size_t i = 0; i < data->n_rows; i++) order[i] = (struct by_length){data->offset[i + 1] - data->offset[i], (int)i};
+	qsort(order, data->n_rows, sizeof(*order), shorter_first);
+	for (size_t i = 0; i < n; i++) rows[i] = order[(2 * i + 1) * data->n_rows / (2 * n)].row;
+	skip_free(order);
+	return skip_dataset_take(data, rows, n, out, err);
+}
+
+/* ---- networks that hold options side by side */
+
+struct network {
+	struct skip_graph *graph; /* cut, canonical */
+	struct skip_session *session;
+	int value;
+	int *option;	 /* [n sub-layers] which one it holds */
+	int *owner;	 /* [nodes of the session] */
+	double *seconds; /* [n sub-layers] sum over batches and rounds */
+	double all;	 /* of every launch */
+};
+
+struct bench {
+	struct skip_device *device;
+	const struct skip_graph *graph;
+	const struct skip_units *units;
+	const struct skip_scores *scores;
+	struct skip_options *options;
+	struct network *network; /* network[0]: the dense one */
+	size_t n_networks;
+	struct skip_packer *packer; /* [n_batches] */
+	size_t n_batches;
+};
+
+static size_t count_peers(const struct skip_options *options, size_t peer)
+{
+	size_t n = 0;
+	for (size_t s = 0; s < options->n; s++) n += options->sub[s].peer == peer;
+	return n;
+}
+
+static bool leaves(const struct skip_widths *option)
+{
+	return option->heads == 0 && option->ffn == 0;
+}
+
+/* Options beside the first that have a time of their own. */
+static size_t count_timed(const struct skip_sublayer *sub)
+{
+	size_t n = sub->n_options - 1;
+	return n > 0 && leaves(&sub->option[sub->n_options - 1]) ? n - 1 : n;
+}
+
+/* The `i`-th of `n` options to be measured, spread evenly over those that have a time. */
+static int sample_option(const struct skip_sublayer *sub, size_t i, size_t n)
+{
+	size_t timed = count_timed(sub);
+	if (i >= n || timed == 0) return 0;
+	return 1 + (int)(n == 1 ? timed - 1 : (i * (timed - 1) + (n - 1) / 2) / (n - 1));
+}
+
+static size_t networks_needed(const struct skip_options *options)
+{
+	size_t most = 0;
+	for (size_t s = 0; s < options->n; s++) {
+		size_t timed = count_timed(&options->sub[s]), peers = count_peers(options, options->sub[s].peer);
+		size_t samples = timed < LEAST_SAMPLES ? timed : LEAST_SAMPLES, n = (samples + peers - 1) / peers;
+		if (n > most) most = n;
+	}
+	return 1 + most;
+}
+
+/* Network i of the bench gives peer number p of a sub-layer its sample (i - 1) * peers + p. */
+static enum skip_status make_network(const struct bench *b, size_t i, struct network *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_options *o = b->options;
+	struct skip_keep keep = {0};
+	struct skip_units mine = {0};
+	out->option = skip_alloc_zeroed(o->n, sizeof(*out->option));
+	out->seconds = skip_alloc_zeroed(o->n, sizeof(*out->seconds));
+	if (!out->option || !out->seconds) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", o->n));
+	SKIP_TRY(skip_keep_create(b->units, &keep, err));
+	for (size_t s = 0; i > 0 && s < o->n; s++) {
+		const struct skip_sublayer *sub = &o->sub[s];
+		size_t peers = count_peers(o, sub->peer), number = 0, timed = count_timed(sub), most = peers * (b->n_networks - 1);
+		for (size_t t = 0; t < s; t++) number += o->sub[t].peer == sub->peer;
+		out->option[s] = sample_option(sub, (i - 1) * peers + number, timed < most ? timed : most);
+		SKIP_TRY(skip_widths_keep(b->units, b->scores, sub, &sub->option[out->option[s]], &keep, err));
+	}
+	SKIP_TRY(skip_pass_prune(b->graph, b->units, &keep, &out->graph, err));
+	SKIP_TRY(skip_units_find(out->graph, &mine, err));
+	SKIP_TRY(skip_open_inference(b->device, out->graph, "logits", true, &out->session, &out->value, err));
+	SKIP_TRY(skip_times_owners(skip_session_graph(out->session), out->graph, &mine, o, &out->owner, err));
+cleanup:
+	skip_units_deinit(&mine);
+	skip_keep_deinit(&keep);
+	return status;
+}
+
+static enum skip_status pack(struct bench *b, const struct skip_dataset *data, int batch, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_dataset rows = {0};
+	struct skip_batches batches = {0};
+	SKIP_TRY(spread(data, &rows, err));
+	SKIP_TRY(skip_batches_plain(&rows, batch, &batches, err));
+	b->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*b->packer));
+	if (!b->packer) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu batches", batches.n_batches));
+	for (; b->n_batches < batches.n_batches; b->n_batches++) {
+		const size_t first = batches.start[b->n_batches];
+		skip_packer_init(&b->packer[b->n_batches]);
+		SKIP_TRY(
+		    skip_packer_pack(&b->packer[b->n_batches], &rows, batches.rows + first, batches.start[b->n_batches + 1] - first, err));
+	}
+cleanup:
+	skip_batches_deinit(&batches);
+	skip_dataset_deinit(&rows);
+	return status;
+}
+
+/* Medians of every launch over one batch, added up by sub-layer. */
+static enum skip_status time_batch(const struct bench *b, struct network *network, size_t batch, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_plan *plan = skip_session_plan(network->session);
+	struct skip_launch_profile *launch = skip_alloc_zeroed(plan->n_launches, sizeof(*launch));
+	if (!launch) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu launches", plan->n_launches);
+	SKIP_TRY(skip_session_profile(network->session, &b->packer[batch].batch, network->value, 0, launch, err));
+	for (size_t i = 0; i < plan->n_launches; i++) {
+		int owner = network->owner[plan->launches[i].node];
+		network->all += launch[i].seconds;
+		if (owner != SKIP_NONE) network->seconds[owner] += launch[i].seconds;
+	}
+cleanup:
+	skip_free(launch);
+	return status;
+}
+
+/* ---- from times of some options to times of all */
+
+static void features_of(const struct skip_widths *option, double out[FEATURES])
+{
+	out[0] = 1;
+	out[1] = option->ffn ? option->ffn : option->heads;
+	out[2] = option->heads * option->qk;
+	out[3] = option->heads * option->v;
+}
+
+/* Relative least squares of the measured times in the features; of smallest norm where options differ in fewer ways. */
+static enum skip_status fit_times(const struct skip_sublayer *sub, const double *ms, const bool *measured, double out[FEATURES],
+				  struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	lapack_int n = 0, rank;
+	const size_t room = sub->n_options > FEATURES ? sub->n_options : FEATURES;
+	double *left = skip_alloc_zeroed(room, FEATURES * sizeof(*left)), *right = skip_alloc_zeroed(room, sizeof(*right)), scale[FEATURES];
+	double singular[FEATURES];
+	if (!left || !right) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu options", sub->n_options));
+	features_of(&sub->option[0], scale);
+	for (size_t k = 0; k < sub->n_options; k++) {
+		double *row = left + n * FEATURES;
+		if (!measured[k]) continue;
+		features_of(&sub->option[k], row);
+		for (int f = 0; f < FEATURES; f++) row[f] *= scale[f] > 0 ? 1 / (scale[f] * ms[k]) : 0;
+		right[n++] = 1;
+	}
+	if (LAPACKE_dgelsd(LAPACK_ROW_MAJOR, n, FEATURES, 1, left, FEATURES, right, 1, singular, 1e-6, &rank) != 0)
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERNAL, "times of layer %d cannot be fitted", sub->layer));
+	for (int f = 0; f < FEATURES; f++) out[f] = scale[f] > 0 ? right[f] / scale[f] : 0;
+cleanup:
+	skip_free(left);
+	skip_free(right);
+	return status;
+}
+
+/* Means over peers of what was measured; the others from the fit, between nothing and the whole. */
+static enum skip_status fill_times(const struct bench *b, size_t peer, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_options *o = b->options;
+	struct skip_sublayer *sub = &o->sub[peer];
+	double *ms = sub->cost[SKIP_COST_TIME], slope[FEATURES], x[FEATURES];
+	size_t *count = skip_alloc_zeroed(sub->n_options, sizeof(*count));
+	bool *measured = skip_alloc_zeroed(sub->n_options, sizeof(*measured));
+	if (!count || !measured) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu options", sub->n_options));
+	for (size_t i = 0; i < b->n_networks; i++) {
+		for (size_t s = 0; s < o->n; s++) {
+			int k = b->network[i].option[s];
+			if (o->sub[s].peer != peer || (i > 0 && k == 0)) continue; /* the dense network speaks for the whole */
+			ms[k] += 1000 * b->network[i].seconds[s] / ROUNDS;
+			count[k]++;
+		}
+	}
+	for (size_t k = 0; k < sub->n_options; k++) {
+		if (count[k]) ms[k] /= (double)count[k];
+		measured[k] = ms[k] > 0;
+	}
+	SKIP_TRY(fit_times(sub, ms, measured, slope, err));
+	for (size_t k = 0; k < sub->n_options; k++) {
+		if (measured[k] || leaves(&sub->option[k])) continue;
+		features_of(&sub->option[k], x);
+		for (int f = 0; f < FEATURES; f++) ms[k] += slope[f] * x[f];
+		ms[k] = fmin(ms[0], fmax(0, ms[k]));
+	}
+cleanup:
+	skip_free(measured);
+	skip_free(count);
+	return status;
+}
+
+static void bench_deinit(struct bench *b)
+{
+	for (size_t i = 0; b->network && i < b->n_networks; i++) {
+		skip_session_destroy(b->network[i].session);
+		skip_graph_destroy(b->network[i].graph);
+		skip_free(b->network[i].option);
+		skip_free(b->network[i].owner);
+		skip_free(b->network[i].seconds);
+	}
+	skip_free(b->network);
+	for (size_t i = 0; i < b->n_batches; i++) skip_packer_deinit(&b->packer[i]);
+	skip_free(b->packer);
+}
+
+enum skip_status skip_times_measure(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,
+				    const struct skip_scores *scores, const struct skip_dataset *data, int batch,
+				    struct skip_options *options, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct bench b = {.device = device, .graph = graph, .units = units, .scores = scores, .options = options};
+	b.n_networks = networks_needed(options);
+	b.network = skip_alloc_zeroed(b.n_networks, sizeof(*b.network));
+	if (!b.network) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu networks", b.n_networks));
+	SKIP_TRY(pack(&b, data, batch, err));
+	for (size_t i = 0; i < b.n_networks; i++) SKIP_TRY(make_network(&b, i, &b.network[i], err));
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t batch_index = 0; batch_index < b.n_batches; batch_index++) {
+			for (size_t i = 0; i < b.n_networks; i++) SKIP_TRY(time_batch(&b, &b.network[i], batch_index, err));
+		}
+	}
+	for (size_t s = 0; s < options->n; s++) {
+		if (options->sub[s].peer == s) SKIP_TRY(fill_times(&b, s, err));
+		else
+			memcpy(options->sub[s].cost[SKIP_COST_TIME], options->sub[options->sub[s].peer].cost[SKIP_COST_TIME],
+			       options->sub[s].n_options * sizeof(double));
+	}
+	options->dense[SKIP_COST_TIME] = 1000 * b.network[0].all / ROUNDS;
+	options->known[SKIP_COST_TIME] = true;
+cleanup:
+	bench_deinit(&b);
+	return status;
+}

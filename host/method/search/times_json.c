@@ -1,0 +1,128 @@
+/* The time table as JSON: times.h. */
+#include "base/json.h"
+#include "device/device.h"
+#include "method/search/times.h"
+#include <string.h>
+
+static const char *kind_of(const struct skip_sublayer *sub)
+{
+	return sub->ffn == SKIP_NO_GROUP ? "attention" : "ffn";
+}
+
+json_t *skip_times_to_json(struct skip_device *device, const struct skip_options *options, int batch)
+{
+	const struct skip_device_info *info = skip_device_get_info(device);
+	json_t *sublayers = json_array();
+	for (size_t s = 0; s < options->n; s++) {
+		const struct skip_sublayer *sub = &options->sub[s];
+		json_t *list = json_array();
+		for (size_t k = 0; k < sub->n_options; k++) {
+			const struct skip_widths *o = &sub->option[k];
+			json_t *row = sub->ffn == SKIP_NO_GROUP ? json_pack("{s:i, s:i, s:i}", "heads", o->heads, "qk", o->qk, "v", o->v)
+								: json_pack("{s:i}", "ffn", o->ffn);
+			json_object_set_new(row, "ms", json_real(sub->cost[SKIP_COST_TIME][k]));
+			json_array_append_new(list, row);
+		}
+		json_array_append_new(sublayers, json_pack("{s:i, s:s, s:o}", "layer", sub->layer, "kind", kind_of(sub), "options", list));
+	}
+	return json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:o}", "device", info->facts.name, "driver", info->facts.driver, "profile",
+			 info->profile_id, "batch", batch, "dense_ms", options->dense[SKIP_COST_TIME], "fixed_ms",
+			 skip_options_fixed(options, SKIP_COST_TIME), "sublayers", sublayers);
+}
+
+static enum skip_status read_option(const json_t *row, const struct skip_sublayer *sub, size_t k, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_widths *o = &sub->option[k];
+	const struct {
+		const char *key;
+		int wanted;
+	} widths[] = {{"heads", o->heads}, {"qk", o->qk}, {"v", o->v}, {"ffn", o->ffn}};
+	for (size_t i = 0; i < sizeof(widths) / sizeof(*widths); i++) {
+		int64_t width;
+		SKIP_TRY(skip_json_int_or(row, widths[i].key, 0, 0, INT32_MAX, &width, err));
+		if (width == widths[i].wanted) continue;
+		return skip_err_set(err, SKIP_ERR_INPUT, "time table: layer %d, option %zu has %s %lld, these options have %d", sub->layer,
+				    k, widths[i].key, (long long)width, widths[i].wanted);
+	}
+	SKIP_TRY(skip_json_real(row, "ms", &sub->cost[SKIP_COST_TIME][k], err));
+	if (!(sub->cost[SKIP_COST_TIME][k] >= 0))
+		status = skip_err_set(err, SKIP_ERR_INPUT, "time table: layer %d, option %zu takes %g ms", sub->layer, k,
+				      sub->cost[SKIP_COST_TIME][k]);
+cleanup:
+	return status;
+}
+
+static enum skip_status read_sublayer(const json_t *object, const struct skip_sublayer *sub, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	json_t *list;
+	const char *kind;
+	int64_t layer;
+	SKIP_TRY(skip_json_int(object, "layer", 0, INT32_MAX, &layer, err));
+	SKIP_TRY(skip_json_string(object, "kind", &kind, err));
+	SKIP_TRY(skip_json_array(object, "options", &list, err));
+	if (layer != sub->layer || strcmp(kind, kind_of(sub)) != 0 || json_array_size(list) != sub->n_options)
+		return skip_err_set(err, SKIP_ERR_INPUT, "time table: %s of layer %lld with %zu options, expected %s of layer %d with %zu",
+				    kind, (long long)layer, json_array_size(list), kind_of(sub), sub->layer, sub->n_options);
+	for (size_t k = 0; k < sub->n_options; k++) SKIP_TRY(read_option(json_array_get(list, k), sub, k, err));
+cleanup:
+	return status;
+}
+
+enum skip_status skip_times_from_json(const json_t *json, int batch, struct skip_options *options, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	json_t *sublayers;
+	int64_t size;
+	SKIP_TRY(skip_json_int(json, "batch", 1, INT32_MAX, &size, err));
+	if (size != batch)
+		return skip_err_set(err, SKIP_ERR_INPUT, "time table: measured with batches of %lld, this target needs %d", (long long)size,
+				    batch);
+	SKIP_TRY(skip_json_array(json, "sublayers", &sublayers, err));
+	if (json_array_size(sublayers) != options->n)
+		return skip_err_set(err, SKIP_ERR_INPUT, "time table: %zu sub-layers, the model has %zu", json_array_size(sublayers),
+				    options->n);
+	for (size_t s = 0; s < options->n; s++) SKIP_TRY(read_sublayer(json_array_get(sublayers, s), &options->sub[s], err));
+	SKIP_TRY(skip_json_real(json, "dense_ms", &options->dense[SKIP_COST_TIME], err));
+	options->known[SKIP_COST_TIME] = true;
+	if (!(skip_options_fixed(options, SKIP_COST_TIME) > 0))
+		status = skip_err_set(err, SKIP_ERR_INPUT, "time table: the sub-layers take %g ms more than the whole model",
+				      -skip_options_fixed(options, SKIP_COST_TIME));
+cleanup:
+	return status;
+}
+
+static const char *aim_key(const struct skip_prune_options *prune)
+{
+	return prune->speedup > 0 ? "speedup" : "latency_ms";
+}
+static double aim_value(const struct skip_prune_options *prune)
+{
+	return prune->speedup > 0 ? prune->speedup : prune->latency_ms;
+}
+
+void skip_times_add_aim(json_t *table, const struct skip_prune_options *prune, double share, bool met)
+{
+	const json_t *before = prune->time_table ? json_object_get(prune->time_table, "aims") : NULL;
+	json_t *aims = before ? json_deep_copy(before) : json_array();
+	double known;
+	bool ignored;
+	json_object_set_new(table, "aims", aims);
+	if (skip_times_find_aim(table, prune, &known, &ignored)) return;
+	json_array_append_new(aims, json_pack("{s:f, s:f, s:b}", aim_key(prune), aim_value(prune), "share", share, "met", (int)met));
+}
+
+bool skip_times_find_aim(const json_t *table, const struct skip_prune_options *prune, double *share, bool *met)
+{
+	const json_t *aims = table ? json_object_get(table, "aims") : NULL;
+	for (size_t i = 0; i < json_array_size(aims); i++) {
+		const json_t *aim = json_array_get(aims, i), *value = json_object_get(aim, aim_key(prune)),
+			     *found = json_object_get(aim, "share");
+		if (!json_is_number(value) || !json_is_number(found) || json_number_value(value) != aim_value(prune)) continue;
+		*share = json_number_value(found);
+		*met = json_is_true(json_object_get(aim, "met"));
+		return true;
+	}
+	return false;
+}
