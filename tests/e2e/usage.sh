@@ -91,9 +91,9 @@ fails 2 '--units' $fit --units ''
 fails 2 '--format is one of tsv, jsonl; found' run model data --format xml
 
 # Settings that contradict.
-fails 2 '--rate, --speedup and --margin contradict each other; give one' $fit --rate 0.5 --margin 1
-fails 2 '--rate, --speedup and --margin contradict each other; give one' $fit --rate 0.5 --speedup 2
-fails 2 '--rate, --speedup and --margin contradict each other; give one' prune p --data a --dev b -o c --speedup 2 --margin 1
+fails 2 '--rate, --flops, --speedup, --latency-ms and --margin contradict each other; give one' $fit --rate 0.5 --margin 1
+fails 2 '--rate, --flops, --speedup, --latency-ms and --margin contradict each other; give one' $fit --rate 0.5 --speedup 2
+fails 2 '--rate, --flops, --speedup, --latency-ms and --margin contradict each other; give one' prune p --data a --dev b -o c --speedup 2 --margin 1
 fails 2 '--scores and --criterion contradict each other' prune p --data a --dev b -o c --scores s --criterion skip
 fails 2 '--data and --length contradict each other' bench p --data a --length 16
 
