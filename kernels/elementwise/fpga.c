@@ -9,7 +9,9 @@ static enum skip_status body_of(const struct skip_node *node, const char **body,
 {
 	static const char *const bodies[][2] = {{"add", "ADD"}, {"add_bias", "ADD_BIAS"}, {"mask", "MASK"}, {"dropout", "DROPOUT"}};
 	size_t i = 0;
-	while (strcmp(bodies[i][0], node->op->name)) i++;
+	const size_t n = sizeof(bodies) / sizeof(bodies[0]);
+	while (i < n && strcmp(bodies[i][0], node->op->name)) i++;
+	if (i == n) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "op '%s' has no FPGA kernel", node->op->name);
 	if (i == 3 && node->attrs.dropout.rate > 0) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "FPGA boards do not train: dropout with a rate has no kernel");
 	*body = bodies[i][1];
 	return SKIP_OK;
@@ -50,7 +52,9 @@ cleanup:
 enum skip_status skip_elementwise_engine(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
 					 struct skip_workload work, struct skip_engine *out, struct skip_err *err)
 {
-	(void)err;
+	const char *body = NULL;
+	const enum skip_status status = body_of(node, &body, err);
+	if (status != SKIP_OK) return status;
 	const struct skip_engine_form form = skip_engine_form(profile, false);
 	const int cols = graph->values[node->out[0]].cols;
 	const double rows = skip_engine_rows(graph, node->out[0], work);

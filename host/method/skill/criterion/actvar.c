@@ -2,15 +2,15 @@
  * consumer's column; of a qk dim its share of the variance of the scores (docs/method.md 3.4). No labels, no gradients. */
 #include "base/alloc.h"
 #include "method/skill/consumer.h"
-#include "method/skill/moments.h"
+#include "method/skill/unit_moments.h"
 
 static enum skip_status score(const struct skip_scoring *scoring, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_moments *moments = NULL;
+	struct skip_unit_moments *moments = NULL;
 	double *weight = NULL;
 	const struct skip_units *units = scoring->units;
-	SKIP_TRY(skip_moments_collect(scoring, false, &moments, err));
+	SKIP_TRY(skip_unit_moments_collect(scoring, false, &moments, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		double *unit = scoring->scores->unit[g], *head = scoring->scores->head[g];
@@ -32,7 +32,7 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 	}
 cleanup:
 	skip_free(weight);
-	skip_moments_free(moments, units->n_groups);
+	skip_unit_moments_free(moments, units->n_groups);
 	return status;
 }
 

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "method/skill/consumer.h"
 #include "method/skill/eliminate.h"
-#include "method/skill/moments.h"
+#include "method/skill/unit_moments.h"
 #include <string.h>
 
 #define DAMPING 1e-2 /* of the mean diagonal */
@@ -46,10 +46,10 @@ cleanup:
 static enum skip_status score(const struct skip_scoring *scoring, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_moments *moments = NULL;
+	struct skip_unit_moments *moments = NULL;
 	double *weight = NULL;
 	const struct skip_units *units = scoring->units;
-	SKIP_TRY(skip_moments_collect(scoring, true, &moments, err));
+	SKIP_TRY(skip_unit_moments_collect(scoring, true, &moments, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		double *unit = scoring->scores->unit[g], *head = scoring->scores->head[g];
@@ -66,7 +66,7 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 	}
 cleanup:
 	skip_free(weight);
-	skip_moments_free(moments, units->n_groups);
+	skip_unit_moments_free(moments, units->n_groups);
 	return status;
 }
 

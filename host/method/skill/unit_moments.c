@@ -1,5 +1,5 @@
-/* Moments of activations: moments.h. */
-#include "method/skill/moments.h"
+/* Moments of activations: unit_moments.h. */
+#include "method/skill/unit_moments.h"
 #include "base/alloc.h"
 #include "method/skill/activations.h"
 #include <cblas.h>
@@ -15,7 +15,7 @@ struct watched {
 };
 
 struct collection {
-	struct skip_moments *moments;
+	struct skip_unit_moments *moments;
 	struct watched *watched;
 	size_t n_watched, n_groups;
 	bool with_cov;
@@ -44,7 +44,7 @@ static enum skip_status add_covariance(struct collection *c, size_t group, const
 
 static enum skip_status add_post(struct collection *c, size_t group, const float *data, int rows, int width, struct skip_err *err)
 {
-	struct skip_moments *m = &c->moments[group];
+	struct skip_unit_moments *m = &c->moments[group];
 	double *shift = c->shift[group];
 	if (m->rows == 0) {
 		for (int r = 0; r < rows; r++) {
@@ -63,7 +63,7 @@ static enum skip_status add_post(struct collection *c, size_t group, const float
 	return c->with_cov ? add_covariance(c, group, data, rows, width, err) : SKIP_OK;
 }
 
-static void add_queries(struct skip_moments *m, const float *data, int rows, int width)
+static void add_queries(struct skip_unit_moments *m, const float *data, int rows, int width)
 {
 	for (int r = 0; r < rows; r++) {
 		for (int j = 0; j < width; j++) {
@@ -110,7 +110,7 @@ static enum skip_status see(void *context, const struct skip_activations *seen, 
 /* Sums over columns become those of units, in place. */
 static void finish_qk(struct collection *c, size_t g, const struct skip_unit_group *group, double n_tokens)
 {
-	struct skip_moments *m = &c->moments[g];
+	struct skip_unit_moments *m = &c->moments[g];
 	const double n = m->rows ? (double)m->rows : 1;
 	for (int unit = 0; unit < group->width; unit++) { /* no later unit needs what is written over */
 		double sum = 0;
@@ -125,7 +125,7 @@ static void finish_qk(struct collection *c, size_t g, const struct skip_unit_gro
 /* Sums become moments. */
 static void finish(struct collection *c, size_t group, int width)
 {
-	struct skip_moments *m = &c->moments[group];
+	struct skip_unit_moments *m = &c->moments[group];
 	const double n = m->rows ? (double)m->rows : 1;
 	for (int j = 0; j < width; j++) {
 		m->mean[j] /= n;
@@ -143,7 +143,7 @@ static void finish(struct collection *c, size_t group, int width)
 static bool alloc_group(struct collection *c, size_t group, const struct skip_unit_group *units)
 {
 	const size_t width = (size_t)(units->width * units->columns);
-	struct skip_moments *m = &c->moments[group];
+	struct skip_unit_moments *m = &c->moments[group];
 	m->spread = skip_alloc_zeroed(width, sizeof(double));
 	if (units->kind == SKIP_UNIT_QK) return (c->key[group] = skip_alloc_zeroed(width, sizeof(double))) && m->spread;
 	m->mean = skip_alloc_zeroed(width, sizeof(double));
@@ -182,10 +182,10 @@ static void collection_free(struct collection *c)
 	skip_free(c->watched);
 	skip_free(c->centred);
 	skip_free(c->product);
-	skip_moments_free(c->moments, c->n_groups);
+	skip_unit_moments_free(c->moments, c->n_groups);
 }
 
-void skip_moments_free(struct skip_moments *moments, size_t n_groups)
+void skip_unit_moments_free(struct skip_unit_moments *moments, size_t n_groups)
 {
 	for (size_t g = 0; moments && g < n_groups; g++) {
 		skip_free(moments[g].mean);
@@ -195,7 +195,7 @@ void skip_moments_free(struct skip_moments *moments, size_t n_groups)
 	skip_free(moments);
 }
 
-enum skip_status skip_moments_collect(const struct skip_scoring *scoring, bool with_cov, struct skip_moments **out, struct skip_err *err)
+enum skip_status skip_unit_moments_collect(const struct skip_scoring *scoring, bool with_cov, struct skip_unit_moments **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_units *units = scoring->units;
