@@ -1,0 +1,212 @@
+"""The evaluation protocol, resumable: for each task and seed a dense prefix model, then every row derived from it, judged on rows that chose nothing.
+
+usage: python3 tools/protocol/reproduce.py SKIP MODEL DATA WORK [--tasks LIST] [--seeds 0,1,2] [--rows LIST] [--report]
+
+WORK/results.jsonl gets one record per (task, seed, row), with the command that made it; a record that is there is not made again, and what a row needs is made
+first. WORK/<task>/ holds the data as split, WORK/<task>/<seed>/ the packages. --report only writes the tables and the drawing (report.py).
+
+Splits: rates are chosen on dev and reported on test. Where no test labels are public (CoLA, RTE) a tenth of train, dealt by a hash of the text, takes dev's
+place, and the official dev rows are the test.
+
+Rows: a name of ROWS below. `dense` is the prefix model that drops are taken against; rows whose weights were tuned again are compared with `dense+`, the dense
+model after the same epochs of the same kind.
+"""
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import report
+import scores
+
+# epochs of the prefix model and of whole fine-tuning; metric: what accuracy means there
+TASKS = {
+    "sst2_sentences": dict(epochs=10, full=3, metric="accuracy"),
+    "trec": dict(epochs=20, full=5, metric="accuracy"),
+    "subj": dict(epochs=4, full=3, metric="accuracy"),
+    "agnews": dict(epochs=6, full=3, metric="accuracy"),
+    "cola": dict(epochs=10, full=4, metric="mcc"),
+    "mrpc": dict(epochs=10, full=5, metric="accuracy"),
+    "rte": dict(epochs=10, full=5, metric="accuracy"),
+}
+RETUNED = 3  # epochs of `--retune`, and of the dense model beside it
+PAPER_RATE = "0.518"  # share of the encoder that the paper removes
+
+
+def at_rate(criterion, compensate, rate=PAPER_RATE, *more):
+    return ["--rate", rate, "--criterion", criterion, "--compensate", compensate, *more]
+
+
+def at_speed(speedup, *more):
+    return ["--speedup", str(speedup), "--criterion", "fisher", *more]
+
+
+FEW = [8, 32, 128]  # samples of cheap scores; ALL is what they are compared with
+ALL = 2048
+CHEAP = {"gold": [], "pred": ["--labels", "pred"], "none": ["--labels", "none", "--target", "kl"], "entropy": ["--choose", "entropy"], "margin": ["--choose", "margin"],
+         "kcenter": ["--choose", "kcenter"], "mix": ["--choose", "mix"]}
+CRITERIA = ["skip", "taylor", "fisher", "taylor+fisher", "ig", "magnitude", "actvar", "obs", "shapley", "random"]
+SPEEDUPS = [1.8, 2.0, 2.5, 3.0]
+RETUNED_SPEEDUPS = [2.5, 3.0, 4.0]
+
+# row: options of `skip prune` on the dense package
+ROWS = {
+    "paper": at_rate("skip", "none"),
+    "paper bias": at_rate("skip", "bias"),
+    "paper ls": at_rate("skip", "ls"),
+    **{f"criterion {name}": at_rate(name, "ls") for name in CRITERIA if name != "skip"},
+    **{f"bare {name}": at_rate(name, "none") for name in CRITERIA if name != "skip"},
+    "ffn only": at_rate("fisher", "ls", "0.26", "--units", "ffn"),
+    "attention only": at_rate("fisher", "ls", "0.26", "--units", "v,qk"),
+    f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL)),
+    **{f"scores {n} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(n)) for n in FEW},
+    **{f"scores 32 {how}": at_speed(2.0, "--allocate", "kl", "--samples", "32", *more) for how, more in CHEAP.items() if more},
+    **{f"uniform {x}x": at_speed(x, "--allocate", "uniform") for x in (2.0,)},
+    **{f"kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
+    **{f"retuned {x}x": at_speed(x, "--allocate", "kl", "--retune", str(RETUNED), "--retune-weights") for x in RETUNED_SPEEDUPS},
+}
+DENSE = ["dense", "dense+", "full"]
+
+
+def reference_of(row):
+    return "dense+" if row.startswith("retuned") else "dense"
+
+
+def needed_by(row):
+    """Rows that have to be there first."""
+    if row == "dense":
+        return []
+    full_scores = f"scores {ALL} gold"
+    return list(dict.fromkeys(["dense", reference_of(row)] + ([full_scores] if row.startswith("scores") and row != full_scores else [])))
+
+
+class Protocol:
+    def __init__(self, skip, model, data, work):
+        self.skip, self.model, self.data, self.work = skip, model, data, work
+        self.path = os.path.join(work, "results.jsonl")
+        os.makedirs(work, exist_ok=True)
+        self.records = report.read(self.path)
+
+    def known(self, task, seed, row):
+        return next((r for r in self.records if (r["task"], r["seed"], r["row"]) == (task, seed, row)), None)
+
+    def keep(self, record):
+        self.records.append(record)
+        with open(self.path, "a", encoding="utf-8") as file:
+            print(json.dumps(record), file=file)
+        print(json.dumps({k: v for k, v in record.items() if k != "command"}), flush=True)
+
+    def run(self, arguments, allowed=(0,)):
+        """The JSON of a verb, and the seconds it took; 5 is a target missed: the package is there."""
+        start = time.monotonic()
+        done = subprocess.run([self.skip, *arguments, "--json", "--quiet"], capture_output=True, text=True, check=False)
+        if done.returncode not in allowed:
+            raise RuntimeError(f"skip {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}")
+        return json.loads(done.stdout), time.monotonic() - start, done.returncode
+
+    # ------------------------------------------------------------ data
+    def splits(self, task):
+        """{train, dev, test}: paths under WORK."""
+        folder, source = os.path.join(self.work, task), os.path.join(self.data, task)
+        paths = {name: os.path.join(folder, name + ".tsv") for name in ("train", "dev", "test")}
+        if all(os.path.exists(path) for path in paths.values()):
+            return paths
+        os.makedirs(folder, exist_ok=True)
+        if os.path.exists(os.path.join(source, "test.tsv")):
+            for name, path in paths.items():
+                shutil.copy(os.path.join(source, name + ".tsv"), path)
+            return paths
+        shutil.copy(os.path.join(source, "dev.tsv"), paths["test"])
+        with open(os.path.join(source, "train.tsv"), encoding="utf-8") as file:
+            head, *rows = file.read().split("\n")
+        kept, dealt = [head], [head]
+        for row in filter(None, rows):
+            text = row.rsplit("\t", 1)[0]
+            (dealt if int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 10 == 1 else kept).append(row)
+        for name, some in (("train", kept), ("dev", dealt)):
+            with open(paths[name], "w", encoding="utf-8") as file:
+                file.write("\n".join(some) + "\n")
+        return paths
+
+    # ------------------------------------------------------------ rows
+    def package(self, task, seed, row):
+        return os.path.join(self.work, task, str(seed), row.replace(" ", "-") + ".skip")
+
+    def tuning(self, task, seed, row):
+        """Arguments of `skip tune` for one of DENSE."""
+        paths, about = self.splits(task), TASKS[task]
+        common = ["--train", paths["train"], "--dev", paths["dev"], "--patience", "0", "--max-length", "128", "--seed", str(seed)]
+        if row == "dense":
+            return ["tune", self.model, "--epochs", str(about["epochs"]), *common]
+        if row == "full":
+            return ["tune", self.model, "--full", "--epochs", str(about["full"]), *common]
+        return ["tune", self.package(task, seed, "dense"), "--start", "keep", "--full", "--epochs", str(RETUNED), "--lr-weights", "1e-4", *common]
+
+    def pruning(self, task, seed, row):
+        paths = self.splits(task)
+        table = [] if "--allocate" not in ROWS[row] or "uniform" in ROWS[row] else ["--time-table", os.path.join(self.work, task, str(seed), "times.json")]
+        return ["prune", self.package(task, seed, "dense"), "--data", paths["train"], "--dev", paths["dev"], "--max-length", "128", "--seed", str(seed), *ROWS[row], *table]
+
+    def judge(self, task, seed, row):
+        """Figures of a row's package on the test rows, against its reference where it has one."""
+        test, package = self.splits(task)["test"], self.package(task, seed, row)
+        if row == "dense":
+            found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128"])
+            return {key: found[key] for key in ("n", "accuracy", "f1", "mcc")}
+        against = self.package(task, seed, reference_of(row))
+        found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128", "--against", against])
+        figures = {key: found[key] for key in ("n", "accuracy", "f1", "mcc")} | {"drop": found["paired"]["drop"], "drop_se": found["paired"]["drop_se"]}
+        if row not in DENSE:
+            timed, _, _ = self.run(["bench", package, "--against", self.package(task, seed, "dense"), "--batch", "32", "--data", test])
+            if row.startswith("scores"):
+                of = lambda name: os.path.join(self.package(task, seed, name), "scores.safetensors")
+                figures["spearman"] = scores.agreement(of(f"scores {ALL} gold"), of(row))
+            figures["speedup"] = next(r["speedup"] for r in timed["rows"] if r["model"] == package)
+        return figures
+
+    def make(self, task, seed, row):
+        if self.known(task, seed, row):
+            return
+        for needed in needed_by(row):
+            self.make(task, seed, needed)
+        package = self.package(task, seed, row)
+        os.makedirs(os.path.dirname(package), exist_ok=True)
+        shutil.rmtree(package, ignore_errors=True)
+        arguments = (self.tuning if row in DENSE else self.pruning)(task, seed, row) + ["-o", package]
+        made, seconds, code = self.run(arguments, allowed=(0, 5))
+        record = dict(task=task, seed=seed, row=row, seconds=round(seconds, 1), missed=code == 5)
+        for key in ("removed_encoder_percent", "speedup_measured", "macs_share", "passes", "score_seconds", "allocate_seconds", "compensate_seconds"):
+            if key in made:
+                record[key] = made[key]
+        if row not in DENSE:
+            record |= {"dev_drop": made["drop"], "dev_drop_se": made["drop_se"]}
+        self.keep(record | self.judge(task, seed, row) | {"command": "skip " + " ".join(arguments)})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    for name in ("skip", "model", "data", "work"):
+        parser.add_argument(name)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--rows", default=",".join(DENSE + list(ROWS)))
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    rows, tasks = options.rows.split(","), options.tasks.split(",")
+    for name in [r for r in rows if r not in DENSE and r not in ROWS] + [t for t in tasks if t not in TASKS]:
+        sys.exit(f"reproduce: no row or task named '{name}'. Rows: {', '.join(DENSE + list(ROWS))}. Tasks: {', '.join(TASKS)}.")
+    protocol = Protocol(options.skip, options.model, options.data, options.work)
+    if not options.report:
+        for seed in map(int, options.seeds.split(",")):
+            for task in tasks:
+                for row in rows:
+                    protocol.make(task, seed, row)
+    report.write(protocol.records, {task: about["metric"] for task, about in TASKS.items()}, options.work)
+
+
+if __name__ == "__main__":
+    main()
