@@ -1,8 +1,12 @@
-/* Interleaved timing: every round runs each model once over all batches, so that drifts of the machine hit all of them alike. */
+/*
+ * Interleaved timing: a round takes every batch through each model in turn before the next batch, and rounds differ in who is first, so that
+ * a drift of the machine hits all models alike. A model's sample is the sum over the batches of a round.
+ */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "method/search/search.h"
 #include <stdlib.h>
+#include <string.h>
 
 struct packed {
 	struct skip_packer *packer; /* [n_batches] */
@@ -53,13 +57,19 @@ static void summarise(double *sample, size_t n, double ms[2])
 	ms[1] = sample[rank ? rank - 1 : 0];
 }
 
-static enum skip_status one_pass(struct skip_session *session, int value, const struct packed *packed, float *out, double *ms,
-				 struct skip_err *err)
+/* Adds to ms[i] what all batches take in model i; `first` is the model that begins. */
+static enum skip_status one_round(struct skip_session *const *sessions, const int *values, size_t n, size_t first, const struct packed *packed,
+				  float *out, double *ms, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	double start = skip_clock_seconds();
-	for (size_t i = 0; i < packed->n_batches; i++) SKIP_TRY(skip_session_run(session, &packed->packer[i].batch, value, out, err));
-	*ms = 1000 * (skip_clock_seconds() - start);
+	for (size_t b = 0; b < packed->n_batches; b++) {
+		for (size_t turn = 0; turn < n; turn++) {
+			const size_t i = (first + turn) % n;
+			double start = skip_clock_seconds();
+			SKIP_TRY(skip_session_run(sessions[i], &packed->packer[b].batch, values[i], out, err));
+			ms[i] += 1000 * (skip_clock_seconds() - start);
+		}
+	}
 cleanup:
 	return status;
 }
@@ -70,7 +80,7 @@ enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, 
 {
 	enum skip_status status = SKIP_OK;
 	struct packed packed = {0};
-	double **sample = NULL;
+	double **sample = NULL, *round = NULL;
 	float *out = NULL;
 	size_t rounds = 0, *capacity = NULL, most_cols = 0;
 	if (n == 0 || data->n_rows == 0 || batch < 1 || repeats < 1) return skip_err_set(err, SKIP_ERR_USAGE, "nothing to measure");
@@ -81,27 +91,30 @@ enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, 
 	}
 	sample = skip_alloc_zeroed(n, sizeof(*sample));
 	capacity = skip_alloc_zeroed(n, sizeof(*capacity));
+	round = skip_alloc_zeroed(n, sizeof(*round));
 	out = skip_alloc_array(packed.most_rows * most_cols, sizeof(*out));
-	if (!sample || !capacity || !out) {
+	if (!sample || !capacity || !round || !out) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n);
 		goto cleanup;
 	}
-	double ignored, start = 0;
-	for (size_t i = 0; i < n; i++) SKIP_TRY(one_pass(sessions[i], values[i], &packed, out, &ignored, err));
-	start = skip_clock_seconds();
+	SKIP_TRY(one_round(sessions, values, n, 0, &packed, out, round, err)); /* the first is not counted */
+	const double start = skip_clock_seconds();
 	/* `seconds` for each model: the rounds go on for n times that */
 	for (; rounds < (size_t)repeats || skip_clock_seconds() - start < seconds * (double)n; rounds++) {
+		memset(round, 0, n * sizeof(*round));
+		SKIP_TRY(one_round(sessions, values, n, rounds % n, &packed, out, round, err));
 		for (size_t i = 0; i < n; i++) {
 			if (!skip_grow((void **)&sample[i], &capacity[i], rounds + 1, sizeof(**sample))) {
 				status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", rounds + 1);
 				goto cleanup;
 			}
-			SKIP_TRY(one_pass(sessions[i], values[i], &packed, out, &sample[i][rounds], err));
+			sample[i][rounds] = round[i];
 		}
 	}
 	for (size_t i = 0; i < n; i++) summarise(sample[i], rounds, ms[i]);
 cleanup:
 	for (size_t i = 0; sample && i < n; i++) skip_free(sample[i]);
+	skip_free(round);
 	skip_free(capacity);
 	skip_free(sample);
 	skip_free(out);
