@@ -115,8 +115,9 @@ static void append_group(json_t *list, int layer, const char *kind, const double
 json_t *skip_record_groups(const struct skip_units *units, const struct skip_scores *scores)
 {
 	json_t *list = json_array();
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < units->n_all; g++) {
 		const struct skip_unit_group *group = &units->group[g];
+		if (!scores->unit[g]) continue;
 		append_group(list, group->layer, skip_unit_kind_name(group->kind), scores->unit[g], group->width);
 		if (scores->head[g]) append_group(list, group->layer, "head", scores->head[g], group->heads);
 	}

@@ -164,7 +164,7 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 
 static enum skip_status parse_units(const char *text, unsigned *kinds, struct skip_err *err)
 {
-	static const char *const names[] = { "ffn", "head", "v", "qk", "layer", NULL };
+	static const char *const names[] = { "ffn", "head", "v", "qk", "layer", "prefix", NULL };
 	unsigned result = 0;
 	char word[16];
 	while (*text) {

@@ -17,9 +17,10 @@ struct skip_onnx {
 	bool takes_types;   /* input token_type_ids is read */
 	const char *places; /* int64 [sequence]: 0, 1, 2 ...; NULL: not written yet */
 	const char *last;   /* int64 [batch][1]: place of the last token; NULL: not written yet */
+	const char *padding; /* [batch][1][1][sequence], 0 for a token and hugely negative for padding; NULL: not written yet */
 	int bias_prefix;    /* P of `bias` */
 	const char *batch;  /* int64 [4]: batch, 1, 1, 1; NULL: not written yet */
-	const char *bias;   /* [batch][1][1][P + sequence], 0 for a token and hugely negative for padding; NULL: not written yet */
+	const char *bias;   /* [batch][1][1][P + sequence]: `padding` behind a 0 for each slot; NULL: not written yet */
 	Onnx__NodeProto **node;
 	size_t n_nodes, cap_nodes;
 	Onnx__TensorProto **constant;

@@ -157,20 +157,27 @@ static const char *prefix_of(struct skip_onnx *onnx, int index, int heads, int w
 	return skip_onnx_binary(onnx, "Expand", skip_onnx_part(onnx, stem, "prefix"), constant, onnx->batch);
 }
 
-/* What is added to the scores: 0 for the prefix and for tokens, hugely negative for padding. One for all layers. */
-static const char *bias_of(struct skip_onnx *onnx, int prefix)
+/* What is added to the scores of tokens: 0, hugely negative for padding. One for all layers. */
+static const char *padding_of(struct skip_onnx *onnx)
 {
-	if (onnx->bias && onnx->bias_prefix == prefix) return onnx->bias;
-	const char *name = skip_onnx_text(onnx, "mask.%d", prefix);
-	const char *mask = skip_onnx_unary(onnx, "Cast", skip_onnx_part(onnx, name, "float"), "attention_mask");
+	if (onnx->padding) return onnx->padding;
+	const char *mask = skip_onnx_unary(onnx, "Cast", "mask/float", "attention_mask");
 	skip_onnx_int(onnx, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
-	const char *padding = skip_onnx_binary(onnx, "Sub", skip_onnx_part(onnx, name, "padding"), skip_onnx_number(onnx, 1), mask);
-	const char *low = skip_onnx_binary(onnx, "Mul", skip_onnx_part(onnx, name, "low"), padding, skip_onnx_number(onnx, -1e9f));
-	const char *bias = skip_onnx_binary(onnx, "Unsqueeze", prefix ? skip_onnx_part(onnx, name, "tokens") : name, low, LIST(onnx, 1, 2));
-	if (prefix) bias = skip_onnx_binary(onnx, "Pad", name, bias, LIST(onnx, 0, 0, 0, prefix, 0, 0, 0, 0));
-	onnx->bias = bias;
+	const char *padding = skip_onnx_binary(onnx, "Sub", "mask/padding", skip_onnx_number(onnx, 1), mask);
+	const char *low = skip_onnx_binary(onnx, "Mul", "mask/low", padding, skip_onnx_number(onnx, -1e9f));
+	onnx->padding = skip_onnx_binary(onnx, "Unsqueeze", "mask/tokens", low, LIST(onnx, 1, 2));
+	return onnx->padding;
+}
+
+/* The same with a 0 for every slot of a prefix. One for layers of equal prefix in a row. */
+static const char *bias_of(struct skip_onnx *onnx, const char *out, int prefix)
+{
+	const char *padding = padding_of(onnx);
+	if (!prefix) return padding;
+	if (onnx->bias && onnx->bias_prefix == prefix) return onnx->bias;
+	onnx->bias = skip_onnx_binary(onnx, "Pad", skip_onnx_part(onnx, out, "mask"), padding, LIST(onnx, 0, 0, 0, prefix, 0, 0, 0, 0));
 	onnx->bias_prefix = prefix;
-	return bias;
+	return onnx->bias;
 }
 
 static const char *write_attention(struct skip_onnx *onnx, const struct skip_node *node, const char *out)
@@ -193,7 +200,7 @@ static const char *write_attention(struct skip_onnx *onnx, const struct skip_nod
 	const char *scores = skip_onnx_binary(onnx, "MatMul", skip_onnx_part(onnx, out, "scores"), scaled, k);
 	const char *beside = skip_onnx_beside(onnx, node, out, scaled, tokens, prefix);
 	if (beside) scores = skip_onnx_binary(onnx, "Add", skip_onnx_part(onnx, out, "placed"), scores, beside);
-	const char *masked = skip_onnx_binary(onnx, "Add", skip_onnx_part(onnx, out, "masked"), scores, bias_of(onnx, prefix));
+	const char *masked = skip_onnx_binary(onnx, "Add", skip_onnx_part(onnx, out, "masked"), scores, bias_of(onnx, out, prefix));
 	const char *weights = skip_onnx_unary(onnx, "Softmax", skip_onnx_part(onnx, out, "weights"), masked);
 	skip_onnx_int(onnx, "axis", -1);
 	const char *context = skip_onnx_binary(onnx, "MatMul", skip_onnx_part(onnx, out, "context"), weights, v);
@@ -264,6 +271,8 @@ bool skip_onnx_write_op(struct skip_onnx *onnx, const struct skip_node *node)
 		{"embed", write_embed},     {"linear", write_linear}, {"layernorm", write_layernorm}, {"mask", write_mask},       {"pool", write_pool},
 		{"mul", write_mul},         {"rotary", skip_onnx_rotary},
 	};
+	/* a mask of slots is a means of searching, not of a result */
+	if (!strcmp(node->op->name, "attention") && has_param(node, SKIP_ATTENTION_SLOTS)) return false;
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (strcmp(forms[i].op, node->op->name) != 0) continue;
 		onnx->value[node->out[0]] = forms[i].write(onnx, node, onnx->graph->values[node->out[0]].name);

@@ -52,7 +52,7 @@ static enum skip_status check_tables(const struct skip_graph *graph, const struc
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	enum skip_status status = SKIP_OK;
 	int64_t columns = -1;
-	for (int i = SKIP_ATTENTION_BIAS; i < SKIP_ATTENTION_PARAMS && status == SKIP_OK; i++) {
+	for (int i = SKIP_ATTENTION_BIAS; i <= SKIP_ATTENTION_RQ && status == SKIP_OK; i++) {
 		const struct skip_tensor *table = skip_rule_param(graph, node, i);
 		if (!table) continue;
 		status = skip_rule_matrix(graph, node, i, (int64_t)attrs->heads * (i == SKIP_ATTENTION_BIAS ? 1 : attrs->qk), columns, err);
@@ -62,7 +62,7 @@ static enum skip_status check_tables(const struct skip_graph *graph, const struc
 			status = skip_err_set(err, SKIP_ERR_INPUT, "table '%s' has %lld columns, needed are 2N-1", table->name, (long long)columns);
 	}
 	if (status == SKIP_OK && attrs->precision != SKIP_PRECISION_F32 && !skip_attention_is_plain(node))
-		status = skip_err_set(err, SKIP_ERR_INPUT, "attention that depends on places is computed in f32 only");
+		status = skip_err_set(err, SKIP_ERR_INPUT, "attention that depends on places or switches slots off is computed in f32 only");
 	return status;
 }
 
@@ -83,10 +83,14 @@ enum skip_status skip_attention_check(const struct skip_graph *graph, const stru
 	if (status != SKIP_OK) return status;
 	const struct skip_tensor *pk = skip_rule_param(graph, node, 0), *pv = skip_rule_param(graph, node, 1);
 	if (!pk != !pv) return skip_err_set(err, SKIP_ERR_INPUT, "key and value prefix must be there or absent together");
+	if (!pk && skip_rule_param(graph, node, SKIP_ATTENTION_SLOTS))
+		return skip_err_set(err, SKIP_ERR_INPUT, "something is added to the scores of a prefix, but there is none");
 	status = check_tables(graph, node, err);
 	if (!pk || status != SKIP_OK) return status;
 	status = skip_rule_matrix(graph, node, 0, -1, (int64_t)attrs->heads * attrs->qk, err);
 	if (status == SKIP_OK) status = skip_rule_matrix(graph, node, 1, pk->dim[0], (int64_t)attrs->heads * attrs->v, err);
+	if (status == SKIP_OK && skip_rule_param(graph, node, SKIP_ATTENTION_SLOTS))
+		status = skip_rule_vector(graph, node, SKIP_ATTENTION_SLOTS, pk->dim[0], err);
 	return status;
 }
 
@@ -103,7 +107,7 @@ enum skip_status skip_attention_alloc(const struct skip_node *node, const struct
 		int tokens = io->batch->offset[b + 1] - io->batch->offset[b];
 		if (tokens > longest) longest = tokens;
 	}
-	for (int i = SKIP_ATTENTION_BIAS; i < SKIP_ATTENTION_PARAMS; i++)
+	for (int i = SKIP_ATTENTION_BIAS; i <= SKIP_ATTENTION_RQ; i++)
 		if (io->tensor[i] && longest > (io->tensor[i]->dim[1] + 1) / 2)
 			return skip_err_set(err, SKIP_ERR_INPUT, "a sequence has %d tokens, table '%s' is for %lld", longest, io->tensor[i]->name,
 			                    (long long)(io->tensor[i]->dim[1] + 1) / 2);
@@ -210,6 +214,7 @@ double skip_attention_weights(const struct skip_node *node, const struct skip_re
 			z += skip_attention_round(attrs, q[e]) * (k[e] + skip_attention_beside(node, io, head, SKIP_ATTENTION_RK, place, j, e)) +
 			     k[e] * skip_attention_beside(node, io, head, SKIP_ATTENTION_RQ, place, j, e);
 		head->weight[j] = z * (double)attrs->scale + table_at(io, head, SKIP_ATTENTION_BIAS, head->head, place, j);
+		if (j < head->prefix && io->param[SKIP_ATTENTION_SLOTS]) head->weight[j] += io->param[SKIP_ATTENTION_SLOTS][j];
 		if (head->weight[j] > largest) largest = head->weight[j];
 	}
 	for (int j = 0; j < head->keys; j++) {

@@ -6,7 +6,7 @@
 
 #include "graph/rules.h"
 
-/* Checks attributes, column ranges of q, k, v (inputs 0..2), the prefix (params 0, 1) and the tables by distance (2..4). */
+/* Checks attributes, column ranges of q, k, v (inputs 0..2), the prefix (params 0, 1), the tables by distance (2..4) and what is added to slots (5). */
 enum skip_status skip_attention_check(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err);
 /* First column of head 0, columns per head, of q, k or v (i = 0, 1, 2). */
 int skip_attention_col(const struct skip_attrs_attention *attrs, int i);

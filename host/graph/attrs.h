@@ -46,7 +46,15 @@ struct skip_attrs_attention {
 	enum skip_at at; /* place of the queries when q has B rows */
 };
 /* Parameters of attention and attention_bwd, see op/attention.c. */
-enum skip_attention_param { SKIP_ATTENTION_PK, SKIP_ATTENTION_PV, SKIP_ATTENTION_BIAS, SKIP_ATTENTION_RK, SKIP_ATTENTION_RQ, SKIP_ATTENTION_PARAMS };
+enum skip_attention_param {
+	SKIP_ATTENTION_PK,
+	SKIP_ATTENTION_PV,
+	SKIP_ATTENTION_BIAS, /* the first of the tables by distance */
+	SKIP_ATTENTION_RK,
+	SKIP_ATTENTION_RQ, /* and the last */
+	SKIP_ATTENTION_SLOTS,
+	SKIP_ATTENTION_PARAMS
+};
 struct skip_attrs_rotary {
 	int heads;       /* H of x: heads of cols / H columns, column e turns with column e + half of them */
 	int inverse;     /* 1: turns back; used by gradients */

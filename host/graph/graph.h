@@ -20,7 +20,7 @@
 
 #define SKIP_NAME 64
 #define SKIP_NODE_MAX_IN 6
-#define SKIP_NODE_MAX_PARAM 5
+#define SKIP_NODE_MAX_PARAM 6
 #define SKIP_NODE_MAX_OUT 6
 #define SKIP_NONE (-1)
 

@@ -7,8 +7,8 @@
  *   linear         x, [residual]     -> y               W [out][in] ([in][out] when transpose), [b]. y = act(x W^T + b) + residual
  *   ffn            x, [residual]     -> y               W1 [F][in], W2 [out][F], [b1], [b2]. Two linears with an activation between
  *   act            u                 -> g
- *   attention      q, k, v           -> ctx             [Pk [P][H*qk], Pv [P][H*v]], tables by distance [bias [H][2N-1]], [Rk, Rq [H*qk][2N-1]].
- *                                                       rows of q: T, or B = one query per sequence
+ *   attention      q, k, v           -> ctx             [Pk [P][H*qk], Pv [P][H*v]], tables by distance [bias [H][2N-1]], [Rk, Rq [H*qk][2N-1]],
+ *                                                       [slots [P]: added to the scores of the prefix rows]. rows of q: T, or B = one query per sequence
  *   rotary         x                 -> y               frequency [cols]. Turns pairs of columns by the place of the row
  *   pool           x [T]             -> z [B]           mean of the rows of each sequence, its first row, or its last
  *   dropout        x                 -> y               scaled by 1/(1-rate), mask by skip_rng_hash (element index, stream)
@@ -20,7 +20,8 @@
  *   layernorm_bwd  x, dy             -> dx              gamma, beta
  *   layernorm_dw   x, dy             -> dgamma [1][D], dbeta [1][D]
  *   act_bwd        u, dg             -> du
- *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv]   as attention; n_out 3 or 5, any output but not all may be absent
+ *   attention_bwd  q, k, v, dctx     -> [dq], [dk], [dv], [dPk], [dPv], [dslots [B][H*P]]
+ *                                       as attention; n_out 3, 5 or 6, any output but not all may be absent
  *                                       (SKIP_NONE). dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
  *   pool_bwd       dz [B]            -> dx [T]
  *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias

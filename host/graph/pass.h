@@ -14,9 +14,13 @@ enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct sk
 				 struct skip_err *err);
 
 /* The masked network: a `mask` node at the post site of every group whose choice removes something; value and tensor
- * are called "layer<l>.<kind>.mask". Oracle of skip_pass_prune, which also takes the masked network itself. */
+ * are called "layer<l>.<kind>.mask". Slots get the tensor alone. Oracle of skip_pass_prune, which also takes the masked network itself. */
 enum skip_status skip_pass_mask(const struct skip_graph *graph, const struct skip_units *units, const struct skip_keep *keep,
 				struct skip_graph **out, struct skip_err *err);
+
+/* Switches off the slots of the prefix of attention node `node` that keep[P] drops, beside those that are off already, in place. On failure the graph is
+ * still whole. */
+enum skip_status skip_mask_slots(struct skip_graph *graph, int node, const unsigned char *keep, struct skip_err *err);
 
 /* Weights of its own for every layer, where layers share them ("<name>.layer<l>" from the second on): units then belong to one layer each, and
  * dense_encoder_params grows by what the copies hold. A graph without shared weights comes back as a copy. */

@@ -1,5 +1,6 @@
 /*
- * Finds the removable units: a union-find over values, fed by the tie rules of the ops, then one group per class that nothing fixes.
+ * Finds the removable units: a union-find over values, fed by the tie rules of the ops, then one group per class that nothing fixes; and the
+ * slots, which are rows of tensors.
  *
  * Neighbours: op/ (ties), pass/prune.c and pass/mask.c (users), units_keep.c (choices of units). It knows ops by their rules only and never
  * looks at a name. Classes outside the layers (a pooler's width) are not groups: a unit belongs to a layer.
@@ -29,12 +30,14 @@ struct skip_ties {
 	struct tie_value *value; /* [n_values] */
 	struct tie_slice *slice;
 	size_t n_slices, cap_slices;
+	struct tie_slice *row; /* those of one value in a run */
+	size_t n_rows, cap_rows;
 	bool failed; /* out of memory: rules are void functions, the end asks */
 };
 
 const char *skip_unit_kind_name(enum skip_unit_kind kind)
 {
-	static const char *const name[SKIP_UNIT_KIND_COUNT] = {[SKIP_UNIT_FFN] = "ffn", [SKIP_UNIT_V] = "v", [SKIP_UNIT_QK] = "qk"};
+	static const char *const name[SKIP_UNIT_KIND_COUNT] = {[SKIP_UNIT_FFN] = "ffn", [SKIP_UNIT_V] = "v", [SKIP_UNIT_QK] = "qk", [SKIP_UNIT_PREFIX] = "prefix"};
 	return name[kind];
 }
 
@@ -54,14 +57,19 @@ void skip_ties_same(struct skip_ties *ties, int value_a, int value_b)
 	ties->value[ties_root(ties, value_a)].parent = ties_root(ties, value_b);
 }
 
-static void add_slice(struct skip_ties *ties, int value, struct skip_unit_slice slice)
+static void append(struct skip_ties *ties, struct tie_slice **list, size_t *n, size_t *capacity, struct tie_slice entry)
 {
-	if (value == SKIP_NONE || slice.tensor == SKIP_NONE) return;
-	if (!skip_grow((void **)&ties->slice, &ties->cap_slices, ties->n_slices + 1, sizeof(*ties->slice))) {
+	if (entry.value == SKIP_NONE || entry.slice.tensor == SKIP_NONE) return;
+	if (!skip_grow((void **)list, capacity, *n + 1, sizeof(**list))) {
 		ties->failed = true;
 		return;
 	}
-	ties->slice[ties->n_slices++] = (struct tie_slice){value, slice};
+	(*list)[(*n)++] = entry;
+}
+
+static void add_slice(struct skip_ties *ties, int value, struct skip_unit_slice slice)
+{
+	append(ties, &ties->slice, &ties->n_slices, &ties->cap_slices, (struct tie_slice){value, slice});
 }
 
 void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis)
@@ -72,6 +80,11 @@ void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis)
 void skip_ties_head_slice(struct skip_ties *ties, int value, int tensor, int axis)
 {
 	add_slice(ties, value, (struct skip_unit_slice){tensor, axis, true});
+}
+
+void skip_ties_row(struct skip_ties *ties, int value, int tensor)
+{
+	append(ties, &ties->row, &ties->n_rows, &ties->cap_rows, (struct tie_slice){value, {tensor, 0, false}});
 }
 
 void skip_ties_pairs(struct skip_ties *ties, int value)
@@ -241,25 +254,38 @@ static enum skip_status group_build(struct skip_ties *ties, int root, struct ski
 	return group_add_slices(ties, root, group, err);
 }
 
-/* Groups come in order of appearance; a stable insertion brings layers into order. */
-static enum skip_status units_insert(struct skip_units *units, size_t *capacity, const struct skip_unit_group *group, struct skip_err *err)
+/* Groups come in order of appearance; a stable insertion behind the first `from` brings layers into order. */
+static enum skip_status units_insert(struct skip_units *units, size_t from, size_t *capacity, const struct skip_unit_group *group,
+                                     struct skip_err *err)
 {
-	if (!skip_grow((void **)&units->group, capacity, units->n_groups + 1, sizeof(*units->group))) {
-		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu unit groups", units->n_groups + 1);
+	if (!skip_grow((void **)&units->group, capacity, units->n_all + 1, sizeof(*units->group))) {
+		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu unit groups", units->n_all + 1);
 	}
-	size_t at = units->n_groups;
-	for (; at > 0 && units->group[at - 1].layer > group->layer; at--) units->group[at] = units->group[at - 1];
+	size_t at = units->n_all;
+	for (; at > from && units->group[at - 1].layer > group->layer; at--) units->group[at] = units->group[at - 1];
 	units->group[at] = *group;
-	units->n_groups++;
+	units->n_all++;
 	units->total += (size_t)group->width;
 	return SKIP_OK;
 }
 
-static enum skip_status units_build(struct skip_ties *ties, bool *seen, struct skip_units *units, struct skip_err *err)
+/* The slots whose rows begin at ties->row[i]; how many entries they take. */
+static size_t slots_build(const struct skip_ties *ties, size_t i, struct skip_unit_group *group)
+{
+	const int value = ties->row[i].value, layer = ties->graph->nodes[ties->graph->values[value].producer].layer;
+	const int slots = (int)ties->graph->tensors[ties->row[i].slice.tensor]->dim[0];
+	size_t n = 0;
+	*group = (struct skip_unit_group){.kind = SKIP_UNIT_PREFIX, .layer = layer, .width = slots, .columns = 1, .heads = 1, .per_head = slots,
+	                                  .post = value, .consumer = SKIP_NONE, .n_uses = 1};
+	group->use[0] = (struct skip_unit_use){.layer = layer, .post = value, .also = SKIP_NONE, .consumer = SKIP_NONE};
+	for (; i + n < ties->n_rows && ties->row[i + n].value == value; n++) group->slices[group->n_slices++] = ties->row[i + n].slice;
+	return n;
+}
+
+static enum skip_status units_build(struct skip_ties *ties, bool *seen, size_t *capacity, struct skip_units *units, struct skip_err *err)
 {
 	const struct skip_graph *graph = ties->graph;
 	enum skip_status status = SKIP_OK;
-	size_t capacity = 0;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
 		for (int i = 0; i < node->n_out; i++) {
@@ -270,8 +296,21 @@ static enum skip_status units_build(struct skip_ties *ties, bool *seen, struct s
 			if (seen[root]) continue;
 			seen[root] = true;
 			SKIP_TRY(group_build(ties, root, &group, &is_group, err));
-			if (is_group) SKIP_TRY(units_insert(units, &capacity, &group, err));
+			if (is_group) SKIP_TRY(units_insert(units, 0, capacity, &group, err));
 		}
+	}
+	units->n_groups = units->n_all;
+cleanup:
+	return status;
+}
+
+static enum skip_status units_build_slots(const struct skip_ties *ties, size_t *capacity, struct skip_units *units, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_unit_group group;
+	for (size_t i = 0; i < ties->n_rows;) {
+		i += slots_build(ties, i, &group);
+		if (group.layer != SKIP_NONE) SKIP_TRY(units_insert(units, units->n_groups, capacity, &group, err));
 	}
 cleanup:
 	return status;
@@ -282,17 +321,20 @@ enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_uni
 	struct skip_ties ties = {.graph = graph};
 	struct skip_units units = {0};
 	enum skip_status status = SKIP_OK;
+	size_t capacity = 0;
 	bool *seen = skip_alloc_zeroed(graph->n_values, sizeof(*seen));
 	ties.value = skip_alloc_zeroed(graph->n_values, sizeof(*ties.value));
 	if (!seen || !ties.value) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the ties of %zu values", graph->n_values));
 	SKIP_TRY(ties_collect(&ties, err));
 	SKIP_TRY(ties_join_shared(&ties, err));
-	SKIP_TRY(units_build(&ties, seen, &units, err));
+	SKIP_TRY(units_build(&ties, seen, &capacity, &units, err));
+	SKIP_TRY(units_build_slots(&ties, &capacity, &units, err));
 	*out = units;
 	units = (struct skip_units){0};
 cleanup:
 	skip_units_deinit(&units);
 	skip_free(ties.slice);
+	skip_free(ties.row);
 	skip_free(ties.value);
 	skip_free(seen);
 	return status;
@@ -307,7 +349,7 @@ void skip_units_deinit(struct skip_units *units)
 
 const struct skip_unit_group *skip_units_get(const struct skip_units *units, int layer, enum skip_unit_kind kind)
 {
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < units->n_all; g++) {
 		if (units->group[g].layer == layer && units->group[g].kind == kind) return &units->group[g];
 	}
 	return NULL;
@@ -315,7 +357,7 @@ const struct skip_unit_group *skip_units_get(const struct skip_units *units, int
 
 const struct skip_unit_group *skip_units_in(const struct skip_units *units, int layer, enum skip_unit_kind kind)
 {
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < units->n_all; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		for (int i = 0; group->kind == kind && i < group->n_uses; i++) {
 			if (group->use[i].layer == layer) return group;

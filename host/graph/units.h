@@ -8,14 +8,17 @@
  * Layers that share a weight share the group too: a unit is removed in every layer that uses it (skip_pass_untie gives each layer weights of its own).
  *
  * A unit is one column, or where an op turns columns in pairs (rotary) the pair e, e + E_qk/2 of one head.
+ *
+ * The slots of a layer's prefix are units too: rows of its tensors, columns of no value. Their groups stand behind those of columns, which is all
+ * that most walks look at.
  */
 #ifndef SKIP_GRAPH_UNITS_H
 #define SKIP_GRAPH_UNITS_H
 
 #include "graph/graph.h"
 
-enum skip_unit_kind { SKIP_UNIT_FFN, SKIP_UNIT_V, SKIP_UNIT_QK, SKIP_UNIT_KIND_COUNT };
-const char *skip_unit_kind_name(enum skip_unit_kind kind); /* "ffn", "v", "qk" */
+enum skip_unit_kind { SKIP_UNIT_FFN, SKIP_UNIT_V, SKIP_UNIT_QK, SKIP_UNIT_PREFIX, SKIP_UNIT_KIND_COUNT };
+const char *skip_unit_kind_name(enum skip_unit_kind kind); /* "ffn", "v", "qk", "prefix" */
 
 struct skip_unit_slice {
 	int tensor, axis; /* index along `axis` of the tensor == column */
@@ -30,10 +33,10 @@ struct skip_unit_slice {
 /* One place where the units of a group act. */
 struct skip_unit_use {
 	int layer;
-	int post;         /* value where the mask acts linearly: G, Ctx; Q for qk */
+	int post;         /* value where the mask acts linearly: G, Ctx; Q for qk. Of slots: Ctx, whose producer masks them in its softmax */
 	int also;         /* value that the mask must reach beside it: K where it meets more than Q; SKIP_NONE: none */
 	int pre[2], n_pre;/* outputs of the producing linears: U; V; Q and K */
-	int consumer;     /* node that reads `post` through a weight: W_2, W_O; SKIP_NONE for qk */
+	int consumer;     /* node that reads `post` through a weight: W_2, W_O; SKIP_NONE for qk and slots */
 };
 
 struct skip_unit_group {
@@ -55,9 +58,10 @@ struct skip_unit_group {
 struct skip_ties;
 
 struct skip_units {
-	struct skip_unit_group *group; /* ordered by layer, then kind (qk, v, ffn as they occur in the graph) */
-	size_t n_groups;
-	size_t total; /* units of all groups */
+	struct skip_unit_group *group; /* [n_all] ordered by layer, then kind (qk, v, ffn as they occur in the graph); behind them the slots, by layer */
+	size_t n_groups; /* of columns */
+	size_t n_all;    /* with those of slots */
+	size_t total;    /* units of all groups */
 };
 
 enum skip_status skip_units_find(const struct skip_graph *graph, struct skip_units *out, struct skip_err *err);
@@ -78,6 +82,7 @@ int skip_unit_column(const struct skip_unit_group *group, int unit, int k);
 void skip_ties_same(struct skip_ties *ties, int value_a, int value_b);           /* columns j are one unit */
 void skip_ties_slice(struct skip_ties *ties, int value, int tensor, int axis);   /* index j of axis belongs to column j */
 void skip_ties_head_slice(struct skip_ties *ties, int value, int tensor, int axis); /* index h of axis belongs to head h */
+void skip_ties_row(struct skip_ties *ties, int value, int tensor); /* row j of the tensor belongs to slot j of the node that makes `value` */
 void skip_ties_pairs(struct skip_ties *ties, int value);                         /* a head's columns e and e + half leave together */
 void skip_ties_fixed(struct skip_ties *ties, int value);                         /* columns cannot go */
 void skip_ties_kind(struct skip_ties *ties, int value, enum skip_unit_kind kind, int heads); /* names the class of `value` */
@@ -88,8 +93,8 @@ void skip_ties_consumer(struct skip_ties *ties, int value, int node);
 
 /* A choice: for each group a byte per unit, 1 keeps. */
 struct skip_keep {
-	unsigned char **keep; /* [n_groups][width] */
-	size_t n_groups;
+	unsigned char **keep; /* [n_all][width] */
+	size_t n_all;
 };
 enum skip_status skip_keep_create(const struct skip_units *units, struct skip_keep *out, struct skip_err *err); /* all ones */
 void skip_keep_deinit(struct skip_keep *keep);

@@ -11,9 +11,9 @@
 
 enum skip_status skip_keep_create(const struct skip_units *units, struct skip_keep *out, struct skip_err *err)
 {
-	struct skip_keep keep = {.keep = skip_alloc_zeroed(units->n_groups, sizeof(*keep.keep)), .n_groups = units->n_groups};
+	struct skip_keep keep = {.keep = skip_alloc_zeroed(units->n_all, sizeof(*keep.keep)), .n_all = units->n_all};
 	bool complete = keep.keep != NULL;
-	for (size_t g = 0; complete && g < units->n_groups; g++) {
+	for (size_t g = 0; complete && g < units->n_all; g++) {
 		size_t width = (size_t)units->group[g].width;
 		keep.keep[g] = skip_alloc_array(width, 1);
 		complete = keep.keep[g] != NULL;
@@ -30,7 +30,7 @@ enum skip_status skip_keep_create(const struct skip_units *units, struct skip_ke
 void skip_keep_deinit(struct skip_keep *keep)
 {
 	if (!keep) return;
-	for (size_t g = 0; keep->keep && g < keep->n_groups; g++) skip_free(keep->keep[g]);
+	for (size_t g = 0; keep->keep && g < keep->n_all; g++) skip_free(keep->keep[g]);
 	skip_free(keep->keep);
 	*keep = (struct skip_keep){0};
 }
@@ -99,7 +99,7 @@ enum skip_status skip_keep_normalise(const struct skip_units *units, struct skip
 {
 	static const enum skip_unit_kind kind[2] = {SKIP_UNIT_V, SKIP_UNIT_QK};
 	enum skip_status status = SKIP_OK;
-	assert(keep->n_groups == units->n_groups);
+	assert(keep->n_all == units->n_all);
 	for (size_t g = 0; g < units->n_groups; g++) {
 		struct head_choice choice = {0};
 		for (int which = 0; which < 2; which++) {

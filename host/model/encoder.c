@@ -74,7 +74,7 @@ static enum skip_status add_attention(struct skip_build *build, const struct ski
 {
 	char s[SKIP_TENSOR_NAME], n[SKIP_NAME];
 	int width = encoder->width, head_width = width / encoder->heads, qkv[3], sum[2] = {*x, 0}, context;
-	int param[SKIP_ATTENTION_PARAMS], n_param = encoder->tables ? SKIP_ATTENTION_PARAMS : 0;
+	int param[SKIP_ATTENTION_PARAMS], n_param = encoder->tables ? SKIP_ATTENTION_RQ + 1 : 0;
 	union skip_attrs attrs = {.attention = {.heads = encoder->heads, .qk = head_width, .v = head_width, .scale = encoder->scale}};
 	enum skip_status status;
 	if (encoder->scale == 0) attrs.attention.scale = (float)(1 / sqrt(head_width));

@@ -83,27 +83,37 @@ void skip_svg_trace(struct skip_buf *out, const json_t *metrics)
 }
 
 struct kind {
-	const char *label, *per_head; /* per_head NULL: the width is the key "ffn" */
+	const char *label, *key;
+	int per_head; /* the key counts what one head has */
 };
 
 static double width_of(const json_t *layer, const struct kind *kind)
 {
-	if (!kind->per_head) return skip_report_number(layer, "ffn", 0);
-	return skip_report_number(layer, "heads", 0) * skip_report_number(layer, kind->per_head, 0);
+	return (kind->per_head ? skip_report_number(layer, "heads", 0) : 1) * skip_report_number(layer, kind->key, 0);
+}
+
+/* Whether any layer has fewer of a kind than it had. */
+static int any_gone(const json_t *layers, const json_t *dense, const struct kind *kind)
+{
+	size_t l;
+	json_t *layer;
+	json_array_foreach(layers, l, layer)
+		if (width_of(layer, kind) < width_of(json_array_get(dense, l), kind)) return 1;
+	return 0;
 }
 
 void skip_svg_layers(struct skip_buf *out, const json_t *metrics)
 {
-	static const struct kind kinds[] = { { "query and key dims", "qk" }, { "value dims", "v" }, { "ffn neurons", NULL } };
+	static const struct kind kinds[] = { { "query and key dims", "qk", 1 }, { "value dims", "v", 1 }, { "ffn neurons", "ffn", 0 }, { "prefix slots", "prefix", 0 } };
 	const json_t *layers = json_object_get(metrics, "layers"), *dense = json_object_get(metrics, "layers_dense");
-	const double label = 64, gap = 18, row_height = 22, bar = (WIDTH - label - 2 * gap) / 3;
-	size_t n = json_array_size(layers);
+	const size_t n = json_array_size(layers), n_kinds = any_gone(layers, dense, &kinds[3]) ? 4 : 3;
+	const double label = 64, gap = 18, row_height = 22, bar = (WIDTH - label - (double)(n_kinds - 1) * gap) / (double)n_kinds;
 	skip_buf_printf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"kept widths per layer\">\n", WIDTH, 26 + row_height * (double)n + 6);
-	for (size_t k = 0; k < 3; k++) skip_buf_printf(out, "<text x=\"%.1f\" y=\"14\">%s</text>\n", label + (double)k * (bar + gap), kinds[k].label);
+	for (size_t k = 0; k < n_kinds; k++) skip_buf_printf(out, "<text x=\"%.1f\" y=\"14\">%s</text>\n", label + (double)k * (bar + gap), kinds[k].label);
 	for (size_t l = 0; l < n; l++) {
 		double y = 26 + row_height * (double)l;
 		skip_buf_printf(out, "<text x=\"0\" y=\"%.1f\">layer %zu</text>\n", y + 12, l);
-		for (size_t k = 0; k < 3; k++) {
+		for (size_t k = 0; k < n_kinds; k++) {
 			double kept = width_of(json_array_get(layers, l), &kinds[k]), full = width_of(json_array_get(dense, l), &kinds[k]);
 			double x = label + (double)k * (bar + gap), space = bar - 90;
 			skip_buf_printf(out, "<rect class=\"ghost\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"14\" rx=\"2\"/>", x, y, space);

@@ -8,7 +8,7 @@
  *
  * Kernels:
  *   MAIN    ctx. One work-item per query block and head (dimensions 0, 1); with ROWS_B per sequence and head
- *   BWD     dq, dk, dv and each sequence's part gk, gv of dPk, dPv. One work-item per head and sequence (dimensions 0, 1)
+ *   BWD     dq, dk, dv, each sequence's part gk, gv of dPk, dPv, and dslots. One work-item per head and sequence (dimensions 0, 1)
  *
  * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns
  * of the values that hold q, k, v and their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence;
@@ -17,7 +17,8 @@
  * of its sequence, 0: at the first. Every query sees the prefix.
  * BIAS, RK, RQ 0 or 1: tables by distance are there, N their longest sequence. Of a token at distance d = query - key, c = d + N-1:
  *   Z = SCALE (q . k + q . Rk[.][c] + k . Rq[.][c]) + bias[h][c]
- * BWD: DQ DK DV GK GV 0 or 1: which outputs are there.
+ * SLOTS 1: slots [P] is added to the scores of the prefix rows.
+ * BWD: DQ DK DV GK GV GS 0 or 1: which outputs are there.
  */
 #ifndef SKIP_ATTENTION_P
 #error "SKIP_ATTENTION_P: prefix rows"
@@ -85,6 +86,9 @@
 #ifndef SKIP_ATTENTION_N
 #error "SKIP_ATTENTION_N: longest sequence of the tables"
 #endif
+#ifndef SKIP_ATTENTION_SLOTS
+#error "SKIP_ATTENTION_SLOTS: 0 or 1"
+#endif
 #ifdef SKIP_ATTENTION_KERNEL_BWD
 #ifndef SKIP_ATTENTION_DQ
 #error "SKIP_ATTENTION_DQ: 0 or 1"
@@ -100,6 +104,9 @@
 #endif
 #ifndef SKIP_ATTENTION_GV
 #error "SKIP_ATTENTION_GV: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_GS
+#error "SKIP_ATTENTION_GS: 0 or 1"
 #endif
 #endif
 
@@ -275,6 +282,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_RQ
 	__global const float *restrict rq, /* [H*QK][2N-1] */
 #endif
+#if SKIP_ATTENTION_SLOTS
+	__global const float *restrict slots, /* [P] */
+#endif
 	__global const int *restrict offset, /* [B+1] */
 #if !SKIP_ATTENTION_ROWS_B
 	__global const int *restrict qblock, /* [Q][4] */
@@ -313,6 +323,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	pk += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_K_COLS) : 0) + column;
 	pv += (SKIP_ATTENTION_DROPOUT ? b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) : 0) + column_v;
 	SKIP_ATTENTION_FN(dots)(pk, SKIP_ATTENTION_K_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
+#if SKIP_ATTENTION_SLOTS
+	for (uint j = 0; j < SKIP_ATTENTION_P; j++) a[j] += slots[j];
+#endif
 #else
 	__global const float *pv = v; /* of no rows */
 #endif
@@ -405,6 +418,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_RQ
 	__global const float *restrict rq, /* [H*QK][2N-1] */
 #endif
+#if SKIP_ATTENTION_SLOTS
+	__global const float *restrict slots, /* [P] */
+#endif
 #if SKIP_ATTENTION_DQ
 	__global float *restrict dq, /* [T or B][Q_STRIDE] */
 #endif
@@ -419,6 +435,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 #if SKIP_ATTENTION_GV
 	__global float *restrict gv, /* [B][P][H*V], rows 0..P-1 of dVt */
+#endif
+#if SKIP_ATTENTION_GS
+	__global float *restrict dslots, /* [B][H*P], sums of dZ over the queries */
 #endif
 	__global const int *restrict offset) /* [B+1] */
 {
@@ -456,6 +475,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_DK || SKIP_ATTENTION_GK
 	SKIP_ATTENTION_F sum_k[(SKIP_ATTENTION_S + SKIP_ATTENTION_OUTER) * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_QK)];
 #endif
+#if SKIP_ATTENTION_GS
+	SKIP_ATTENTION_F sum_z[SKIP_ATTENTION_P];
+	for (uint j = 0; j < SKIP_ATTENTION_P; j++) sum_z[j] = (SKIP_ATTENTION_F)(0.0f);
+#endif
 #if SKIP_ATTENTION_DV || SKIP_ATTENTION_GV
 	SKIP_ATTENTION_F sum_v[(SKIP_ATTENTION_S + SKIP_ATTENTION_OUTER) * SKIP_ATTENTION_VECTORS(SKIP_ATTENTION_V)];
 #endif
@@ -468,6 +491,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_P
 		SKIP_ATTENTION_FN(dots)(pk, SKIP_ATTENTION_K_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_QK, x, a);
 		SKIP_ATTENTION_FN(dots)(pv, SKIP_ATTENTION_V_COLS, SKIP_ATTENTION_P, SKIP_ATTENTION_V, g, dz);
+#if SKIP_ATTENTION_SLOTS
+		for (uint j = 0; j < SKIP_ATTENTION_P; j++) a[j] += slots[j];
+#endif
 #endif
 		SKIP_ATTENTION_FN(dots)(k, SKIP_ATTENTION_K_STRIDE, n, SKIP_ATTENTION_QK, x, a + SKIP_ATTENTION_P);
 		SKIP_ATTENTION_FN(dots)(v, SKIP_ATTENTION_V_STRIDE, n, SKIP_ATTENTION_V, g, dz + SKIP_ATTENTION_P);
@@ -483,6 +509,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		}
 		for (uint j = 0; j < keys; j++) dz[j] = a[j] * (dz[j] - delta);
 		for (uint j = keys; j < keys + SKIP_ATTENTION_OUTER; j++) a[j] = dz[j] = (SKIP_ATTENTION_F)(0.0f);
+#if SKIP_ATTENTION_GS
+		for (uint j = 0; j < SKIP_ATTENTION_P; j++) sum_z[j] += dz[j]; /* lanes that are no queries have dz 0 */
+#endif
 #if SKIP_ATTENTION_DK || SKIP_ATTENTION_GK
 		SKIP_ATTENTION_FN(outer)(dz, q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_QK, rows,
 					 SKIP_ATTENTION_DK ? keys : SKIP_ATTENTION_P, i, sum_k);
@@ -523,6 +552,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_GV
 	SKIP_PASTE(skip_lanes_spread_f, SKIP_ATTENTION_VEC)(sum_v, SKIP_ATTENTION_P, SKIP_ATTENTION_V, 1.0f, SKIP_ATTENTION_V_COLS,
 				  gv + b * (SKIP_ATTENTION_P * SKIP_ATTENTION_V_COLS) + column_v);
+#endif
+#if SKIP_ATTENTION_GS
+	for (uint j = 0; j < SKIP_ATTENTION_P; j++)
+		dslots[(b * SKIP_ATTENTION_H + head) * SKIP_ATTENTION_P + j] = SKIP_PASTE(skip_sum_f, SKIP_ATTENTION_VEC)(sum_z[j]);
 #endif
 }
 #endif

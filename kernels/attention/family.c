@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { Q, K, V };
+enum { DSLOTS = 5 }; /* output of attention_bwd */
 
 struct shape {
 	const struct skip_node *node;
@@ -23,7 +24,7 @@ struct shape {
 	int longest;	   /* sequence that the tables by distance are for, N */
 	int vec;
 	bool words;	   /* q, k, v are words of bfloat16 */
-	int in[4], prefix_buffer[2], table[3], offset; /* buffers; absent tables SKIP_NONE */
+	int in[4], prefix_buffer[2], table[3], slots, offset; /* buffers; absent tables and slots SKIP_NONE */
 };
 
 /* Streams of the dropout of key and value prefix (graph/op/attention.c). */
@@ -96,6 +97,9 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 			SKIP_TRY(skip_lowering_weight(lowering, node->param[i], SKIP_LAYOUT_ROWS, 0, 0, &shape.prefix_buffer[i], err));
 	}
 	SKIP_TRY(bind_tables(lowering, &shape, err));
+	shape.slots = SKIP_NONE;
+	if (shape.prefix && node->n_param > SKIP_ATTENTION_SLOTS && node->param[SKIP_ATTENTION_SLOTS] != SKIP_NONE)
+		SKIP_TRY(skip_lowering_weight(lowering, node->param[SKIP_ATTENTION_SLOTS], SKIP_LAYOUT_ROWS, 0, 0, &shape.slots, err));
 	shape.drop = shape.prefix && node->attrs.attention.prefix_dropout > 0;
 	shape.keys = shape.prefix + graph->max_positions;
 	SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_OFFSET, &shape.offset, err));
@@ -139,6 +143,7 @@ static void constants(struct skip_kernel_spec *spec, const struct shape *shape)
 	skip_spec_int(spec, "ATTENTION_RK", shape->table[1] != SKIP_NONE);
 	skip_spec_int(spec, "ATTENTION_RQ", shape->table[2] != SKIP_NONE);
 	skip_spec_int(spec, "ATTENTION_N", shape->longest);
+	skip_spec_int(spec, "ATTENTION_SLOTS", shape->slots != SKIP_NONE);
 }
 
 static void add_inputs(struct skip_plan_launch *launch, const struct shape *shape)
@@ -147,6 +152,7 @@ static void add_inputs(struct skip_plan_launch *launch, const struct shape *shap
 	for (int i = 0; i < 2 && shape->prefix; i++) skip_launch_buffer(launch, shape->prefix_buffer[i]);
 	for (int i = 0; i < 3; i++)
 		if (shape->table[i] != SKIP_NONE) skip_launch_buffer(launch, shape->table[i]);
+	if (shape->slots != SKIP_NONE) skip_launch_buffer(launch, shape->slots);
 }
 
 static bool has_out(const struct shape *shape, int i)
@@ -309,19 +315,20 @@ cleanup:
 static enum skip_status backward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
 	enum skip_status status;
-	static const char *const flags[] = {"ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV", "ATTENTION_GK", "ATTENTION_GV"};
+	static const char *const flags[] = {"ATTENTION_DQ", "ATTENTION_DK", "ATTENTION_DV", "ATTENTION_GK", "ATTENTION_GV", "ATTENTION_GS"};
 	struct skip_kernel_spec spec;
 	int kernel, parts[3] = {SKIP_NONE, SKIP_NONE, SKIP_NONE};
 	const bool bf16 = shape->attrs->precision == SKIP_PRECISION_BF16;
 	/* The largest score is found before the scale is applied. */
 	if (bf16 && !(shape->attrs->scale > 0))
 		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
+	if (bf16 && has_out(shape, DSLOTS)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "gradients of slots are taken in f32 only");
 	skip_spec_init(&spec, "attention", bf16 ? "dot_bwd" : "cpu", "BWD");
 	if (bf16) skip_spec_int(&spec, "ATTENTION_E", strcmp(skip_lowering_profile(lowering)->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16") ? 1 : 2);
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
-	for (int i = 0; i < 5; i++) skip_spec_int(&spec, flags[i], has_out(shape, i));
+	for (int i = 0; i <= DSLOTS; i++) skip_spec_int(&spec, flags[i], has_out(shape, i));
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	for (int i = K; i <= V; i++)
 		if (has_out(shape, i + 2)) SKIP_TRY(prefix_scratch(lowering, shape, i == K ? "dkeys" : "dvalues", i, &parts[i], err));
@@ -330,6 +337,7 @@ static enum skip_status backward_cpu(struct skip_lowering *lowering, const struc
 	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 3, err));
 	for (int i = K; i <= V; i++)
 		if (parts[i] != SKIP_NONE) skip_launch_buffer(launch, parts[i]);
+	SKIP_TRY(add_outputs(lowering, launch, shape, DSLOTS, 1, err));
 	skip_launch_buffer(launch, shape->offset);
 	skip_launch_global(launch, 0, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
 	skip_launch_global(launch, 1, SKIP_SIZE_B, 1, 0, 1);
@@ -361,6 +369,7 @@ static enum skip_status generic_kernel(struct skip_lowering *lowering, const str
 	if (strcmp(body_kernel, "MAIN")) {
 		skip_spec_int(&spec, "ATTENTION_OUT_A", has_out(shape, out_a));
 		skip_spec_int(&spec, "ATTENTION_OUT_B", out_a && has_out(shape, out_a + 1));
+		skip_spec_int(&spec, "ATTENTION_OUT_C", out_a == 3 && has_out(shape, DSLOTS));
 	}
 	spec.local[0] = group_of(shape->attrs->heads);
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
@@ -397,7 +406,7 @@ cleanup:
 	return status;
 }
 
-/* KEY (out_a = 1) or SLOT (3): the pair of outputs that starts at out_a. */
+/* KEY (out_a = 1) or SLOT (3): the outputs that start at out_a. */
 static enum skip_status generic_sums(struct skip_lowering *lowering, const struct shape *shape, int out_a, int stats, struct skip_err *err)
 {
 	enum skip_status status;
@@ -412,7 +421,7 @@ static enum skip_status generic_sums(struct skip_lowering *lowering, const struc
 		SKIP_TRY(skip_lowering_batch(lowering, SKIP_BATCH_SEQ, &seq, err));
 		skip_launch_buffer(launch, seq);
 	}
-	SKIP_TRY(add_outputs(lowering, launch, shape, out_a, 2, err));
+	SKIP_TRY(add_outputs(lowering, launch, shape, out_a, slots ? 3 : 2, err));
 	skip_launch_size(launch, SKIP_SIZE_B);
 	status = generic_end(lowering, launch, shape, slots ? SKIP_SIZE_ONE : SKIP_SIZE_T, slots ? shape->prefix : 1, err);
 cleanup:
@@ -427,7 +436,7 @@ static enum skip_status backward_generic(struct skip_lowering *lowering, const s
 	SKIP_TRY(skip_lowering_scratch(lowering, "stats", rows, 3 * shape->attrs->heads, &stats, err));
 	SKIP_TRY(generic_rows(lowering, shape, stats, err));
 	if (has_out(shape, 1) || has_out(shape, 2)) SKIP_TRY(generic_sums(lowering, shape, 1, stats, err));
-	if (has_out(shape, 3) || has_out(shape, 4)) SKIP_TRY(generic_sums(lowering, shape, 3, stats, err));
+	if (has_out(shape, 3) || has_out(shape, 4) || has_out(shape, DSLOTS)) SKIP_TRY(generic_sums(lowering, shape, 3, stats, err));
 cleanup:
 	return status;
 }

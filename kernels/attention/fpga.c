@@ -18,7 +18,7 @@ static enum skip_status refuse_places(const struct skip_node *node, struct skip_
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	if (attrs->causal || attrs->window > 0) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "causal and windowed attention have no FPGA kernel");
 	for (int i = SKIP_ATTENTION_BIAS; i < node->n_param && i < SKIP_ATTENTION_PARAMS; i++) {
-		if (node->param[i] != SKIP_NONE) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention with tables by distance has no FPGA kernel");
+		if (node->param[i] != SKIP_NONE) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention with tables by distance or with slots switched off has no FPGA kernel");
 	}
 	return SKIP_OK;
 }

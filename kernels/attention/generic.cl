@@ -9,7 +9,7 @@
  *   MAIN   query rows; ctx
  *   QUERY  query rows; stats [rows][H][3] = largest score, 1 / sum, delta; dq
  *   KEY    tokens; dk and dv from stats, over the queries of the token's sequence in order
- *   SLOT   prefix slots; dPk and dPv from stats, over all sequences and their queries in order
+ *   SLOT   prefix slots; dPk, dPv and dslots from stats, over all sequences and their queries in order
  *
  * H heads; QK, V: widths; P: prefix rows, 0 for none; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values that hold q, k, v and
  * their gradients, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: prefix elements carry the
@@ -18,8 +18,9 @@
  * of its sequence, 0: at the first. Every query sees the prefix.
  * BIAS, RK, RQ 0 or 1: tables by distance are there, N their longest sequence. Of a token at distance d = query - key, c = d + N-1:
  *   Z = SCALE (q . k + q . Rk[.][c] + k . Rq[.][c]) + bias[h][c]
+ * SLOTS 1: slots [P] is added to the scores of the prefix rows.
  * BF16 1: what is multiplied by rows is rounded to bfloat16: q, k, v, dctx, exp(z - largest), and in gradients A and dZ.
- * OUT_A, OUT_B 0 or 1: QUERY: dq, -; KEY: dk, dv; SLOT: dPk, dPv; which outputs are there.
+ * OUT_A, OUT_B, OUT_C 0 or 1: QUERY: dq, -, -; KEY: dk, dv, -; SLOT: dPk, dPv, dslots; which outputs are there.
  */
 #ifndef SKIP_ATTENTION_H
 #error "SKIP_ATTENTION_H: heads"
@@ -81,6 +82,9 @@
 #ifndef SKIP_ATTENTION_N
 #error "SKIP_ATTENTION_N: longest sequence of the tables"
 #endif
+#ifndef SKIP_ATTENTION_SLOTS
+#error "SKIP_ATTENTION_SLOTS: 0 or 1"
+#endif
 #ifndef SKIP_ATTENTION_BF16
 #error "SKIP_ATTENTION_BF16: 0 or 1"
 #endif
@@ -98,6 +102,9 @@
 #endif
 #ifndef SKIP_ATTENTION_OUT_B
 #error "SKIP_ATTENTION_OUT_B: 0 or 1"
+#endif
+#ifndef SKIP_ATTENTION_OUT_C
+#error "SKIP_ATTENTION_OUT_C: 0 or 1"
 #endif
 #endif
 
@@ -182,9 +189,15 @@ static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, score)(const float *query, co
 #endif
 	return sum;
 }
-/* The same for key j of those the query sees. */
+/* What is added to the score of key j, a prefix row or not. */
+#if SKIP_ATTENTION_SLOTS
+#define SKIP_ATTENTION_ADDED(j) ((j) < SKIP_ATTENTION_P ? slots[j] : 0.0f)
+#else
+#define SKIP_ATTENTION_ADDED(j) 0.0f
+#endif
+/* The score of key j of those the query sees. */
 #define SKIP_ATTENTION_SCORE(j)                                                                                                           \
-	SKIP_ATTENTION_FN(score)(query, key, (j) >= SKIP_ATTENTION_P, head, SKIP_ATTENTION_AWAY(j), bias, rk, rq)
+	(SKIP_ATTENTION_FN(score)(query, key, (j) >= SKIP_ATTENTION_P, head, SKIP_ATTENTION_AWAY(j), bias, rk, rq) + SKIP_ATTENTION_ADDED(j))
 #define SKIP_ATTENTION_AWAY(j) ((int)place - (int)(low + (j)) + SKIP_ATTENTION_P)
 
 #if SKIP_ATTENTION_P
@@ -226,6 +239,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 #if SKIP_ATTENTION_RQ
 	__global const float *restrict rq, /* [H*QK][2N-1] */
+#endif
+#if SKIP_ATTENTION_SLOTS
+	__global const float *restrict slots, /* [P] */
 #endif
 	__global const int *restrict offset, /* [B+1] */
 #if !SKIP_ATTENTION_ROWS_B
@@ -312,13 +328,15 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 
 #if defined(SKIP_ATTENTION_KERNEL_KEY) || defined(SKIP_ATTENTION_KERNEL_SLOT)
-/* dKt and dVt of one key of one sequence, token `at` of it or no token: sums over the queries that see it in order. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float *q, __global const float *dctx,
-							   __global const float *stats, uint head, uint b, __global const int *offset,
-							   int token, uint at, __global const float *bias, __global const float *rk,
-							   __global const float *rq, const float *key, const float *value, float *dkey,
-							   float *dvalue)
+/* dKt and dVt of one key of one sequence, token `at` of it or no token but with `added` to its scores: sums over the queries that see it in order. What
+ * comes back is the sum of dZ. */
+static inline float SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float *q, __global const float *dctx,
+							    __global const float *stats, uint head, uint b, __global const int *offset,
+							    int token, uint at, float added, __global const float *bias,
+							    __global const float *rk, __global const float *rq, const float *key,
+							    const float *value, float *dkey, float *dvalue)
 {
+	float sum = 0.0f;
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first;
 	const uint first_query = SKIP_ATTENTION_ROWS_B ? b : first, end = SKIP_ATTENTION_ROWS_B ? b + 1 : first + n;
 	float query[SKIP_ATTENTION_QK], g[SKIP_ATTENTION_V];
@@ -332,8 +350,10 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float 
 		SKIP_ATTENTION_FN(copy)(q + SKIP_ATTENTION_Q_AT(row), SKIP_ATTENTION_QK, query);
 		SKIP_ATTENTION_FN(copy)(dctx + row * SKIP_ATTENTION_V_COLS + head * SKIP_ATTENTION_V, SKIP_ATTENTION_V, g);
 		const float a =
-			skip_exp_f1(SKIP_ATTENTION_FN(score)(query, key, token, head, away, bias, rk, rq) - kept[0]) * kept[1];
-		const float dz = SKIP_ATTENTION_ROUND(a * (SKIP_ATTENTION_FN(dot)(g, value, SKIP_ATTENTION_V) - kept[2]));
+			skip_exp_f1(SKIP_ATTENTION_FN(score)(query, key, token, head, away, bias, rk, rq) + added - kept[0]) * kept[1];
+		const float whole = a * (SKIP_ATTENTION_FN(dot)(g, value, SKIP_ATTENTION_V) - kept[2]);
+		const float dz = SKIP_ATTENTION_ROUND(whole);
+		sum += whole;
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] = fma(dz, query[e], dkey[e]);
 #if SKIP_ATTENTION_RQ
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] = fma(dz, SKIP_ATTENTION_FN(beside)(rq, token, head, e, away), dkey[e]);
@@ -341,6 +361,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const float 
 		for (uint e = 0; e < SKIP_ATTENTION_V; e++) dvalue[e] = fma(SKIP_ATTENTION_ROUND(a), g[e], dvalue[e]);
 	}
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) dkey[e] *= SKIP_ATTENTION_SCALE;
+	return sum;
 }
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
@@ -361,6 +382,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_RQ
 	__global const float *restrict rq, /* [H*QK][2N-1] */
 #endif
+#if SKIP_ATTENTION_SLOTS
+	__global const float *restrict slots, /* [P] */
+#endif
 	__global const float *restrict stats, /* [T or B][H][3] */
 	__global const int *restrict offset,  /* [B+1] */
 #ifdef SKIP_ATTENTION_KERNEL_KEY
@@ -371,6 +395,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 #if SKIP_ATTENTION_OUT_B
 	__global float *restrict out_b, /* KEY: dv [T][V_STRIDE], SLOT: dPv [P][H*V] */
+#endif
+#if SKIP_ATTENTION_OUT_C
+	__global float *restrict out_c, /* SLOT: dslots [B][H*P] */
 #endif
 	int sequences, int stream, uint seed)
 {
@@ -390,7 +417,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	const uint t = (uint)get_global_id(1), b = (uint)seq[t];
 	SKIP_ATTENTION_FN(copy)(k + SKIP_ATTENTION_K_AT(t), SKIP_ATTENTION_QK, key);
 	SKIP_ATTENTION_FN(copy)(v + SKIP_ATTENTION_V_AT(t), SKIP_ATTENTION_V, value);
-	SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, b, offset, true, t - (uint)offset[b], bias, rk, rq, key, value, dkey, dvalue);
+	SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, b, offset, true, t - (uint)offset[b], 0.0f, bias, rk, rq, key, value, dkey, dvalue);
 #if SKIP_ATTENTION_OUT_A
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) out_a[SKIP_ATTENTION_K_AT(t) + e] = dkey[e];
 #endif
@@ -406,7 +433,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		const uint first = (uint)offset[b], low = 0;
 		SKIP_ATTENTION_KEY(slot, key);
 		SKIP_ATTENTION_VALUE(slot, value);
-		SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, b, offset, false, 0, bias, rk, rq, key, value, dkey, dvalue);
+		const float sum = SKIP_ATTENTION_FN(queries)(q, dctx, stats, head, b, offset, false, 0, SKIP_ATTENTION_ADDED(slot), bias, rk, rq, key,
+							     value, dkey, dvalue);
+#if SKIP_ATTENTION_OUT_C
+		out_c[(b * SKIP_ATTENTION_H + head) * SKIP_ATTENTION_P + slot] = sum;
+#else
+		(void)sum;
+#endif
 		for (uint e = 0; e < SKIP_ATTENTION_QK; e++)
 			total_a[e] += dkey[e] * SKIP_ATTENTION_FACTOR((uint)stream, SKIP_ATTENTION_K_COLS, head * SKIP_ATTENTION_QK + e);
 		for (uint e = 0; e < SKIP_ATTENTION_V; e++)
@@ -435,6 +468,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_END
 #undef SKIP_ATTENTION_TABLE
 #undef SKIP_ATTENTION_SCORE
+#undef SKIP_ATTENTION_ADDED
 #undef SKIP_ATTENTION_AWAY
 #undef SKIP_ATTENTION_KEY
 #undef SKIP_ATTENTION_VALUE

@@ -227,6 +227,43 @@ ParameterizedTest(struct form *form, onnx, forms)
 	skip_graph_destroy(graph);
 }
 
+Test(onnx, layers_may_keep_different_numbers_of_slots)
+{
+	struct skip_err err;
+	struct toy_options options = toy_defaults();
+	options.layers = 3;
+	options.prefix = 4;
+	struct skip_graph *graph = make_graph(&options), *small = NULL, *masked = NULL;
+	struct skip_units units = {0};
+	struct skip_keep keep = {0};
+	uint64_t bytes = 0;
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	CHECK_OK(skip_keep_create(&units, &keep, &err));
+	keep.keep[units.n_groups + 1][2] = 0; /* 4, 3 and 4 of them */
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &small, &err));
+	Onnx__ModelProto *model = export_model(small);
+	check_sound(model);
+	cr_assert(eq(sz, count_ops(model, "Pad"), 3));
+	cr_assert(constant(model, "prefix.0.key")->dims[3] == 4 && constant(model, "prefix.1.key")->dims[3] == 3);
+	onnx__model_proto__free_unpacked(model, NULL);
+	skip_graph_destroy(small);
+	small = NULL;
+	memset(keep.keep[units.n_groups + 1], 0, 4); /* 4, none and 4 */
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &small, &err));
+	model = export_model(small);
+	check_sound(model);
+	cr_assert(constant(model, "prefix.1.key") == NULL);
+	onnx__model_proto__free_unpacked(model, NULL);
+	CHECK_OK(skip_pass_mask(graph, &units, &keep, &masked, &err));
+	CHECK_FAILS(export_to_path(masked, &bytes, &err), SKIP_ERR_UNSUPPORTED);
+	cr_assert(strstr(err.message, "'attention'") != NULL, "%s", err.message);
+	skip_graph_destroy(masked);
+	skip_graph_destroy(small);
+	skip_keep_deinit(&keep);
+	skip_units_deinit(&units);
+	skip_graph_destroy(graph);
+}
+
 Test(onnx, a_pruned_network_keeps_its_uneven_widths)
 {
 	struct skip_err err;

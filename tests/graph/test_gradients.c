@@ -256,19 +256,19 @@ Test(gradients, attention_outputs_may_be_absent)
 	struct skip_err err;
 	fill_attention(&one, &c);
 	one_input(&one, "dctx", SKIP_ROWS_T, 0, 4);
-	one.node.n_out = 5;
+	one.node.n_out = 6;
 	struct skip_node part = one.node;
 	one_add(&one);
-	for (int absent = 0; absent < 31; absent++) {
-		static const char *const all[] = {"p0", "p1", "p2", "p3", "p4"};
-		const char *names[5];
+	for (int absent = 0; absent < 63; absent++) {
+		static const char *const all[] = {"p0", "p1", "p2", "p3", "p4", "p5"};
+		const char *names[6];
 		struct skip_graph *graph = NULL;
 		CHECK_OK(skip_graph_copy(one.graph, &graph, &err));
-		for (int i = 0; i < 5; i++) names[i] = absent >> i & 1 ? NULL : all[i];
+		for (int i = 0; i < 6; i++) names[i] = absent >> i & 1 ? NULL : all[i];
 		struct skip_node node = part;
 		CHECK_OK(skip_graph_add_node(graph, &node, names, NULL, &err));
 		struct skip_ref_result result = one_run_graph(&one, graph, SKIP_NONE, NULL);
-		for (int i = 0; i < 5; i++) {
+		for (int i = 0; i < 6; i++) {
 			int full = one.node.out[i];
 			cr_assert(names[i] ? node.out[i] != SKIP_NONE : node.out[i] == SKIP_NONE);
 			if (names[i])
@@ -279,6 +279,39 @@ Test(gradients, attention_outputs_may_be_absent)
 		skip_graph_destroy(graph);
 	}
 	one_free(&one, NULL);
+}
+
+/* Of what is added to the scores of a slot: the gradient is given by sequence and head, the number is one for all of them. */
+ParameterizedTestParameters(gradients, slots)
+{
+	return cr_make_param_array(struct attention_case, attention_cases, sizeof(attention_cases) / sizeof(attention_cases[0]));
+}
+
+ParameterizedTest(struct attention_case *c, gradients, slots)
+{
+	struct one_op one = one_make("attention");
+	struct skip_err err;
+	if (!c->prefix) return;
+	fill_attention(&one, c);
+	while (one.node.n_param < SKIP_ATTENTION_SLOTS) one.node.param[one.node.n_param++] = SKIP_NONE;
+	double *slots = one_tensor(&one, "slots", c->prefix, 0, false), wanted[20] = {0};
+	slots[0] = c->prefix > 3 ? -INFINITY : slots[0];
+	one_add(&one);
+	const int ctx = one.node.out[0], dctx = (int)one.graph->n_values, cols = c->heads * c->v;
+	struct skip_node backward = one.node;
+	backward.op = skip_op_find("attention_bwd");
+	one_input(&one, "dctx", c->one_query ? SKIP_ROWS_B : SKIP_ROWS_T, 0, cols);
+	backward.in[backward.n_in++] = dctx;
+	backward.n_out = 6;
+	const char *names[6] = {NULL, NULL, NULL, NULL, NULL, "dslots"};
+	CHECK_OK(skip_graph_add_node(one.graph, &backward, names, NULL, &err));
+	struct skip_ref_result result = one_run_graph(&one, one.graph, SKIP_NONE, NULL);
+	cr_assert(result.rows[backward.out[5]] == ONE_SEQS && one.graph->values[backward.out[5]].cols == c->heads * c->prefix);
+	for (int i = 0; i < ONE_SEQS * c->heads; i++)
+		for (int j = 0; j < c->prefix; j++) wanted[j] += result.data[backward.out[5]][i * c->prefix + j];
+	cr_assert(c->prefix <= 3 || wanted[0] == 0, "a slot that is off has no gradient");
+	compare(&one, ctx, one.data[dctx], slots + (c->prefix > 3), wanted + (c->prefix > 3), (size_t)(c->prefix - (c->prefix > 3)), "slots");
+	one_free(&one, &result);
 }
 
 /* x feeds q, k, v and the residual, as in a layer: sums of gradients from five readers, two layers deep. */

@@ -88,6 +88,58 @@ ParameterizedTest(struct parity_case *c, prune, shrunk_equals_masked)
 	skip_graph_destroy(graph);
 }
 
+ParameterizedTestParameters(prune, slots_alone_and_mixed)
+{
+	static const unsigned with[] = {0, TOY_FFN | TOY_V | TOY_QK | TOY_HEADS, TOY_NO_FFN | TOY_NO_ATTENTION};
+	static const int prefix[] = {1, 7, 61};
+	static struct parity_case all[TOY_FORMS * 9];
+	size_t n = 0;
+	for (int form = 0; form < TOY_FORMS; form++) {
+		for (int w = 0; w < 3; w++) {
+			for (int p = 0; p < 3; p++, n++)
+				all[n] = (struct parity_case){prefix[p], 3, (w + p) % 2 ? SKIP_POOL_MEAN : SKIP_POOL_CLS, false,
+				                              with[w] | (n % 3 == 2 ? TOY_NO_PREFIX : TOY_SLOTS), (enum toy_form)form};
+		}
+	}
+	return cr_make_param_array(struct parity_case, all, n);
+}
+
+/* A slot that is gone answers like one whose scores are -infinity, and takes nothing of the encoder with it. */
+ParameterizedTest(struct parity_case *c, prune, slots_alone_and_mixed)
+{
+	struct toy_options options;
+	struct skip_units units, masked_units;
+	struct skip_graph *masked = NULL, *shrunk = NULL, *folded = NULL;
+	struct skip_err err;
+	struct skip_graph *graph = case_graph(c, &options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	cr_assert(units.n_all == units.n_groups + 2);
+	struct skip_keep keep = toy_keep(&units, c->removal, 3);
+	CHECK_OK(skip_pass_mask(graph, &units, &keep, &masked, &err));
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &shrunk, &err));
+	CHECK_OK(skip_graph_validate(masked, &err));
+	CHECK_OK(skip_graph_validate(shrunk, &err));
+	double difference = toy_difference(shrunk, masked, &batch.batch, "logits");
+	cr_assert(difference <= 1e-9, "shrunk and masked differ by %g", difference);
+	CHECK_OK(skip_units_find(masked, &masked_units, &err));
+	CHECK_OK(skip_pass_prune(masked, &masked_units, &keep, &folded, &err));
+	difference = toy_difference(folded, masked, &batch.batch, "logits");
+	cr_assert(difference <= 1e-9, "folded and masked differ by %g", difference);
+	cr_assert(toy_difference(shrunk, graph, &batch.batch, "logits") > 1e-6);
+	if (!(c->removal & ~(unsigned)(TOY_SLOTS | TOY_NO_PREFIX)))
+		cr_assert(skip_graph_encoder_params(shrunk) == skip_graph_encoder_params(graph));
+	cr_assert(shrunk->prefix == c->prefix, "the prefix that was tuned is carried along");
+	skip_units_deinit(&masked_units);
+	skip_graph_destroy(folded);
+	skip_graph_destroy(masked);
+	skip_graph_destroy(shrunk);
+	skip_keep_deinit(&keep);
+	toy_batch_free(&batch);
+	skip_units_deinit(&units);
+	skip_graph_destroy(graph);
+}
+
 Test(prune, keeping_everything_changes_nothing)
 {
 	struct toy_options options = toy_defaults();
@@ -283,7 +335,7 @@ Test(prune, every_failed_allocation_is_reported)
 	options.prefix = 2;
 	struct skip_graph *graph = toy_graph(&options);
 	CHECK_OK(skip_units_find(graph, &units, &err));
-	struct skip_keep keep = toy_keep(&units, TOY_FFN | TOY_V | TOY_QK | TOY_NO_FFN, 2);
+	struct skip_keep keep = toy_keep(&units, TOY_FFN | TOY_V | TOY_QK | TOY_NO_FFN | TOY_SLOTS, 2);
 	for (int which = 0; which < 2; which++) {
 		for (size_t n = 1;; n++) {
 			cr_assert(n < 10000);

@@ -64,6 +64,17 @@ static void check_layer(const struct skip_graph *graph, const struct toy_options
 	cr_assert(skip_unit_params(graph, ffn) == 2 * o->width + 1);
 }
 
+static void check_slots(const struct skip_graph *graph, const struct toy_options *o, const struct skip_unit_group *slots, int layer)
+{
+	static const char *const slices[] = {"0prefix.%d.key", "0prefix.%d.value", NULL};
+	cr_assert(slots->kind == SKIP_UNIT_PREFIX && slots->layer == layer && slots->width == o->prefix && slots->columns == 1);
+	cr_assert(slots->heads == 1 && slots->per_head == o->prefix && slots->n_values == 0 && slots->consumer == SKIP_NONE);
+	cr_assert(slots->n_uses == 1 && slots->use[0].layer == layer);
+	cr_assert_str_eq(name_of(graph, slots->post), toy_value(layer, "attention.context"));
+	check_slices(graph, slots, slices);
+	cr_assert(skip_unit_params(graph, slots) == 0, "the prefix is no part of the encoder");
+}
+
 ParameterizedTestParameters(units, canonical_network)
 {
 	static int prefix[] = {0, 1, 20};
@@ -81,8 +92,11 @@ ParameterizedTest(int *prefix, units, canonical_network)
 	struct skip_graph *graph = toy_graph(&options);
 	CHECK_OK(skip_units_find(graph, &units, &err));
 	cr_assert(units.n_groups == 6, "%zu groups", units.n_groups);
-	cr_assert(units.total == (size_t)(2 * (options.heads * (options.qk + options.v) + options.ffn)));
+	cr_assert(units.n_all == (options.prefix ? 8 : 6), "%zu groups with slots", units.n_all);
+	cr_assert(units.total == (size_t)(2 * (options.heads * (options.qk + options.v) + options.ffn + options.prefix)));
 	for (int l = 0; l < 2; l++) check_layer(graph, &options, units.group + 3 * l, l);
+	for (int l = 0; options.prefix && l < 2; l++) check_slots(graph, &options, &units.group[6 + l], l);
+	cr_assert(skip_units_get(&units, 1, SKIP_UNIT_PREFIX) == (options.prefix ? &units.group[7] : NULL));
 	cr_assert(skip_units_get(&units, 1, SKIP_UNIT_V) == &units.group[4]);
 	cr_assert(skip_units_get(&units, 2, SKIP_UNIT_V) == NULL);
 	skip_units_deinit(&units);

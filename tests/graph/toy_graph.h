@@ -201,15 +201,15 @@ static inline int toy_attention(struct toy *toy, int l, int x)
 		q = toy_rotary(toy, l, q, frequency, toy_value(l, "attention.q.turned"));
 		k = toy_rotary(toy, l, k, frequency, toy_value(l, "attention.k.turned"));
 	}
-	struct skip_node node = {.op = skip_op_find("attention"), .layer = l, .n_in = 3, .in = {q, k, v}, .n_param = SKIP_ATTENTION_PARAMS, .n_out = 1};
+	struct skip_node node = {.op = skip_op_find("attention"), .layer = l, .n_in = 3, .in = {q, k, v}, .n_param = SKIP_ATTENTION_RQ + 1, .n_out = 1};
 	node.attrs.attention = (struct skip_attrs_attention){.heads = o->heads, .qk = o->qk, .v = o->v, .scale = (float)(1 / sqrt(o->qk)),
 	                                                     .causal = o->causal, .window = l % 2 ? o->window : 0};
-	for (int i = 0; i < SKIP_ATTENTION_PARAMS; i++) node.param[i] = SKIP_NONE;
+	for (int i = 0; i < node.n_param; i++) node.param[i] = SKIP_NONE;
 	const int rows[] = {o->prefix, o->prefix, o->bias_table ? o->heads : 0, o->position_tables ? o->heads * o->qk : 0,
 	                    o->position_tables ? o->heads * o->qk : 0};
 	const int cols[] = {o->heads * o->qk, o->heads * o->v, 2 * o->positions - 1, 2 * o->positions - 1, 2 * o->positions - 1};
 	static const char *const names[] = {"prefix.%d.key", "prefix.%d.value", "layer%d.bias", "layer%d.position.k", "layer%d.position.q"};
-	for (int i = 0; i < SKIP_ATTENTION_PARAMS; i++) {
+	for (int i = 0; i < node.n_param; i++) {
 		char name[SKIP_NAME];
 		if (rows[i] == 0) continue;
 		snprintf(name, sizeof(name), names[i], l);
@@ -348,7 +348,9 @@ enum toy_removal {
 	TOY_HEADS = 8,         /* one whole head of every layer */
 	TOY_NO_FFN = 16,       /* the ffn of the first layer */
 	TOY_NO_ATTENTION = 32, /* the attention of the last layer */
-	TOY_NOTHING_LEFT = 64  /* every unit */
+	TOY_NOTHING_LEFT = 64, /* every unit but the slots */
+	TOY_SLOTS = 128,       /* about half of the slots, another number in every layer */
+	TOY_NO_PREFIX = 256    /* the prefix of the first layer */
 };
 
 /* Zeroes `gone` random bytes of keep[0..n). */
@@ -387,6 +389,11 @@ static inline struct skip_keep toy_keep(const struct skip_units *units, unsigned
 			memset(keep.keep[g] + head * group->per_head, 0, (size_t)group->per_head);
 		}
 		if (toy_whole_gone(group, units->group[units->n_groups - 1].layer, removal)) memset(keep.keep[g], 0, (size_t)group->width);
+	}
+	for (size_t g = units->n_groups; g < units->n_all; g++) {
+		const struct skip_unit_group *group = &units->group[g];
+		if (removal & TOY_SLOTS) toy_remove(keep.keep[g], group->width, (group->width + group->layer) / 2, &rng);
+		if (removal & TOY_NO_PREFIX && group->layer == 0) memset(keep.keep[g], 0, (size_t)group->width);
 	}
 	CHECK_OK(skip_keep_normalise(units, &keep, &err));
 	return keep;

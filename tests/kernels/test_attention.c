@@ -10,11 +10,12 @@
 #include "kernel_check.h"
 #include "base/quant.h"
 
-/* What depends on places. */
+/* What depends on places, and what is added to slots. */
 struct places {
 	int causal, window;
 	bool last;             /* of one query per sequence */
 	bool bias, rk, rq;     /* tables by distance */
+	bool slots;            /* the first slot is switched off, something is added to the others */
 };
 
 struct shape {
@@ -25,7 +26,7 @@ struct shape {
 	const struct places *places; /* NULL: none */
 };
 
-enum { DQ = 1, DK = 2, DV = 4, DPK = 8, DPV = 16, TOKENS = DQ | DK | DV, ALL = TOKENS | DPK | DPV };
+enum { DQ = 1, DK = 2, DV = 4, DPK = 8, DPV = 16, DSLOTS = 32, TOKENS = DQ | DK | DV, ALL = TOKENS | DPK | DPV };
 
 static const struct shape small[] = {
     {1, 1, 1, 0, false, false, 0, TOKENS, NULL}, {3, 4, 4, 1, true, false, 0, ALL, NULL},	       {2, 5, 3, 2, true, false, 0.25f, ALL, NULL},
@@ -54,6 +55,17 @@ static const struct shape large_places[] = {
     {2, 8, 8, 3, false, true, 0, ALL, &bias_last},    {3, 16, 17, 5, true, false, 0, ALL, &bias},        {2, 17, 9, 4, false, false, 0, ALL, &all},
     {1, 32, 8, 0, true, false, 0, TOKENS, &keys},     {1, 32, 8, 1, false, false, 0, DQ | DK, &queries}, {2, 9, 9, 1, false, true, 0, ALL, &tables_last},
 };
+/* What attention_bwd says of slots, and slots that are switched off; in float32 only. */
+static const struct places some = {.slots = true}, everything = {.bias = true, .rk = true, .rq = true, .window = 9, .slots = true};
+static const struct shape small_slots[] = {
+    {2, 3, 7, 5, false, true, 0.1f, ALL | DSLOTS, NULL},         {1, 8, 9, 4, false, false, 0.5f, DSLOTS, NULL},
+    {2, 5, 3, 2, true, false, 0.25f, ALL | DSLOTS, &causal},     {2, 4, 4, 1, false, false, 0, 0, &some},
+    {2, 3, 7, 3, false, false, 0, ALL | DSLOTS, &some},          {2, 3, 3, 7, false, true, 0, DQ | DSLOTS, &some},
+};
+static const struct shape large_slots[] = {
+    {3, 15, 23, 20, true, false, 0.1f, ALL | DSLOTS, NULL},      {2, 32, 32, 61, false, false, 0, DSLOTS, &some},
+    {2, 16, 17, 20, false, true, 0, ALL | DSLOTS, &some},        {2, 9, 9, 7, false, false, 0, ALL | DSLOTS, &everything},
+};
 #define LONGEST 512 /* tokens the tables by distance are for */
 
 /* Indices of one pair of nodes. */
@@ -72,20 +84,29 @@ static void add_places(struct kernel_check *check, const struct shape *s, int in
 		snprintf(name, sizeof(name), "table%d.%d", i, index);
 		if (has[i]) param[SKIP_ATTENTION_BIAS + i] = kernel_check_param(check, name, s->heads * (i ? s->qk : 1), 2 * LONGEST - 1, 0, 1);
 	}
-	node->n_param = SKIP_ATTENTION_PARAMS;
+	node->n_param = SKIP_ATTENTION_SLOTS;
 	node->attrs.attention.causal = s->places->causal;
 	node->attrs.attention.window = s->places->window;
 	node->attrs.attention.at = s->places->last ? SKIP_AT_LAST : SKIP_AT_FIRST;
 }
 
+static void add_slots(struct kernel_check *check, const struct shape *s, int index, struct skip_node *node, int *param)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "slots%d", index);
+	param[SKIP_ATTENTION_SLOTS] = kernel_check_param(check, name, s->prefix, 0, 0, 1);
+	skip_tensor_f32(check->graph->tensors[param[SKIP_ATTENTION_SLOTS]])[0] = -INFINITY;
+	node->n_param = SKIP_ATTENTION_PARAMS;
+}
+
 static void add_pair(struct kernel_check *check, const struct shape *s, bool bf16, int index, struct pair *out)
 {
 	struct skip_err err;
-	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE}, .bf16 = bf16};
-	static const char *const kind[] = {"q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv"};
-	char name[12][32];
-	const char *outs[5];
-	for (int i = 0; i < 12; i++) snprintf(name[i], sizeof(name[i]), "%s%d", kind[i], index);
+	struct pair pair = {.shape = s, .backward = SKIP_NONE, .param = {SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE}, .bf16 = bf16};
+	static const char *const kind[] = {"q", "k", "v", "g", "pk", "pv", "ctx", "dq", "dk", "dv", "dpk", "dpv", "dslots"};
+	char name[13][32];
+	const char *outs[6];
+	for (int i = 0; i < 13; i++) snprintf(name[i], sizeof(name[i]), "%s%d", kind[i], index);
 	const int width[3] = {s->heads * s->qk, s->heads * s->qk, s->heads * s->v};
 	const enum skip_rows rows = s->rows_b ? SKIP_ROWS_B : SKIP_ROWS_T;
 	struct skip_node node = {.op = skip_op_find("attention"), .layer = index, .n_in = 3, .n_param = s->prefix ? 2 : 0};
@@ -102,6 +123,7 @@ static void add_pair(struct kernel_check *check, const struct shape *s, bool bf1
 	}
 	for (int i = 0; i < 2 && s->prefix; i++) pair.param[i] = kernel_check_param(check, name[4 + i], s->prefix, width[1 + i], 0, 1);
 	if (s->places) add_places(check, s, index, &node, pair.param);
+	if (s->places && s->places->slots) add_slots(check, s, index, &node, pair.param);
 	memcpy(node.in, pair.in, 3 * sizeof(int));
 	memcpy(node.param, pair.param, sizeof(pair.param));
 	pair.forward = (int)check->graph->n_nodes;
@@ -110,8 +132,8 @@ static void add_pair(struct kernel_check *check, const struct shape *s, bool bf1
 		node.op = skip_op_find("attention_bwd");
 		pair.in[3] = node.in[3] = kernel_check_input(check, name[3], rows, 0, width[2]);
 		node.n_in = 4;
-		node.n_out = s->outputs & (DPK | DPV) ? 5 : 3;
-		for (int i = 0; i < 5; i++) outs[i] = s->outputs >> i & 1 ? name[i < 3 && s->fused ? 7 : 7 + i] : NULL;
+		node.n_out = s->outputs & DSLOTS ? 6 : s->outputs & (DPK | DPV) ? 5 : 3;
+		for (int i = 0; i < 6; i++) outs[i] = s->outputs >> i & 1 ? name[i < 3 && s->fused ? 7 : 7 + i] : NULL;
 		pair.backward = (int)check->graph->n_nodes;
 		CHECK_OK(skip_graph_add_node(check->graph, &node, outs, NULL, &err));
 	}
@@ -230,6 +252,13 @@ static double beside(const struct kernel_check *check, const struct pair *pair, 
 	return (double)skip_tensor_f32(check->graph->tensors[pair->param[which]])[row * (2 * LONGEST - 1) + LONGEST - 1 + distance(pair, head, i, j)];
 }
 
+/* What is added to the score of a slot. */
+static double added(const struct kernel_check *check, const struct pair *pair, const struct head *head, int j)
+{
+	const int slots = pair->param[SKIP_ATTENTION_SLOTS];
+	return slots == SKIP_NONE || j >= head->prefix ? 0 : (double)skip_tensor_f32(check->graph->tensors[slots])[j];
+}
+
 /* Weights of one query row, and with `g` their gradients; errors of both. */
 static void weigh(const struct kernel_check *check, const struct pair *pair, double scale, const double *q, const double *g, int i, struct head *head)
 {
@@ -249,7 +278,9 @@ static void weigh(const struct kernel_check *check, const struct pair *pair, dou
 						scale * k * beside(check, pair, head, SKIP_ATTENTION_RQ, head->h * s->qk + e, i, j)};
 			for (int t = 0; t < 3; t++) z += term[t], absolute += fabs(term[t]);
 		}
-		a[j] = z;
+		const double slot = added(check, pair, head, j);
+		if (isfinite(slot)) absolute += fabs(slot);
+		a[j] = z += slot;
 		largest = fmax(largest, z);
 		most = fmax(most, absolute);
 	}
@@ -274,7 +305,7 @@ static void weigh(const struct kernel_check *check, const struct pair *pair, dou
 	free(eda);
 }
 
-/* Bounds of every output of the pair, by output: 0 ctx, 1.. the five of attention_bwd. */
+/* Bounds of every output of the pair, by output: 0 ctx, 1.. the six of attention_bwd. */
 static void add_bounds(const struct pair *pair, const struct kernel_check *check, int b, int h, double *const *bound)
 {
 	const struct shape *s = pair->shape;
@@ -297,6 +328,7 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 			/* In front of a rounding to bfloat16 an exponential of 1e-4 is good enough. */
 			const double r = head.r[i] + (pair->bf16 ? 1e-4 : 0);
 			const double ectx = slack(pair, e_j, e_j * r) / head.sum[i] + a[j] * (more + (pair->bf16 ? r : 0));
+			if (!token && bound[6]) bound[6][(b * s->heads + h) * s->prefix + j] += edz[j] + fabs(dz[j]) * more;
 			for (int e = 0; e < s->v; e++) {
 				bound[0][row * s->heads * s->v + h * s->v + e] +=
 				    fabs(head.value[j * s->v + e]) * ectx;
@@ -328,21 +360,21 @@ static void add_bounds(const struct pair *pair, const struct kernel_check *check
 
 static void compare(const struct kernel_check *check, const struct pair *pair)
 {
-	double *bound[6] = {NULL};
-	int value[6] = {check->graph->nodes[pair->forward].out[0], SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE};
+	double *bound[7] = {NULL};
+	int value[7] = {check->graph->nodes[pair->forward].out[0], SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE, SKIP_NONE};
 	const struct skip_node *backward = pair->backward == SKIP_NONE ? NULL : &check->graph->nodes[pair->backward];
 	for (int i = 0; backward && i < backward->n_out; i++) value[1 + i] = backward->out[i];
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 7; i++) {
 		for (int j = 0; j < i && value[i] != SKIP_NONE; j++)
 			if (value[j] == value[i]) bound[i] = bound[j];
 		if (value[i] != SKIP_NONE && !bound[i]) bound[i] = numbers(kernel_check_count(check, value[i]));
 	}
 	for (int b = 0; b < check->batch.n_seqs; b++)
 		for (int h = 0; h < pair->shape->heads; h++) add_bounds(pair, check, b, h, bound);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		if (value[i] != SKIP_NONE) kernel_check_bound(check, value[i], bound[i]);
-	for (int i = 0; i < 6; i++) {
-		for (int j = i + 1; j < 6; j++)
+	for (int i = 0; i < 7; i++) {
+		for (int j = i + 1; j < 7; j++)
 			if (bound[j] == bound[i]) bound[j] = NULL;
 		free(bound[i]);
 	}
@@ -420,6 +452,23 @@ ParameterizedTestParameters(attention, large_places)
 ParameterizedTest(struct run *run, attention, large_places)
 {
 	check_shapes(large_places, (int)(sizeof(large_places) / sizeof(*large_places)), false, run);
+}
+
+ParameterizedTestParameters(attention, small_slots)
+{
+	return cr_make_param_array(struct run, (void *)small_runs, sizeof(small_runs) / sizeof(*small_runs));
+}
+ParameterizedTest(struct run *run, attention, small_slots)
+{
+	check_shapes(small_slots, (int)(sizeof(small_slots) / sizeof(*small_slots)), false, run);
+}
+ParameterizedTestParameters(attention, large_slots)
+{
+	return cr_make_param_array(struct run, (void *)large_runs, sizeof(large_runs) / sizeof(*large_runs));
+}
+ParameterizedTest(struct run *run, attention, large_slots)
+{
+	check_shapes(large_slots, (int)(sizeof(large_slots) / sizeof(*large_slots)), false, run);
 }
 
 static const struct shape long_places[] = {

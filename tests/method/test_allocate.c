@@ -220,15 +220,15 @@ static double reference_kl(const struct world *w, const struct skip_trial *trial
 static void open_trial(struct world *w, const struct skip_options *options, struct skip_trial *trial)
 {
 	const struct skip_trial_options how = {.data = &w->scene.train, .sentences = 61, .tokens = 2000, .moment_tokens = 1500, .damping = 1e-2};
-	*trial = (struct skip_trial){
-	    .device = w->scene.device.device, .graph = w->scene.graph, .units = &w->units, .scores = &w->scores, .options = options};
+	*trial = (struct skip_trial){.device = w->scene.device.device, .graph = w->scene.graph, .units = &w->units, .scores = &w->scores,
+				     .options = options, .slots = trial->slots};
 	CHECK_OK(skip_trial_init(trial, &how, &err));
 }
 
 Test(trial, is_the_small_network_without_building_it)
 {
 	struct world w;
-	struct skip_trial trial;
+	struct skip_trial trial = {0};
 	world_init(&w, false);
 	struct skip_options o = options_of(&w, EVERYTHING);
 	double *error[4];
@@ -258,6 +258,38 @@ Test(trial, is_the_small_network_without_building_it)
 	CHECK_OK(skip_trial_keep(&trial, &keep, INFINITY, &kl, &err));
 	skip_keep_deinit(&keep);
 	cr_assert_lt(kl, 1e-7, "everything back: %g", kl);
+	skip_trial_deinit(&trial);
+	skip_options_deinit(&o);
+	world_deinit(&w);
+}
+
+/* Slots are masked in the dense network's programs: the same answers as without them. */
+Test(trial, masks_the_slots_that_go)
+{
+	struct world w;
+	struct skip_keep keep;
+	struct skip_graph *small = NULL;
+	double kl;
+	world_init(&w, false);
+	struct skip_options o = options_of(&w, EVERYTHING);
+	struct skip_trial trial = {.slots = true};
+	open_trial(&w, &o, &trial);
+	CHECK_OK(skip_keep_create(&w.units, &keep, &err));
+	for (int gone = 0; gone < 4; gone++) {
+		for (int j = 0; j < gone; j++) keep.keep[w.units.n_groups + 1][j] = 0;
+		if (gone == 2) keep.keep[w.units.n_groups][2] = 0;
+		CHECK_OK(skip_trial_keep(&trial, &keep, INFINITY, &kl, &err));
+		CHECK_OK(skip_pass_prune(w.scene.graph, &w.units, &keep, &small, &err));
+		double wanted = reference_kl(&w, &trial, small);
+		cr_assert_float_eq(kl, wanted, 1e-5 + 1e-3 * wanted, "%d gone: %g, cut %g", gone, kl, wanted);
+		cr_assert(gone == 0 || kl > 1e-6, "%d slots that nobody looks at", gone);
+		skip_graph_destroy(small);
+	}
+	memset(keep.keep[w.units.n_groups], 1, 3);
+	memset(keep.keep[w.units.n_groups + 1], 1, 3);
+	CHECK_OK(skip_trial_keep(&trial, &keep, INFINITY, &kl, &err));
+	cr_assert_lt(kl, 1e-7, "everything back: %g", kl);
+	skip_keep_deinit(&keep);
 	skip_trial_deinit(&trial);
 	skip_options_deinit(&o);
 	world_deinit(&w);
@@ -384,7 +416,7 @@ Test(prune, for_a_speed_up_by_measured_times_and_again_from_the_table)
 	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &again, &err));
 	cr_assert_eq(again.n_trace, 1, "nothing is measured again");
 	cr_assert_eq(again.target_met, first.target_met);
-	for (size_t g = 0; g < first.keep.n_groups; g++)
+	for (size_t g = 0; g < first.keep.n_all; g++)
 		cr_assert_eq(memcmp(first.keep.keep[g], again.keep.keep[g], (size_t)w.units.group[g].width), 0, "another choice");
 	skip_prune_result_deinit(&again);
 	options.speedup = 1000;
@@ -406,7 +438,7 @@ Test(prune, restarts_never_choose_what_diverges_more)
 	options.compensate.mode = SKIP_COMPENSATE_NONE;
 	options.flops = 0.4;
 	struct skip_options o = options_of(&w, 0);
-	struct skip_trial trial;
+	struct skip_trial trial = {0};
 	open_trial(&w, &o, &trial);
 	for (int i = 0; i < 3; i++) {
 		options.restarts = i == 0 ? 0 : 12;

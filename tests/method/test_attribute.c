@@ -112,6 +112,77 @@ Test(attribute, taylor_and_fisher_are_differences_of_soft_removal)
 	scene_deinit(&s);
 }
 
+/* A copy in which m of slot j's weight is left before the softmax divides. */
+static struct skip_graph *slot_scaled(const struct skip_graph *graph, const struct skip_unit_group *group, int j, double m)
+{
+	struct skip_graph *copy = NULL;
+	unsigned char all[3] = {1, 1, 1};
+	CHECK_OK(skip_graph_copy(graph, &copy, &err));
+	const int attention = copy->values[group->post].producer;
+	cr_assert_eq(group->width, 3);
+	CHECK_OK(skip_mask_slots(copy, attention, all, &err));
+	skip_tensor_f32(copy->tensors[copy->nodes[attention].param[SKIP_ATTENTION_SLOTS]])[j] = (float)log(m);
+	return copy;
+}
+
+/* Under a mask m inside the softmax a slot weighs m exp(Z). */
+Test(attribute, slots_are_scored_by_the_gradients_of_their_masks)
+{
+	struct scene s;
+	struct skip_units units;
+	struct skip_skill_options options;
+	struct skip_scores taylor, fisher, skip;
+	double up[SAMPLES], down[SAMPLES], whole[SAMPLES];
+	scene_init(&s, 7, SAMPLES, 3);
+	CHECK_OK(skip_units_find(s.graph, &units, &err));
+	skip_skill_defaults(&options);
+	options.labels = SKIP_LABELS_PRED;
+	double *logits = scene_reference(s.graph, &s.dev, "logits", NULL);
+	int32_t label[SAMPLES];
+	for (int i = 0; i < SAMPLES; i++) {
+		label[i] = 0;
+		for (int c = 1; c < SCENE_CLASSES; c++) label[i] = logits[i * SCENE_CLASSES + c] > logits[i * SCENE_CLASSES + label[i]] ? c : label[i];
+	}
+	free(logits);
+	log_p(s.graph, &s.dev, label, whole);
+	options.criterion = "taylor";
+	attribute(&s, &units, &options, &taylor);
+	options.criterion = "fisher";
+	attribute(&s, &units, &options, &fisher);
+	options.criterion = "skip";
+	attribute(&s, &units, &options, &skip);
+	cr_assert_eq(units.n_all, units.n_groups + 2);
+	cr_assert(skip_scores_know_slots(&taylor, &units) && skip_scores_know_slots(&skip, &units));
+	for (size_t g = units.n_groups; g < units.n_all; g++) {
+		for (int j = 0; j < 3; j++) {
+			const double h = 0x1p-8;
+			struct skip_graph *more = slot_scaled(s.graph, &units.group[g], j, 1 + h), *less = slot_scaled(s.graph, &units.group[g], j, 1 - h);
+			double mean = 0, square = 0, size = 0, of_p = 0;
+			log_p(more, &s.dev, label, up);
+			log_p(less, &s.dev, label, down);
+			for (int i = 0; i < SAMPLES; i++) {
+				double slope = (up[i] - down[i]) / (2 * h);
+				mean += slope / SAMPLES;
+				square += slope * slope / (2 * SAMPLES);
+				size += fabs(slope) / SAMPLES;
+				of_p += exp(whole[i]) * slope / SAMPLES;
+			}
+			cr_assert_gt(size, 1e-4, "a slot nobody looks at");
+			check_close(taylor.unit[g][j], mean, size, "taylor", g, j);
+			check_close(fisher.unit[g][j], square, square, "fisher", g, j);
+			check_close(skip.unit[g][j], of_p, size, "skip", g, j);
+			skip_graph_destroy(more);
+			skip_graph_destroy(less);
+		}
+		cr_assert_null(taylor.head[g]);
+	}
+	skip_scores_deinit(&taylor);
+	skip_scores_deinit(&fisher);
+	skip_scores_deinit(&skip);
+	skip_units_deinit(&units);
+	scene_deinit(&s);
+}
+
 /* Per sample: the reduced h * df/dh of a value, f = log p of the label, from the reference of the backward graph. */
 static double *reference_products(struct scene *s, int value, const int32_t *label, enum skip_reduce reduce, double *p_out)
 {

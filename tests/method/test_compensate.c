@@ -75,6 +75,7 @@ struct mix {
 ParameterizedTestParameters(compensate, least_squares_brings_the_stream_back)
 {
 	static struct mix cases[] = {{SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5},
+				     {SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK | SKIP_UNITS_PREFIX, 0.5},
 				     {SKIP_UNITS_FFN, 0.3},
 				     {SKIP_UNITS_V | SKIP_UNITS_HEAD, 0.2},
 				     {SKIP_UNITS_LAYER, 0.4},

@@ -16,7 +16,7 @@ static void check_result(const struct world *w, const struct skip_prune_result *
 	double all = (double)skip_graph_encoder_params(w->scene.graph);
 	cr_assert_float_eq(1 - (double)skip_graph_encoder_params(r->graph) / all, r->removed, 1e-9);
 	cr_assert_float_eq(r->paired.drop, 100 * (r->dense.accuracy - r->pruned.accuracy), 1e-9);
-	cr_assert_eq(r->keep.n_groups, w->units.n_groups);
+	cr_assert_eq(r->keep.n_all, w->units.n_all);
 }
 
 Test(prune, at_a_rate_with_retuning)

@@ -14,12 +14,18 @@ struct scene {
 	struct skip_units units;
 };
 
-static void scene_init(struct scene *s)
+static void scene_init_prefix(struct scene *s, int prefix)
 {
 	s->options = toy_defaults();
 	s->options.dtype = SKIP_F32;
+	s->options.prefix = prefix;
 	s->graph = toy_graph(&s->options);
 	CHECK_OK(skip_units_find(s->graph, &s->units, &err));
+}
+
+static void scene_init(struct scene *s)
+{
+	scene_init_prefix(s, toy_defaults().prefix);
 }
 
 static void scene_deinit(struct scene *s)
@@ -70,6 +76,39 @@ Test(scores, write_and_read_back_the_same)
 	skip_scores_deinit(&a);
 	remove(path);
 	scene_deinit(&s);
+}
+
+/* What is not known of slots is not made up: neither by a criterion, nor from a file of another prefix. */
+Test(scores, of_slots_may_be_absent)
+{
+	struct scene with, other;
+	struct skip_scores a, b;
+	char path[600];
+	scene_init_prefix(&with, 7);
+	snprintf(path, sizeof(path), "%s/slots-%ld.safetensors", getenv("SKIP_TEST_BINARY"), (long)getpid());
+	score(&with, "magnitude", 1, &a);
+	cr_assert_not(skip_scores_know_slots(&a, &with.units));
+	cr_assert_null(a.unit[with.units.n_groups]);
+	CHECK_OK(skip_scores_save(&a, &with.units, path, &err));
+	CHECK_OK(skip_scores_load(path, &with.units, &b, &err));
+	cr_assert_not(skip_scores_know_slots(&b, &with.units));
+	skip_scores_deinit(&a);
+	skip_scores_deinit(&b);
+	score(&with, "random", 1, &a);
+	cr_assert(skip_scores_know_slots(&a, &with.units));
+	CHECK_OK(skip_scores_save(&a, &with.units, path, &err));
+	CHECK_OK(skip_scores_load(path, &with.units, &b, &err));
+	for (size_t g = with.units.n_groups; g < with.units.n_all; g++)
+		cr_assert_eq(memcmp(a.unit[g], b.unit[g], (size_t)with.units.group[g].width * sizeof(double)), 0);
+	skip_scores_deinit(&b);
+	scene_init_prefix(&other, 6);
+	CHECK_OK(skip_scores_load(path, &other.units, &b, &err));
+	cr_assert_not(skip_scores_know_slots(&b, &other.units));
+	skip_scores_deinit(&a);
+	skip_scores_deinit(&b);
+	remove(path);
+	scene_deinit(&with);
+	scene_deinit(&other);
 }
 
 Test(scores, random_depends_on_the_seed_only)

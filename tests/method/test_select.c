@@ -12,7 +12,7 @@ struct scene {
 	struct skip_scores scores;
 };
 
-static void scene_init(struct scene *s, int layers, int width, int heads, int qk, int v, int ffn)
+static void scene_init_prefix(struct scene *s, int layers, int width, int heads, int qk, int v, int ffn, int prefix)
 {
 	s->options = toy_defaults();
 	s->options.layers = layers;
@@ -23,18 +23,24 @@ static void scene_init(struct scene *s, int layers, int width, int heads, int qk
 	s->options.ffn = ffn;
 	s->options.vocab = 7;
 	s->options.dtype = SKIP_F32;
+	s->options.prefix = prefix;
 	s->graph = toy_graph(&s->options);
 	CHECK_OK(skip_units_find(s->graph, &s->units, &err));
 	CHECK_OK(skip_scores_alloc(&s->units, &s->scores, &err));
 	struct skip_rng rng;
 	skip_rng_init(&rng, 3, "scores");
-	for (size_t g = 0; g < s->units.n_groups; g++) {
+	for (size_t g = 0; g < s->units.n_all; g++) {
 		const struct skip_unit_group *group = &s->units.group[g];
 		for (int j = 0; j < group->width; j++) {
 			s->scores.unit[g][j] = skip_rng_normal(&rng);
 			if (s->scores.head[g]) s->scores.head[g][j / group->per_head] += s->scores.unit[g][j];
 		}
 	}
+}
+
+static void scene_init(struct scene *s, int layers, int width, int heads, int qk, int v, int ffn)
+{
+	scene_init_prefix(s, layers, width, heads, qk, v, ffn, 0);
 }
 
 static void scene_deinit(struct scene *s)
@@ -95,6 +101,7 @@ struct rate_case {
 #define V SKIP_UNITS_V
 #define QK SKIP_UNITS_QK
 #define LAYER SKIP_UNITS_LAYER
+#define PREFIX SKIP_UNITS_PREFIX
 
 ParameterizedTestParameters(select, reaches_the_rate)
 {
@@ -194,6 +201,52 @@ Test(select, whole_heads_and_sublayers_go_by_their_scores)
 	scene_deinit(&s);
 }
 
+/* As many slots of every layer as of its groups; they count for nothing in the rate. */
+Test(select, slots_go_with_the_share_and_one_stays)
+{
+	struct skip_keep plain, keep;
+	double removed[2];
+	for (int slots = 1; slots <= 61; slots += 20) {
+		struct scene s;
+		scene_init_prefix(&s, 2, 32, 4, 8, 8, 61, slots);
+		CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, FFN | V | QK, 0.6, &plain, &removed[0], &err));
+		CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, FFN | V | QK | PREFIX, 0.6, &keep, &removed[1], &err));
+		cr_assert_eq(removed[0], removed[1]);
+		for (size_t g = 0; g < s.units.n_groups; g++)
+			cr_assert_eq(memcmp(plain.keep[g], keep.keep[g], (size_t)s.units.group[g].width), 0, "slots moved other units");
+		for (int l = 0; l < 2; l++) {
+			int left = count(&s, &keep, l, SKIP_UNIT_PREFIX), wanted = (int)round(0.4 * slots);
+			cr_assert(left >= 1 && abs(left - wanted) <= 2, "%d of %d slots are left", left, slots);
+			const size_t g = s.units.n_groups + (size_t)l;
+			for (int i = 0; i < slots; i++)
+				for (int j = 0; j < slots; j++)
+					cr_assert(keep.keep[g][i] || !keep.keep[g][j] || s.scores.unit[g][i] < s.scores.unit[g][j]);
+		}
+		skip_keep_deinit(&plain);
+		skip_keep_deinit(&keep);
+		scene_deinit(&s);
+	}
+}
+
+Test(select, slots_need_scores_a_prefix_and_other_units)
+{
+	struct scene with, without;
+	struct skip_keep keep;
+	double removed;
+	scene_init_prefix(&with, 1, 8, 2, 4, 4, 7, 5);
+	scene_init(&without, 1, 8, 2, 4, 4, 7);
+	CHECK_FAILS(skip_select_rate(with.graph, &with.units, &with.scores, PREFIX, 0.1, &keep, &removed, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "name other units beside them") != NULL, "%s", err.message);
+	CHECK_FAILS(skip_select_rate(without.graph, &without.units, &without.scores, FFN | PREFIX, 0.1, &keep, &removed, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "no prefix") != NULL, "%s", err.message);
+	skip_free(with.scores.unit[with.units.n_groups]);
+	with.scores.unit[with.units.n_groups] = NULL;
+	CHECK_FAILS(skip_select_rate(with.graph, &with.units, &with.scores, FFN | PREFIX, 0.1, &keep, &removed, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "say nothing of the slots") != NULL, "%s", err.message);
+	scene_deinit(&with);
+	scene_deinit(&without);
+}
+
 Test(select, refuses_what_cannot_be_done)
 {
 	struct scene s;
@@ -220,14 +273,14 @@ Test(select, refuses_what_cannot_be_done)
 Test(select, out_of_memory_is_reported_wherever_it_strikes)
 {
 	struct scene s;
-	scene_init(&s, 1, 8, 2, 4, 4, 7);
+	scene_init_prefix(&s, 1, 8, 2, 4, 4, 7, 3);
 	int failures = 0;
 	for (size_t n = 1;; n++) {
 		struct skip_keep keep = {0};
 		double removed;
 		skip_alloc_fail_at(n);
 		enum skip_status status =
-		    skip_select_rate(s.graph, &s.units, &s.scores, FFN | HEAD | V | QK | LAYER, 0.5, &keep, &removed, &err);
+		    skip_select_rate(s.graph, &s.units, &s.scores, FFN | HEAD | V | QK | LAYER | PREFIX, 0.5, &keep, &removed, &err);
 		skip_alloc_fail_at(0);
 		skip_keep_deinit(&keep);
 		if (status == SKIP_OK) break;

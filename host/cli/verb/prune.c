@@ -100,7 +100,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
 		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time\n"
 		"  --restarts N, --time-table FILE    random weights of the parts to try; their times, read or measured and written\n"
-		"  --units LIST            of ffn,head,v,qk,layer (default: uniform ffn,v,qk, the others all)\n"
+		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --train-dtype auto|f32|bf16    products of its steps; auto: bf16 where the device has instructions for it\n"

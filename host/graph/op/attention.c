@@ -8,6 +8,7 @@
  *   tables by distance, column c = i - j + N-1 of 2N-1, N at least the longest sequence:
  *     Z_ij = scale (q_i . k_j + q_i . Rk[.][c] + k_j . Rq[.][c]) + bias[h][c]      Rk, Rq [H*qk][2N-1] like columns of k and q, bias [H][2N-1]
  *   Tables have no gradient.
+ * slots [P] is added to the scores of the prefix rows: -infinity switches a slot off, 0 leaves it as it is.
  *
  * q, k, v may be column ranges of one value [T][H*(2*qk+v)]: q_col, k_col, v_col are the first columns, head h starts h*width later.
  *
@@ -85,7 +86,7 @@ static enum skip_status gradient(struct skip_grad *grad, int node, struct skip_e
 		bwd.param[i] = like.param[i];
 		if (like.param[i] == SKIP_NONE || !skip_grad_needs_tensor(grad, like.param[i])) continue;
 		if (i > SKIP_ATTENTION_PV)
-			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "table '%s' of attention cannot be trained", graph->tensors[like.param[i]]->name);
+			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "'%s' of attention cannot be trained", graph->tensors[like.param[i]]->name);
 		strcpy(names[3 + i], graph->tensors[like.param[i]]->name);
 		outs[3 + i] = names[3 + i];
 		n_out = 5;
@@ -116,7 +117,10 @@ static void ties(const struct skip_graph *graph, const struct skip_node *node, s
 	if (skip_rule_param(graph, node, 0)) {
 		skip_ties_slice(sink, q, node->param[0], 1);
 		skip_ties_slice(sink, ctx, node->param[1], 1);
+		skip_ties_row(sink, ctx, node->param[0]);
+		skip_ties_row(sink, ctx, node->param[1]);
 	}
+	if (skip_rule_param(graph, node, SKIP_ATTENTION_SLOTS)) skip_ties_row(sink, ctx, node->param[SKIP_ATTENTION_SLOTS]);
 	for (int i = SKIP_ATTENTION_RK; i <= SKIP_ATTENTION_RQ; i++)
 		if (skip_rule_param(graph, node, i)) skip_ties_slice(sink, q, node->param[i], 0);
 	if (skip_rule_param(graph, node, SKIP_ATTENTION_BIAS)) skip_ties_head_slice(sink, q, node->param[SKIP_ATTENTION_BIAS], 0);

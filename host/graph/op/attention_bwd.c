@@ -5,12 +5,17 @@
  *
  * With precision BF16 what is multiplied by rows is rounded: q, k, v, dCtx, and A and dZ where they meet rows. delta and the A of dZ are not.
  *
- * Each of the five outputs may be absent. Outputs for column ranges of one input value are column ranges of one output value.
+ * dslots [B][H*P] is the gradient of what is added to the score of a slot in one head: the sum of dZ over the queries of the sequence. It is the gradient of
+ * the slot's mask too, m exp(Z) = exp(Z + log m), and is given by sequence, unlike dPk and dPv.
+ *
+ * Each of the six outputs may be absent. Outputs for column ranges of one input value are column ranges of one output value.
  */
 #include "base/alloc.h"
 #include "graph/attention.h"
 
 #include <string.h>
+
+#define DSLOTS 5 /* the output */
 
 /* dq, dk, dv share an output value exactly when their inputs share one, and then cover it without gap or overlap. */
 static enum skip_status check_outputs(const struct skip_graph *graph, const struct skip_node *node, struct skip_err *err)
@@ -18,8 +23,8 @@ static enum skip_status check_outputs(const struct skip_graph *graph, const stru
 	const struct skip_attrs_attention *attrs = &node->attrs.attention;
 	bool any = false;
 	for (int i = 0; i < node->n_out; i++) any = any || node->out[i] != SKIP_NONE;
-	if (!any || (node->n_out != 3 && node->n_out != 5))
-		return skip_err_set(err, SKIP_ERR_INPUT, "outputs are dq, dk, dv and perhaps dPk, dPv, at least one of them present");
+	if (!any || (node->n_out != 3 && node->n_out != 5 && node->n_out != 6))
+		return skip_err_set(err, SKIP_ERR_INPUT, "outputs are dq, dk, dv and perhaps dPk, dPv and dslots, at least one of them present");
 	for (int i = 0; i < 3; i++) {
 		if (node->out[i] == SKIP_NONE) continue;
 		const struct skip_value *value = skip_rule_in(graph, node, i);
@@ -41,7 +46,7 @@ static enum skip_status check_outputs(const struct skip_graph *graph, const stru
 			                    value->name);
 	}
 	for (int i = 3; i < node->n_out; i++)
-		if (node->out[i] != SKIP_NONE && !skip_rule_param(graph, node, i - 3))
+		if (node->out[i] != SKIP_NONE && !skip_rule_param(graph, node, SKIP_ATTENTION_PK))
 			return skip_err_set(err, SKIP_ERR_INPUT, "a prefix gradient is wanted, but there is no prefix");
 	return SKIP_OK;
 }
@@ -61,8 +66,10 @@ static enum skip_status infer(const struct skip_graph *graph, const struct skip_
 	}
 	for (int i = 0; i < 3; i++) skip_rule_like(&out[i], skip_rule_in(graph, node, i));
 	for (int i = 3; i < node->n_out; i++) {
-		const struct skip_tensor *prefix = skip_rule_param(graph, node, i - 3);
-		if (prefix) skip_rule_shape(&out[i], SKIP_ROWS_FIXED, (int)prefix->dim[0], (int)prefix->dim[1]);
+		const struct skip_tensor *prefix = skip_rule_param(graph, node, i == DSLOTS ? SKIP_ATTENTION_PK : i - 3);
+		if (prefix && i == DSLOTS) skip_rule_shape(&out[i], SKIP_ROWS_B, 0, attrs->heads * (int)prefix->dim[0]);
+		else if (prefix)
+			skip_rule_shape(&out[i], SKIP_ROWS_FIXED, (int)prefix->dim[0], (int)prefix->dim[1]);
 	}
 	return SKIP_OK;
 }
@@ -81,6 +88,7 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
 	const double *q = io->in[0] + (size_t)row * (size_t)io->in_cols[0] + q_first;
 	const double *dctx = io->in[3] + (size_t)row * (size_t)io->in_cols[3] + head->head * v;
 	double *dq = io->out[0] ? io->out[0] + (size_t)row * (size_t)io->out_cols[0] + q_first : NULL;
+	double *dslots = io->out[DSLOTS] ? io->out[DSLOTS] + (size_t)head->sequence * (size_t)io->out_cols[DSLOTS] + head->head * head->prefix : NULL;
 	double delta = 0, sum = skip_attention_weights(node, io, row, head);
 	for (int j = 0; j < head->keys; j++) {
 		const double *value = head->value + (size_t)j * (size_t)v;
@@ -97,7 +105,9 @@ static void add_query(const struct skip_node *node, const struct skip_ref_io *io
 	for (int j = 0; j < head->keys; j++) {
 		const double *key = head->key + (size_t)j * (size_t)qk;
 		double *dkey = sums->dkey + (size_t)j * (size_t)qk;
-		double dz = skip_attention_round(attrs, head->weight[j] * (sums->dweight[j] - delta)) * (double)attrs->scale;
+		double dz = head->weight[j] * (sums->dweight[j] - delta);
+		if (dslots && j < head->prefix) dslots[j] += dz;
+		dz = skip_attention_round(attrs, dz) * (double)attrs->scale;
 		for (int e = 0; e < qk; e++) {
 			dkey[e] += dz * (skip_attention_round(attrs, q[e]) + skip_attention_beside(node, io, head, SKIP_ATTENTION_RQ, place, j, e));
 			if (dq) dq[e] += dz * (key[e] + skip_attention_beside(node, io, head, SKIP_ATTENTION_RK, place, j, e));
@@ -167,7 +177,7 @@ const struct skip_op skip_op_attention_bwd = {
     .max_in = 4,
     .max_param = SKIP_ATTENTION_PARAMS,
     .no_weights = true,
-    .n_out_max = 5,
+    .n_out_max = 6,
     .attrs = skip_desc_attention,
     .n_attrs = sizeof(skip_desc_attention) / sizeof(skip_desc_attention[0]),
     .infer = infer,

@@ -24,6 +24,7 @@ static enum skip_status copy_attention(struct skip_rewrite *rewrite, size_t n, i
 	const struct skip_attrs_attention *attrs = &node.attrs.attention;
 	enum skip_status status = SKIP_OK;
 	for (int i = 0; i < node.n_in; i++) SKIP_TRY(skip_rewrite_value(rewrite, node.in[i], &node.in[i], err));
+	if (node.n_param > SKIP_ATTENTION_SLOTS) node.n_param = SKIP_ATTENTION_SLOTS; /* of the prefix that was */
 	for (int i = SKIP_ATTENTION_BIAS; i < node.n_param; i++) SKIP_TRY(skip_rewrite_tensor(rewrite, node.param[i], &node.param[i], err));
 	node.param[SKIP_ATTENTION_PK] = node.param[SKIP_ATTENTION_PV] = SKIP_NONE;
 	if (node.n_param <= 2) node.n_param = prefix > 0 ? 2 : 0;

@@ -11,10 +11,10 @@
 struct prune {
 	struct skip_rewrite rewrite;
 	const struct skip_units *units;
-	int **kept;         /* [n_groups][n_kept] columns, ascending */
-	int *n_kept;        /* [n_groups] */
-	int **heads;        /* [n_groups][heads_kept] heads that keep at least one unit, ascending */
-	int *heads_kept;    /* [n_groups] */
+	int **kept;         /* [n_all][n_kept] columns, ascending */
+	int *n_kept;        /* [n_all] */
+	int **heads;        /* [n_all][heads_kept] heads that keep at least one unit, ascending */
+	int *heads_kept;    /* [n_all] */
 	int *group_of;      /* [n_values], SKIP_NONE: not a unit */
 	bool *constant;     /* [n_values] the value is the same row everywhere: what a linear without inputs gives */
 	int *constant_bias; /* [n_values] that row as an old tensor; SKIP_NONE: zeros */
@@ -22,8 +22,8 @@ struct prune {
 
 static void prune_deinit(struct prune *prune)
 {
-	for (size_t g = 0; prune->kept && g < prune->units->n_groups; g++) skip_free(prune->kept[g]);
-	for (size_t g = 0; prune->heads && g < prune->units->n_groups; g++) skip_free(prune->heads[g]);
+	for (size_t g = 0; prune->kept && g < prune->units->n_all; g++) skip_free(prune->kept[g]);
+	for (size_t g = 0; prune->heads && g < prune->units->n_all; g++) skip_free(prune->heads[g]);
 	skip_free(prune->kept);
 	skip_free(prune->heads);
 	skip_free(prune->n_kept);
@@ -55,12 +55,12 @@ static enum skip_status list_kept(struct prune *prune, const struct skip_keep *k
 
 static enum skip_status prune_begin(struct prune *prune, const struct skip_graph *graph, const struct skip_keep *keep, struct skip_err *err)
 {
-	size_t n_groups = prune->units->n_groups;
+	size_t n_all = prune->units->n_all;
 	enum skip_status status = SKIP_OK;
-	prune->kept = skip_alloc_zeroed(n_groups, sizeof(*prune->kept));
-	prune->heads = skip_alloc_zeroed(n_groups, sizeof(*prune->heads));
-	prune->n_kept = skip_alloc_zeroed(n_groups, sizeof(*prune->n_kept));
-	prune->heads_kept = skip_alloc_zeroed(n_groups, sizeof(*prune->heads_kept));
+	prune->kept = skip_alloc_zeroed(n_all, sizeof(*prune->kept));
+	prune->heads = skip_alloc_zeroed(n_all, sizeof(*prune->heads));
+	prune->n_kept = skip_alloc_zeroed(n_all, sizeof(*prune->n_kept));
+	prune->heads_kept = skip_alloc_zeroed(n_all, sizeof(*prune->heads_kept));
 	prune->group_of = skip_alloc_array(graph->n_values, sizeof(*prune->group_of));
 	prune->constant = skip_alloc_zeroed(graph->n_values, sizeof(*prune->constant));
 	prune->constant_bias = skip_alloc_array(graph->n_values, sizeof(*prune->constant_bias));
@@ -68,7 +68,7 @@ static enum skip_status prune_begin(struct prune *prune, const struct skip_graph
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to prune a graph of %zu values", graph->n_values));
 	}
 	for (size_t v = 0; v < graph->n_values; v++) prune->group_of[v] = prune->constant_bias[v] = SKIP_NONE;
-	for (size_t g = 0; g < n_groups; g++) SKIP_TRY(list_kept(prune, keep, g, err));
+	for (size_t g = 0; g < n_all; g++) SKIP_TRY(list_kept(prune, keep, g, err));
 	SKIP_TRY(skip_rewrite_begin(&prune->rewrite, graph, err));
 cleanup:
 	return status;
@@ -85,7 +85,7 @@ static enum skip_status slice_tensor(const struct prune *prune, int t, struct sk
 {
 	struct skip_tensor *tensor = skip_tensor_ref(prune->rewrite.from->tensors[t]);
 	enum skip_status status = SKIP_OK;
-	for (size_t g = 0; g < prune->units->n_groups; g++) {
+	for (size_t g = 0; g < prune->units->n_all; g++) {
 		const struct skip_unit_group *group = &prune->units->group[g];
 		for (int i = 0; i < group->n_slices && prune->n_kept[g] < group->width * group->columns; i++) {
 			const struct skip_unit_slice *slice = &group->slices[i];
@@ -104,13 +104,14 @@ cleanup:
 	return status;
 }
 
+/* What lost all of its numbers is absent: a prefix without slots. */
 static enum skip_status map_tensor(struct prune *prune, int t, int *out, struct skip_err *err)
 {
 	struct skip_tensor *tensor = NULL;
 	enum skip_status status = SKIP_OK;
 	if (t != SKIP_NONE && prune->rewrite.tensor[t] == SKIP_NONE) {
 		SKIP_TRY(slice_tensor(prune, t, &tensor, err));
-		SKIP_TRY(skip_graph_add_tensor(prune->rewrite.to, tensor, &prune->rewrite.tensor[t], err));
+		if (skip_tensor_count(tensor) > 0) SKIP_TRY(skip_graph_add_tensor(prune->rewrite.to, tensor, &prune->rewrite.tensor[t], err));
 	}
 	*out = t == SKIP_NONE ? SKIP_NONE : prune->rewrite.tensor[t];
 cleanup:
@@ -227,7 +228,7 @@ enum skip_status skip_pass_prune(const struct skip_graph *graph, const struct sk
 {
 	struct prune prune = {.units = units};
 	enum skip_status status = SKIP_OK;
-	assert(keep->n_groups == units->n_groups);
+	assert(keep->n_all == units->n_all);
 	SKIP_TRY(skip_keep_normalise(units, keep, err));
 	SKIP_TRY(prune_begin(&prune, graph, keep, err));
 	for (size_t n = 0; n < graph->n_nodes; n++) SKIP_TRY(prune_node(&prune, n, err));

@@ -46,7 +46,8 @@ struct skip_allocator {
 enum skip_status skip_allocator_init(struct skip_allocator *allocator, double mean_length, const json_t *table,
 				     const struct skip_dataset *timing, int batch, struct skip_err *err);
 void skip_allocator_deinit(struct skip_allocator *allocator);
-/* The units that stay when about `share` of the cost goes (for one share exactly that of the parameters, else at least that). */
+/* The units that stay when about `share` of the cost goes (for one share exactly that of the parameters, else at least that). Slots have no options: every
+ * layer loses `share` of them. */
 enum skip_status skip_allocator_choose(const struct skip_allocator *allocator, double share, struct skip_keep *out, struct skip_err *err);
 
 #endif

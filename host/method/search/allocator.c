@@ -48,6 +48,7 @@ enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_lengt
 	const struct skip_allocation_input *in = &a->input;
 	double start = skip_clock_seconds();
 	if (!a->kinds) a->kinds = a->allocation->kinds;
+	SKIP_TRY(skip_select_check(in->units, in->scores, a->kinds, err));
 	if (!a->allocation->errors) {
 		a->largest = skip_select_largest(in->graph, in->units, a->kinds);
 		return SKIP_OK;
@@ -70,7 +71,7 @@ void skip_allocator_deinit(struct skip_allocator *a)
 	skip_free(a->weight);
 }
 
-static enum skip_status keep_choice(const struct skip_allocator *a, const int *choice, struct skip_keep *out, struct skip_err *err)
+static enum skip_status keep_choice(const struct skip_allocator *a, const int *choice, double share, struct skip_keep *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_keep keep = {0};
@@ -79,6 +80,7 @@ static enum skip_status keep_choice(const struct skip_allocator *a, const int *c
 		const struct skip_sublayer *sub = &a->options.sub[s];
 		SKIP_TRY(skip_widths_keep(a->input.units, a->input.scores, sub, &sub->option[choice[s]], &keep, err));
 	}
+	if (a->kinds & SKIP_UNITS_PREFIX) SKIP_TRY(skip_select_slots(a->input.units, a->input.scores, share, &keep, err));
 	*out = keep;
 	keep = (struct skip_keep){0};
 cleanup:
@@ -103,7 +105,7 @@ enum skip_status skip_allocator_choose(const struct skip_allocator *a, double sh
 	if (!fits)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%.1f %% cannot be removed with these units, the largest possible is %.1f %%",
 				      100 * share, 100 * a->largest));
-	SKIP_TRY(keep_choice(a, choice, out, err));
+	SKIP_TRY(keep_choice(a, choice, share, out, err));
 cleanup:
 	skip_free(choice);
 	return status;

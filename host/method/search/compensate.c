@@ -3,7 +3,7 @@
  * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
  * that all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
  *
- * The pruned network runs in the dense one's shape, with zeros where units went (zero.c), and is cut to size at the end: no choice of widths
+ * The pruned network runs in the dense one's shape, with zeros where units went and masks where slots did (zero.c), and is cut to size at the end: no choice of widths
  * needs programs of its own, and every probe of a search runs the same ones.
  *
  * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R), or Xn = R where the norms stand
@@ -397,6 +397,7 @@ enum skip_status skip_compensate_graph(struct skip_device *device, const struct 
 	SKIP_TRY(skip_keep_normalise(units, keep, err));
 	SKIP_TRY(skip_zero_units(dense, units, keep, &c.result, err));
 	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, calibration, err));
+	skip_unmask_slots(c.result, units);
 	SKIP_TRY(skip_pass_prune(c.result, units, keep, out, err));
 	if (seconds) *seconds = skip_clock_seconds() - start;
 cleanup:

@@ -213,7 +213,8 @@ static enum skip_status open_trial(struct skip_prober *p, struct skip_err *err)
 	if (p->trial.session) return SKIP_OK;
 	SKIP_TRY(skip_options_init(p->dense, p->units, skip_device_profile(p->device), 0, p->mean_length, &p->sublayers, err));
 	p->trial = (struct skip_trial){
-	    .device = p->device, .graph = p->dense, .units = p->units, .scores = p->scores, .options = &p->sublayers};
+	    .device = p->device, .graph = p->dense, .units = p->units, .scores = p->scores, .options = &p->sublayers,
+	    .slots = (p->allocator.kinds & SKIP_UNITS_PREFIX) != 0};
 	SKIP_TRY(skip_trial_init(&p->trial, &how, err));
 cleanup:
 	return status;

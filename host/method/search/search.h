@@ -12,13 +12,14 @@
 #include "method/tune/tune.h"
 #include <jansson.h>
 
-/* Kinds of --units, any mix. HEAD removes whole heads; V and QK remove dims, an equal count per head; LAYER allows whole sub-layers to go.
- */
+/* Kinds of --units, any mix. HEAD removes whole heads; V and QK remove dims, an equal count per head; LAYER allows whole sub-layers to go. PREFIX
+ * removes slots of the prefix, beside units that hold parameters of the encoder. */
 #define SKIP_UNITS_FFN 1u
 #define SKIP_UNITS_HEAD 2u
 #define SKIP_UNITS_V 4u
 #define SKIP_UNITS_QK 8u
 #define SKIP_UNITS_LAYER 16u
+#define SKIP_UNITS_PREFIX 32u
 
 enum skip_compensate { SKIP_COMPENSATE_NONE, SKIP_COMPENSATE_BIAS, SKIP_COMPENSATE_LS };
 
@@ -26,10 +27,16 @@ enum skip_compensate { SKIP_COMPENSATE_NONE, SKIP_COMPENSATE_BIAS, SKIP_COMPENSA
  * The choice that removes share `rate` of the encoder's parameters (prefix excluded), one rate for every prunable group: the top units of
  * each group (each head's own top dims for V and QK). When the kinds given cannot reach `rate` alone their own rate is raised accordingly;
  * SKIP_ERR_USAGE names the largest rate possible. The share reached comes back in *removed and is within 0.1 % of encoder parameters of
- * `rate` where the widths allow it.
+ * `rate` where the widths allow it. With PREFIX every layer loses the same share of its slots as its groups.
  */
 enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores,
 				  unsigned kinds, double rate, struct skip_keep *out, double *removed, struct skip_err *err);
+
+/* Drops `share` of every layer's slots, those with the lowest scores; at least one of a layer stays. */
+enum skip_status skip_select_slots(const struct skip_units *units, const struct skip_scores *scores, double share, struct skip_keep *keep,
+				   struct skip_err *err);
+/* SKIP_ERR_USAGE where `kinds` has PREFIX but there are no slots, no scores of them, or no other kind to carry a share. */
+enum skip_status skip_select_check(const struct skip_units *units, const struct skip_scores *scores, unsigned kinds, struct skip_err *err);
 
 /* The largest share of encoder parameters that skip_select_rate can remove with these kinds. */
 double skip_select_largest(const struct skip_graph *graph, const struct skip_units *units, unsigned kinds);

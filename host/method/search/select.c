@@ -4,7 +4,7 @@
  * Each kind asked for is a stage that keeps the same share of what reaches it: attention passes the stages sub-layer, head, dim; ffn passes
  * sub-layer, neuron. With m stages on a road each keeps the m-th root of the share kept, so that any mix removes evenly. Widths are whole
  * numbers, a head's dims coarse ones: what one group removes too much or too little is carried to the next, and ffn neurons, the finest,
- * take up most of it.
+ * take up most of it. Slots hold no parameters of the encoder and take no part in this: each layer loses the share of them that its groups lose.
  */
 #include "base/alloc.h"
 #include "method/search/rank.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define ATTENTION_DIMS (SKIP_UNITS_V | SKIP_UNITS_QK)
-#define ALL_KINDS (SKIP_UNITS_FFN | SKIP_UNITS_HEAD | ATTENTION_DIMS | SKIP_UNITS_LAYER)
+#define ALL_KINDS (SKIP_UNITS_FFN | SKIP_UNITS_HEAD | ATTENTION_DIMS | SKIP_UNITS_LAYER | SKIP_UNITS_PREFIX)
 
 struct layer {
 	const struct skip_unit_group *qk, *v, *ffn; /* NULL: vanished earlier, or leaves in this choice */
@@ -237,12 +237,37 @@ static enum skip_status cut_ffn(struct selection *s, const struct layer *at, dou
 	return skip_rank_drop_lowest(s->scores->unit[g], at->ffn->width, gone, s->keep->keep[g], err);
 }
 
+enum skip_status skip_select_slots(const struct skip_units *units, const struct skip_scores *scores, double share, struct skip_keep *keep,
+				   struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t g = units->n_groups; g < units->n_all; g++) {
+		const int slots = units->group[g].width, gone = (int)floor(share * slots + 0.5);
+		SKIP_TRY(skip_rank_drop_lowest(scores->unit[g], slots, gone < slots ? gone : slots - 1, keep->keep[g], err));
+	}
+cleanup:
+	return status;
+}
+
+enum skip_status skip_select_check(const struct skip_units *units, const struct skip_scores *scores, unsigned kinds, struct skip_err *err)
+{
+	if (!(kinds & SKIP_UNITS_PREFIX)) return SKIP_OK;
+	if (kinds == SKIP_UNITS_PREFIX)
+		return skip_err_set(err, SKIP_ERR_USAGE, "slots of the prefix are no part of the encoder that a share is taken of; name other units beside them");
+	if (units->n_all == units->n_groups) return skip_err_set(err, SKIP_ERR_USAGE, "the model has no prefix whose slots could go");
+	if (!skip_scores_know_slots(scores, units))
+		return skip_err_set(err, SKIP_ERR_USAGE, "the scores ('%s') say nothing of the slots of this prefix; criteria of mask gradients do, as fisher",
+				    scores->criterion);
+	return SKIP_OK;
+}
+
 static enum skip_status select_units(struct selection *s, double target, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	double kept = solve_share(s, target);
+	if (s->kinds & SKIP_UNITS_PREFIX) SKIP_TRY(skip_select_slots(s->units, s->scores, 1 - kept, s->keep, err));
 	if (s->kinds & SKIP_UNITS_LAYER) {
-		bool finer = (s->kinds & ~SKIP_UNITS_LAYER) != 0;
+		bool finer = (s->kinds & ~(SKIP_UNITS_LAYER | SKIP_UNITS_PREFIX)) != 0;
 		SKIP_TRY(drop_sublayers(s, true, attention_share(s->kinds, kept), finer, err));
 		SKIP_TRY(drop_sublayers(s, false, ffn_share(s->kinds, kept), finer, err));
 		s->kinds &= ~SKIP_UNITS_LAYER;
@@ -295,8 +320,9 @@ enum skip_status skip_select_rate(const struct skip_graph *graph, const struct s
 	struct selection s = {.units = units, .scores = scores, .keep = &keep, .kinds = kinds};
 	if (!(rate >= 0 && rate < 1)) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", rate);
 	if (kinds == 0 || (kinds & ~ALL_KINDS)) return skip_err_set(err, SKIP_ERR_USAGE, "no kinds of units to remove");
-	if (scores->n_groups != units->n_groups)
-		return skip_err_set(err, SKIP_ERR_USAGE, "scores of %zu groups for a model of %zu", scores->n_groups, units->n_groups);
+	if (scores->n_all != units->n_all)
+		return skip_err_set(err, SKIP_ERR_USAGE, "scores of %zu groups for a model of %zu", scores->n_all, units->n_all);
+	SKIP_TRY(skip_select_check(units, scores, kinds, err));
 	SKIP_TRY(find_layers(graph, units, &s.layer, &s.n_layers, err));
 	SKIP_TRY(skip_keep_create(units, &keep, err));
 	double all = (double)skip_graph_encoder_params(graph), largest = largest_removal(s.layer, s.n_layers, kinds);

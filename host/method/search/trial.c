@@ -372,12 +372,27 @@ static bool decided(const struct divergence *d, double kappa)
 	return d->n >= DECIDE_AFTER && fabs(mean - kappa) > DECIDE_ERRORS * se;
 }
 
+/* The masks of the slots as the choice at work says. */
+static enum skip_status set_slots(struct skip_trial *t, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t g = t->units->n_groups; t->slots && g < t->units->n_all; g++) {
+		const struct skip_unit_group *group = &t->units->group[g];
+		const int tensor = t->work->nodes[t->work->values[group->post].producer].param[SKIP_ATTENTION_SLOTS];
+		for (int j = 0; j < group->width; j++) skip_tensor_f32(t->work->tensors[tensor])[j] = t->keep.keep[g][j] ? 0 : -INFINITY;
+		SKIP_TRY(upload(t, tensor, err));
+	}
+cleanup:
+	return status;
+}
+
 enum skip_status skip_trial_keep(struct skip_trial *t, const struct skip_keep *keep, double kappa, double *kl, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct divergence d = {0};
 	struct position at = {0};
-	for (size_t g = 0; g < t->units->n_groups; g++) memcpy(t->keep.keep[g], keep->keep[g], (size_t)t->units->group[g].width);
+	for (size_t g = 0; g < t->units->n_all; g++) memcpy(t->keep.keep[g], keep->keep[g], (size_t)t->units->group[g].width);
+	SKIP_TRY(set_slots(t, err));
 	for (size_t s = 0; s < t->options->n; s++) {
 		const struct skip_sublayer *sub = &t->options->sub[s];
 		const size_t g = sub->ffn == SKIP_NO_GROUP ? sub->v : sub->ffn;
@@ -405,6 +420,7 @@ enum skip_status skip_trial_init(struct skip_trial *t, const struct skip_trial_o
 	SKIP_TRY(skip_keep_create(t->units, &t->keep, err));
 	SKIP_TRY(skip_zero_units(t->graph, t->units, &t->keep, &t->work, err));
 	SKIP_TRY(skip_zero_biases(t->work, t->units, err));
+	if (t->slots) SKIP_TRY(skip_place_masks(t->work, t->units, err));
 	SKIP_TRY(collect_moments(t, o, err));
 	SKIP_TRY(skip_calibration_init(o->data, o->sentences, o->tokens, o->seed + 1, &t->rows, err));
 	SKIP_TRY(find_places(t, err));

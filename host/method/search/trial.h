@@ -15,6 +15,7 @@ struct skip_trial {
 	const struct skip_units *units;
 	const struct skip_scores *scores;
 	const struct skip_options *options;
+	bool slots; /* choices may drop slots of the prefix */
 	double damping;
 	struct skip_moments moments;
 	struct skip_calibration rows; /* the sentences answers are compared on */
@@ -34,7 +35,7 @@ struct skip_trial_options {
 	double damping;
 	uint64_t seed;
 };
-/* Zero the struct, then fill device .. options. deinit accepts a zeroed one. */
+/* Zero the struct, then fill device .. slots. deinit accepts a zeroed one. */
 enum skip_status skip_trial_init(struct skip_trial *trial, const struct skip_trial_options *options, struct skip_err *err);
 void skip_trial_deinit(struct skip_trial *trial);
 

@@ -1,5 +1,6 @@
 /* Zeros where units went: zero.h. */
 #include "method/search/zero.h"
+#include "graph/pass.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -37,11 +38,35 @@ enum skip_status skip_zero_units(const struct skip_graph *graph, const struct sk
 			skip_zero_slice(copy, group, slice, keep->keep[g]);
 		}
 	}
+	for (size_t g = units->n_groups; g < units->n_all; g++) {
+		if (memchr(keep->keep[g], 0, (size_t)units->group[g].width))
+			SKIP_TRY(skip_mask_slots(copy, copy->values[units->group[g].post].producer, keep->keep[g], err));
+	}
 	*out = copy;
 	copy = NULL;
 cleanup:
 	skip_graph_destroy(copy);
 	return status;
+}
+
+enum skip_status skip_place_masks(struct skip_graph *graph, const struct skip_units *units, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_keep all = {0};
+	SKIP_TRY(skip_keep_create(units, &all, err));
+	for (size_t g = units->n_groups; g < units->n_all; g++)
+		SKIP_TRY(skip_mask_slots(graph, graph->values[units->group[g].post].producer, all.keep[g], err));
+cleanup:
+	skip_keep_deinit(&all);
+	return status;
+}
+
+void skip_unmask_slots(struct skip_graph *graph, const struct skip_units *units)
+{
+	for (size_t g = units->n_groups; g < units->n_all; g++) {
+		struct skip_node *attention = &graph->nodes[graph->values[units->group[g].post].producer];
+		if (attention->n_param > SKIP_ATTENTION_SLOTS) attention->param[SKIP_ATTENTION_SLOTS] = SKIP_NONE;
+	}
 }
 
 static enum skip_status give_bias(struct skip_graph *graph, struct skip_node *node, struct skip_err *err)

@@ -57,8 +57,8 @@ static enum skip_status score_gradients(const struct skip_scoring *scoring, cons
 	const struct skip_units *units = scoring->units;
 	const double n = (double)scoring->sample->n_rows;
 	SKIP_TRY(skip_gradients_open(scoring, scoring->graph, criterion->needs_pre, 1, &gradients, err));
-	SKIP_TRY(skip_gradients_walk(gradients, 0, units->n_groups, add_batch, &sums, err));
-	for (size_t g = 0; g < units->n_groups; g++) {
+	SKIP_TRY(skip_gradients_walk(gradients, 0, scoring->n_groups, add_batch, &sums, err));
+	for (size_t g = 0; g < scoring->n_groups; g++) {
 		for (int j = 0; j < units->group[g].width; j++) sums.scores->unit[g][j] /= n;
 		for (int h = 0; sums.scores->head[g] && h < units->group[g].heads; h++) sums.scores->head[g][h] /= n;
 	}
@@ -95,10 +95,11 @@ cleanup:
 }
 
 /* The halves' scores together, as if they had been scored in one. */
-static void join_halves(const struct skip_units *units, const struct skip_scores half[2], struct skip_scores *out)
+static void join_halves(const struct skip_scoring *scoring, const struct skip_scores half[2], struct skip_scores *out)
 {
+	const struct skip_units *units = scoring->units;
 	const double n = half[0].samples + half[1].samples;
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < scoring->n_groups; g++) {
 		for (int j = 0; j < units->group[g].width; j++)
 			out->unit[g][j] = (half[0].unit[g][j] * half[0].samples + half[1].unit[g][j] * half[1].samples) / n;
 		for (int h = 0; out->head[g] && h < units->group[g].heads; h++)
@@ -119,7 +120,7 @@ static enum skip_status score_until_stable(const struct skip_scoring *scoring, c
 		SKIP_TRY(score_half(scoring, criterion, 0, n, &half[0], err));
 		SKIP_TRY(score_half(scoring, criterion, 1, n, &half[1], err));
 		SKIP_TRY(skip_scores_agree(&half[0], &half[1], scoring->units, &agreement, err));
-		join_halves(scoring->units, half, scoring->scores);
+		join_halves(scoring, half, scoring->scores);
 		scoring->scores->agreement = agreement.lowest;
 		if (agreement.lowest >= scoring->options->stable || n == all) break;
 		skip_scores_deinit(&half[0]);
@@ -168,15 +169,20 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 	struct skip_scoring scoring = {.device = device,
 				       .graph = graph,
 				       .units = units,
+				       .n_groups = criterion->slots ? units->n_all : units->n_groups,
 				       .options = options,
 				       .target = -1,
 				       .name = criterion->name,
 				       .progress = progress,
 				       .scores = &scores};
 	SKIP_TRY(skip_scores_alloc(units, &scores, err));
+	for (size_t g = scoring.n_groups; g < units->n_all; g++) {
+		skip_free(scores.unit[g]);
+		scores.unit[g] = NULL;
+	}
 	scores.agreement = NAN;
 	if (criterion->compute) {
-		for (size_t g = 0; g < units->n_groups; g++)
+		for (size_t g = 0; g < scoring.n_groups; g++)
 			SKIP_TRY(criterion->compute(graph, &units->group[g], options->seed, scores.unit[g], scores.head[g], err));
 	} else {
 		SKIP_TRY(score_data(&scoring, criterion, data, err));

@@ -13,7 +13,7 @@
 
 /* The values of one use of a group on the device: per sample [B][width]. */
 struct sites {
-	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for */
+	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for; post of slots: of the attention's gradient, [B][H*P] */
 };
 
 struct skip_gradients {
@@ -22,7 +22,7 @@ struct skip_gradients {
 	struct skip_session *session;
 	int logits, seed;
 	size_t n_forward, n_nodes;
-	struct sites **sites; /* [n_groups][n_uses] */
+	struct sites **sites; /* [n_groups][n_uses], n_groups of scoring */
 	size_t n_sites;
 	struct skip_batches batches;
 	struct skip_packer packer;
@@ -51,6 +51,24 @@ static enum skip_status add_score(struct skip_graph *graph, int value, int gradi
 	return status;
 }
 
+/* Appends the gradient of what is added to the scores of a prefix, and returns it through *out: that of the slots' masks. */
+static enum skip_status add_slots(struct skip_graph *graph, int ctx, int gradient, int *out, struct skip_err *err)
+{
+	struct skip_node node = graph->nodes[graph->values[ctx].producer];
+	const char *names[6] = {NULL};
+	char name[SKIP_NAME];
+	if (gradient == SKIP_NONE)
+		return skip_err_set(err, SKIP_ERR_INPUT, "no gradient reaches '%s'; its prefix cannot be scored", graph->values[ctx].name);
+	snprintf(name, sizeof(name), "score.%d.slots", ctx);
+	names[5] = name;
+	node.op = skip_op_find("attention_bwd");
+	node.in[node.n_in++] = gradient;
+	node.n_out = 6;
+	enum skip_status status = skip_graph_add_node(graph, &node, names, NULL, err);
+	if (status == SKIP_OK) *out = node.out[5];
+	return status;
+}
+
 /* A site of scoring->graph in `graph`: values keep their names when masks are put in. */
 static int site_in(const struct skip_gradients *a, const struct skip_graph *graph, int value)
 {
@@ -62,7 +80,7 @@ static size_t list_wanted(const struct skip_gradients *a, const struct skip_grap
 {
 	size_t n = 0;
 	const struct skip_units *units = a->scoring->units;
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < a->scoring->n_groups; g++) {
 		for (int u = 0; u < units->group[g].n_uses; u++) {
 			const struct skip_unit_use *use = &units->group[g].use[u];
 			int site[3] = {use->post, use->pre[0], use->pre[1]};
@@ -88,14 +106,15 @@ static int gradient_of(const struct skip_backward *backward, const int *want, si
 
 /* The score nodes of one use. wanted[] takes their outputs. */
 static enum skip_status add_sites(const struct skip_gradients *a, const struct skip_graph *graph, const struct skip_backward *backward,
-				  const int *want, size_t n_want, const struct skip_unit_use *use, struct sites *sites, int *wanted,
-				  size_t *n_wanted, struct skip_err *err)
+				  const int *want, size_t n_want, const struct skip_unit_group *group, const struct skip_unit_use *use,
+				  struct sites *sites, int *wanted, size_t *n_wanted, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	int post = site_in(a, graph, use->post);
+	int post = site_in(a, graph, use->post), gradient = gradient_of(backward, want, n_want, post);
 	*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
-	SKIP_TRY(add_score(backward->graph, post, gradient_of(backward, want, n_want, post), SKIP_REDUCE_SUM, "post", use->layer, &sites->post,
-			   err));
+	if (group->kind == SKIP_UNIT_PREFIX) SKIP_TRY(add_slots(backward->graph, post, gradient, &sites->post, err));
+	else
+		SKIP_TRY(add_score(backward->graph, post, gradient, SKIP_REDUCE_SUM, "post", use->layer, &sites->post, err));
 	wanted[(*n_wanted)++] = sites->post;
 	for (int i = 0; a->needs_pre && i < use->n_pre; i++) {
 		int pre = site_in(a, graph, use->pre[i]);
@@ -121,9 +140,10 @@ static enum skip_status open_session(struct skip_gradients *a, const struct skip
 	size_t n_want = list_wanted(a, graph, want), n_wanted = 0;
 	a->logits = wanted[n_wanted++] = skip_graph_find_value(graph, "logits");
 	SKIP_TRY(skip_pass_backward(graph, a->logits, want, n_want, &backward, err));
-	for (size_t g = 0; g < units->n_groups; g++) {
-		for (int u = 0; u < units->group[g].n_uses; u++)
-			SKIP_TRY(add_sites(a, graph, &backward, want, n_want, &units->group[g].use[u], &a->sites[g][u], wanted, &n_wanted, err));
+	for (size_t g = 0; g < a->scoring->n_groups; g++) {
+		const struct skip_unit_group *group = &units->group[g];
+		for (int u = 0; u < group->n_uses; u++)
+			SKIP_TRY(add_sites(a, graph, &backward, want, n_want, group, &group->use[u], &a->sites[g][u], wanted, &n_wanted, err));
 	}
 	a->seed = backward.seed;
 	a->n_forward = backward.n_forward;
@@ -136,18 +156,22 @@ cleanup:
 	return status;
 }
 
+/* Columns of what is read for a group: those of its values; of slots one per head. */
+static size_t read_columns(const struct skip_gradients *a, size_t g)
+{
+	return (size_t)skip_session_graph(a->session)->values[a->sites[g][0].post].cols;
+}
+
 /* Space for the longest batch of the plan. */
 static enum skip_status alloc_batch(struct skip_gradients *a, struct skip_err *err)
 {
-	const struct skip_units *units = a->scoring->units;
 	size_t rows = 0, width = 0, classes = (size_t)a->scoring->classes;
 	for (size_t i = 0; i < a->batches.n_batches; i++) {
 		size_t n = a->batches.start[i + 1] - a->batches.start[i];
 		if (n > rows) rows = n;
 	}
-	for (size_t g = 0; g < units->n_groups; g++) {
-		size_t columns = (size_t)units->group[g].width * (size_t)units->group[g].columns;
-		if (columns > width) width = columns;
+	for (size_t g = 0; g < a->scoring->n_groups; g++) {
+		if (read_columns(a, g) > width) width = read_columns(a, g);
 	}
 	a->batch_logits = skip_alloc_array(rows * classes, sizeof(float));
 	a->batch_seed = skip_alloc_array(rows * classes, sizeof(float));
@@ -167,15 +191,15 @@ static enum skip_status alloc_sites(struct skip_gradients *a, struct skip_err *e
 {
 	const struct skip_units *units = a->scoring->units;
 	const size_t rows = a->scoring->sample->n_rows;
-	a->sites = skip_alloc_zeroed(units->n_groups, sizeof(*a->sites));
+	a->sites = skip_alloc_zeroed(a->scoring->n_groups, sizeof(*a->sites));
 	a->label = skip_alloc_array(rows, sizeof(*a->label));
 	bool ok = a->sites && a->label;
-	for (size_t g = 0; ok && g < units->n_groups; g++) {
+	for (size_t g = 0; ok && g < a->scoring->n_groups; g++) {
 		a->n_sites += (size_t)units->group[g].n_uses;
 		a->sites[g] = skip_alloc_array((size_t)units->group[g].n_uses, sizeof(**a->sites));
 		ok = a->sites[g] != NULL;
 	}
-	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups, %zu samples", units->n_groups, rows);
+	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups, %zu samples", a->scoring->n_groups, rows);
 }
 
 void skip_gradients_destroy(struct skip_gradients *a)
@@ -184,7 +208,7 @@ void skip_gradients_destroy(struct skip_gradients *a)
 	skip_session_destroy(a->session);
 	skip_batches_deinit(&a->batches);
 	skip_packer_deinit(&a->packer);
-	for (size_t g = 0; a->sites && g < a->scoring->units->n_groups; g++) skip_free(a->sites[g]);
+	for (size_t g = 0; a->sites && g < a->scoring->n_groups; g++) skip_free(a->sites[g]);
 	skip_free(a->sites);
 	skip_free(a->label);
 	skip_free(a->batch_logits);
@@ -286,6 +310,20 @@ static enum skip_status read_site(struct skip_gradients *a, int site, size_t n, 
 	return status;
 }
 
+/* The sums over the heads, in place: [samples][H][P] becomes [samples][P]. */
+static void add_heads(int slots, int heads, int samples, float *rows)
+{
+	for (int s = 0; s < samples; s++) {
+		const float *from = rows + (size_t)s * (size_t)(heads * slots);
+		float *to = rows + (size_t)s * (size_t)slots; /* never behind `from` */
+		for (int j = 0; j < slots; j++) {
+			float sum = 0;
+			for (int h = 0; h < heads; h++) sum += from[h * slots + j];
+			to[j] = sum;
+		}
+	}
+}
+
 /* The sums of a unit's columns, in place: [samples][width * columns] becomes [samples][width]. */
 static void add_columns(const struct skip_unit_group *group, int samples, float *rows)
 {
@@ -305,7 +343,7 @@ static enum skip_status hand_over(struct skip_gradients *a, size_t g, int n_samp
 	enum skip_status status = SKIP_OK;
 	const struct skip_unit_group *group = &a->scoring->units->group[g];
 	struct skip_criterion_batch seen = {.group = group, .n_samples = n_samples, .sum_post = a->read[0], .weight = a->weight};
-	const size_t n = (size_t)n_samples * (size_t)(group->width * group->columns);
+	const size_t columns = read_columns(a, g), n = (size_t)n_samples * columns;
 	for (int u = 0; u < group->n_uses; u++) {
 		const struct sites *sites = &a->sites[g][u];
 		SKIP_TRY(read_site(a, sites->post, n, u == 0, a->read[0], err));
@@ -315,7 +353,9 @@ static enum skip_status hand_over(struct skip_gradients *a, size_t g, int n_samp
 			seen.reduce_pre[i] = a->read[1 + i];
 		}
 	}
-	add_columns(group, n_samples, a->read[0]);
+	if (group->kind == SKIP_UNIT_PREFIX) add_heads(group->width, (int)columns / group->width, n_samples, a->read[0]);
+	else
+		add_columns(group, n_samples, a->read[0]);
 	for (int i = 0; i < 2; i++) {
 		if (seen.reduce_pre[i]) add_columns(group, n_samples, a->read[1 + i]);
 	}

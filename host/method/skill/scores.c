@@ -18,10 +18,18 @@ bool skip_criterion_reads_labels(const struct skip_criterion *criterion)
 	return !criterion->compute && criterion->default_target >= 0;
 }
 
+bool skip_scores_know_slots(const struct skip_scores *scores, const struct skip_units *units)
+{
+	for (size_t g = units->n_groups; g < units->n_all; g++) {
+		if (!scores->unit[g]) return false;
+	}
+	return true;
+}
+
 void skip_scores_deinit(struct skip_scores *scores)
 {
 	if (!scores) return;
-	for (size_t g = 0; g < scores->n_groups; g++) {
+	for (size_t g = 0; g < scores->n_all; g++) {
 		if (scores->unit) skip_free(scores->unit[g]);
 		if (scores->head) skip_free(scores->head[g]);
 	}
@@ -32,11 +40,11 @@ void skip_scores_deinit(struct skip_scores *scores)
 
 enum skip_status skip_scores_alloc(const struct skip_units *units, struct skip_scores *out, struct skip_err *err)
 {
-	struct skip_scores scores = {.n_groups = units->n_groups};
-	scores.unit = skip_alloc_zeroed(units->n_groups, sizeof(*scores.unit));
-	scores.head = skip_alloc_zeroed(units->n_groups, sizeof(*scores.head));
+	struct skip_scores scores = {.n_all = units->n_all};
+	scores.unit = skip_alloc_zeroed(units->n_all, sizeof(*scores.unit));
+	scores.head = skip_alloc_zeroed(units->n_all, sizeof(*scores.head));
 	bool ok = scores.unit && scores.head;
-	for (size_t g = 0; ok && g < units->n_groups; g++) {
+	for (size_t g = 0; ok && g < units->n_all; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		scores.unit[g] = skip_alloc_zeroed((size_t)group->width, sizeof(double));
 		ok = scores.unit[g] != NULL;
@@ -61,12 +69,12 @@ enum skip_status skip_scores_entries(const struct skip_scores *scores, const str
 				     struct skip_err *err)
 {
 	size_t n = 0;
-	struct skip_st_entry *entries = skip_alloc_zeroed(2 * units->n_groups, sizeof(*entries));
-	if (!entries) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu score tensors", 2 * units->n_groups);
-	for (size_t g = 0; g < units->n_groups; g++) {
+	struct skip_st_entry *entries = skip_alloc_zeroed(2 * units->n_all, sizeof(*entries));
+	if (!entries) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu score tensors", 2 * units->n_all);
+	for (size_t g = 0; g < units->n_all; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		for (int head = 0; head < 2; head++) {
-			if (head && !scores->head[g]) continue;
+			if (!(head ? scores->head : scores->unit)[g]) continue;
 			struct skip_st_entry *entry = &entries[n++];
 			entry_name(group, head, entry->name);
 			entry->dtype = SKIP_F64;
@@ -116,6 +124,15 @@ static enum skip_status read_entry(const struct skip_st_file *file, const char *
 	return SKIP_OK;
 }
 
+/* Whether the file scores these slots. */
+static bool has_slots(const struct skip_st_file *file, const struct skip_unit_group *group)
+{
+	char name[SKIP_TENSOR_NAME];
+	entry_name(group, false, name);
+	const struct skip_st_entry *entry = skip_st_find(file, name);
+	return entry && entry->rank == 1 && entry->dim[0] == group->width;
+}
+
 enum skip_status skip_scores_load(const char *path, const struct skip_units *units, struct skip_scores *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -123,7 +140,12 @@ enum skip_status skip_scores_load(const char *path, const struct skip_units *uni
 	struct skip_scores scores = {0};
 	SKIP_TRY(skip_st_open(path, &file, err));
 	SKIP_TRY(skip_scores_alloc(units, &scores, err));
-	for (size_t g = 0; g < units->n_groups; g++) {
+	for (size_t g = 0; g < units->n_all; g++) {
+		if (g >= units->n_groups && !has_slots(file, &units->group[g])) {
+			skip_free(scores.unit[g]);
+			scores.unit[g] = NULL;
+			continue;
+		}
 		SKIP_TRY(read_entry(file, path, &units->group[g], false, scores.unit[g], err));
 		if (scores.head[g]) SKIP_TRY(read_entry(file, path, &units->group[g], true, scores.head[g], err));
 	}

@@ -28,9 +28,9 @@ void skip_skill_defaults(struct skip_skill_options *options);
 
 /* Scores, high = keep, one array per group of skip_units_find on the same graph, and per head where the group has heads. */
 struct skip_scores {
-	double **unit; /* [n_groups][width] */
-	double **head; /* [n_groups][heads], NULL for ffn and qk groups */
-	size_t n_groups;
+	double **unit; /* [n_all][width]; slots: NULL where the criterion says nothing of them */
+	double **head; /* [n_all][heads], NULL for ffn, qk and slots */
+	size_t n_all;
 	char criterion[SKIP_NAME];
 	int samples;
 	int64_t forward, backward; /* sample passes spent */
@@ -45,8 +45,8 @@ enum skip_status skip_scores_alloc(const struct skip_units *units, struct skip_s
 struct skip_criterion_batch {
 	const struct skip_unit_group *group;
 	int n_samples;
-	const float *sum_post;	    /* [B][width]: mask gradient g_j(s) at the post site (G, Ctx, Q), sum over rows */
-	const float *reduce_pre[2]; /* [B][width]: token-reduced activation x gradient at the pre sites, NULL unless asked for */
+	const float *sum_post;	    /* [B][width]: mask gradient g_j(s) at the post site (G, Ctx, Q), sum over rows; of a slot sum of dZ over rows and heads */
+	const float *reduce_pre[2]; /* [B][width]: token-reduced activation x gradient at the pre sites, NULL unless asked for; slots have none */
 	const double *weight;	    /* [B] >= 0, what makes the target's gradient of it: p of the label for `prob`, else 1 */
 };
 /* What a criterion with a walk of its own gets. */
@@ -54,6 +54,7 @@ struct skip_scoring {
 	struct skip_device *device;
 	const struct skip_graph *graph; /* canonical, tuned, ends at "logits" */
 	const struct skip_units *units; /* of `graph` */
+	size_t n_groups;		/* how many of them are scored: those of columns, or all */
 	const struct skip_dataset *sample;
 	const struct skip_skill_options *options;
 	int target, classes;
@@ -68,6 +69,7 @@ struct skip_criterion {
 	int draws;	 /* class-balanced draws of that many samples, averaged; 0: one draw of any rows */
 	bool label_free; /* may be used with SKIP_TARGET_KL: squares the gradient */
 	bool needs_pre;
+	bool slots; /* scores the slots of a prefix too */
 	/* One of the three. Gradients: adds a batch into unit (and head, NULL where the group has none) scores; called once per group and batch,
 	 * then sums are divided by the number of samples. */
 	void (*accumulate)(const struct skip_criterion_batch *batch, double *unit, double *head);
@@ -80,6 +82,8 @@ struct skip_criterion {
 extern const struct skip_criterion *const skip_criteria[]; /* NULL-terminated, made by CMake */
 const struct skip_criterion *skip_criterion_find(const char *name);
 bool skip_criterion_reads_labels(const struct skip_criterion *criterion);
+/* Whether every slot of the network has a score. */
+bool skip_scores_know_slots(const struct skip_scores *scores, const struct skip_units *units);
 
 /* `graph`: canonical, tuned. Sums are means over the samples used. */
 enum skip_status skip_attribute(struct skip_device *device, const struct skip_graph *graph, const struct skip_units *units,
@@ -90,7 +94,7 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 enum skip_status skip_scores_entries(const struct skip_scores *scores, const struct skip_units *units, struct skip_st_entry **out, size_t *count,
 				     struct skip_err *err);
 /* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units` and calls the
- * criterion "file". */
+ * criterion "file". Scores of slots may be absent; those of a prefix of another length are left out. */
 enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err);
 enum skip_status skip_scores_load(const char *path, const struct skip_units *units, struct skip_scores *out, struct skip_err *err);
 

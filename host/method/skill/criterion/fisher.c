@@ -25,5 +25,6 @@ const struct skip_criterion skip_criterion_fisher = {
     .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
     .label_free = true,
+    .slots = true,
     .accumulate = accumulate,
 };

@@ -23,5 +23,6 @@ const struct skip_criterion skip_criterion_random = {
     .name = "random",
     .summary = "uniform numbers, the control",
     .default_target = -1,
+    .slots = true,
     .compute = compute,
 };

@@ -19,5 +19,6 @@ const struct skip_criterion skip_criterion_taylor = {
     .summary = "mean mask gradient of log p: the first-order loss rise on removal",
     .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
+    .slots = true,
     .accumulate = accumulate,
 };

@@ -27,5 +27,6 @@ const struct skip_criterion skip_criterion_taylor_fisher = {
     .summary = "mean mask gradient of log p and half its mean square",
     .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
+    .slots = true,
     .accumulate = accumulate,
 };
