@@ -69,13 +69,15 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 				  struct skip_cli_cut *out, struct skip_err *err)
 {
 	enum skip_status status;
+	struct skip_prune_options options = prune->options;
+	if (!prune->scores && !skill->warm_start) options.skill = &skill->options; /* what was read or drawn towards others cannot be renewed */
 	memset(out, 0, sizeof(*out));
 	SKIP_TRY(skip_units_find(dense, &out->units, err));
 	if (prune->scores)
 		SKIP_TRY(skip_scores_load(prune->scores, &out->units, &out->scores, err));
 	else
 		SKIP_TRY(skip_cli_score(device, dense, &out->units, train, skill, progress, &out->scores, err));
-	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &prune->options, progress, &out->result, err));
+	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &options, progress, &out->result, err));
 	out->precision = precision;
 	out->retune_epochs = prune->options.retune_epochs;
 	out->train = prune->options.retune.precision;

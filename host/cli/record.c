@@ -95,6 +95,7 @@ json_t *skip_record_trace(const struct skip_probe_point *trace, size_t n)
 							      p->paired.drop_se, "kl", p->kl));
 		else if (p->kl > 0)
 			json_object_set_new(row, "kl", json_real(p->kl)); /* a surrogate */
+		if (p->round > 0) json_object_set_new(row, "round", json_integer(p->round));
 		if (p->speedup > 0) json_object_set_new(row, "speedup", json_real(p->speedup));
 		json_array_append_new(list, row);
 	}

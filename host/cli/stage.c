@@ -152,6 +152,8 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_string(args, "--search", &prune->options.search);
 	skip_cli_string(args, "--allocate", &prune->options.allocate);
 	skip_cli_int(args, "--restarts", &prune->restarts, 0, 100000);
+	prune->rounds = prune->options.rounds;
+	skip_cli_int(args, "--rounds", &prune->rounds, 1, 1000);
 	skip_cli_string(args, "--time-table", &prune->time_table);
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
@@ -214,6 +216,7 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 	if (!prune->options.retune.full && skip_cli_seen(args, "--retune-lr"))
 		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-lr is a setting of --retune-weights");
 	prune->options.restarts = (int)prune->restarts;
+	prune->options.rounds = (int)prune->rounds;
 	prune->options.retune_epochs = (int)prune->retune;
 	SKIP_TRY(skip_cli_train_dtype(common, NULL, &prune->options.retune.precision, err));
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
@@ -336,6 +339,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 				     skill->options.choice, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
+	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
 	if (prune->untie) json_object_set_new(settings, "untie", json_true());
 	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));

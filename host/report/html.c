@@ -107,8 +107,10 @@ static void trace_table(struct skip_buf *out, const json_t *trace)
 	skip_buf_puts(out, "<div class=\"scroll\"><table><tr><th>probe</th><th>share asked</th><th>removed</th><th>accuracy on dev</th><th>drop</th><th>KL to dense</th>"
 			   "<th>speed-up</th><th>MACs left</th><th>seconds</th><th>kept</th></tr>\n");
 	json_array_foreach(trace, index, row) {
-		skip_buf_printf(out, "<tr><td>%zu</td><td>%.3f</td><td>%.1f %%</td>", index + 1, skip_report_number(row, "rate", 0),
-				skip_report_number(row, "removed_encoder_percent", 0));
+		const double round = skip_report_number(row, "round", 0);
+		skip_buf_printf(out, "<tr><td>%zu", index + 1);
+		if (round > 0) skip_buf_printf(out, " (round %.0f)", round);
+		skip_buf_printf(out, "</td><td>%.3f</td><td>%.1f %%</td>", skip_report_number(row, "rate", 0), skip_report_number(row, "removed_encoder_percent", 0));
 		if (json_object_get(row, "accuracy"))
 			skip_buf_printf(out, "<td>%.4f</td><td>%.2f ± %.2f</td><td>%.4f</td>", skip_report_number(row, "accuracy", 0), skip_report_number(row, "drop", 0),
 					skip_report_number(row, "drop_se", 0), skip_report_number(row, "kl", 0));

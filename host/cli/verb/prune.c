@@ -99,7 +99,7 @@ const struct skip_verb skip_verb_prune = {
 		"                          or multiply-adds to remove, measured speed-up or time of one row to reach\n"
 		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
 		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time\n"
-		"  --restarts N, --time-table FILE    random weights of the parts to try; their times, read or measured and written\n"
+		"  --rounds R, --restarts N, --time-table FILE    steps with new scores; random weights to try; times, read or written\n"
 		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"

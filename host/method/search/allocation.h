@@ -46,6 +46,12 @@ struct skip_allocator {
 enum skip_status skip_allocator_init(struct skip_allocator *allocator, double mean_length, const json_t *table,
 				     const struct skip_dataset *timing, int batch, struct skip_err *err);
 void skip_allocator_deinit(struct skip_allocator *allocator);
+/*
+ * The same allocator for what a cut has left: `graph` in the dense network's shape with the units that `left` keeps, and its scores, both of which must
+ * outlive the allocator. Errors are found anew, costs stay; no sub-layer gets wider again.
+ */
+enum skip_status skip_allocator_renew(struct skip_allocator *allocator, const struct skip_graph *graph, const struct skip_scores *scores,
+				      const struct skip_keep *left, struct skip_err *err);
 /* The units that stay when about `share` of the cost goes (for one share exactly that of the parameters, else at least that). Slots have no options: every
  * layer loses `share` of them. */
 enum skip_status skip_allocator_choose(const struct skip_allocator *allocator, double share, struct skip_keep *out, struct skip_err *err);

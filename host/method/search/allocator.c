@@ -65,6 +65,30 @@ cleanup:
 	return status;
 }
 
+enum skip_status skip_allocator_renew(struct skip_allocator *a, const struct skip_graph *graph, const struct skip_scores *scores,
+				      const struct skip_keep *left, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	double start = skip_clock_seconds();
+	a->input.graph = graph;
+	a->input.scores = scores;
+	if (!a->allocation->errors) return SKIP_OK;
+	for (size_t s = 0; s < a->options.n; s++)
+		memset(a->options.sub[s].error, 0, a->options.sub[s].n_options * sizeof(*a->options.sub[s].error));
+	SKIP_TRY(a->allocation->errors(&a->input, &a->options, err));
+	for (size_t s = 0; s < a->options.n; s++) {
+		struct skip_sublayer *sub = &a->options.sub[s];
+		const struct skip_widths widths = skip_keep_widths(a->input.units, sub, left);
+		running_minimum(sub);
+		for (size_t k = 0; k < sub->n_options; k++) {
+			if (!within(&sub->option[k], &widths)) sub->error[k] = INFINITY;
+		}
+	}
+cleanup:
+	a->seconds += skip_clock_seconds() - start;
+	return status;
+}
+
 void skip_allocator_deinit(struct skip_allocator *a)
 {
 	skip_options_deinit(&a->options);

@@ -384,10 +384,10 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
-				       struct skip_keep *keep, const struct skip_dataset *calibration,
-				       const struct skip_compensate_options *options, const struct skip_progress *progress,
-				       struct skip_graph **out, double *seconds, struct skip_err *err)
+enum skip_status skip_compensate_masked(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
+					struct skip_keep *keep, const struct skip_dataset *calibration,
+					const struct skip_compensate_options *options, const struct skip_progress *progress,
+					struct skip_graph **out, double *seconds, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
@@ -397,10 +397,24 @@ enum skip_status skip_compensate_graph(struct skip_device *device, const struct 
 	SKIP_TRY(skip_keep_normalise(units, keep, err));
 	SKIP_TRY(skip_zero_units(dense, units, keep, &c.result, err));
 	if (options->mode != SKIP_COMPENSATE_NONE) SKIP_TRY(compensate(&c, device, dense, calibration, err));
-	skip_unmask_slots(c.result, units);
-	SKIP_TRY(skip_pass_prune(c.result, units, keep, out, err));
+	*out = c.result;
+	c.result = NULL;
 	if (seconds) *seconds = skip_clock_seconds() - start;
 cleanup:
 	compensation_deinit(&c);
+	return status;
+}
+
+enum skip_status skip_compensate_graph(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
+				       struct skip_keep *keep, const struct skip_dataset *calibration,
+				       const struct skip_compensate_options *options, const struct skip_progress *progress,
+				       struct skip_graph **out, double *seconds, struct skip_err *err)
+{
+	struct skip_graph *masked = NULL;
+	enum skip_status status = skip_compensate_masked(device, dense, units, keep, calibration, options, progress, &masked, seconds, err);
+	if (status != SKIP_OK) return status;
+	skip_unmask_slots(masked, units);
+	status = skip_pass_prune(masked, units, keep, out, err);
+	skip_graph_destroy(masked);
 	return status;
 }

@@ -271,3 +271,28 @@ cleanup:
 	skip_free(stays);
 	return status;
 }
+
+static int count_kept(const unsigned char *keep, int n)
+{
+	int count = 0;
+	for (int j = 0; j < n; j++) count += keep[j] != 0;
+	return count;
+}
+
+struct skip_widths skip_keep_widths(const struct skip_units *units, const struct skip_sublayer *sub, const struct skip_keep *keep)
+{
+	struct skip_widths widths = {0};
+	if (sub->ffn != SKIP_NO_GROUP) {
+		widths.ffn = count_kept(keep->keep[sub->ffn], units->group[sub->ffn].width);
+		return widths;
+	}
+	const struct skip_unit_group *v = &units->group[sub->v], *qk = &units->group[sub->qk];
+	for (int h = 0; h < v->heads; h++) { /* heads that stay have equal widths */
+		int dims = count_kept(keep->keep[sub->v] + (size_t)h * (size_t)v->per_head, v->per_head);
+		if (dims == 0) continue;
+		widths.heads++;
+		widths.v = dims;
+		widths.qk = count_kept(keep->keep[sub->qk] + (size_t)h * (size_t)qk->per_head, qk->per_head);
+	}
+	return widths;
+}

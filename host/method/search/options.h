@@ -44,6 +44,8 @@ void skip_options_deinit(struct skip_options *options);
  * stay as they are. */
 enum skip_status skip_widths_keep(const struct skip_units *units, const struct skip_scores *scores, const struct skip_sublayer *sub,
 				  const struct skip_widths *option, struct skip_keep *keep, struct skip_err *err);
+/* The widths a choice leaves the sub-layer: the other way round. */
+struct skip_widths skip_keep_widths(const struct skip_units *units, const struct skip_sublayer *sub, const struct skip_keep *keep);
 /* The cost of what no option removes; its share of the dense cost limits what can be asked for. */
 double skip_options_fixed(const struct skip_options *options, enum skip_cost cost);
 bool skip_widths_same(const struct skip_widths *a, const struct skip_widths *b);

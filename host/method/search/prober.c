@@ -96,6 +96,8 @@ void skip_prober_deinit(struct skip_prober *p)
 	skip_session_destroy(p->dense_session);
 	skip_dataset_deinit(&p->timing);
 	skip_allocator_deinit(&p->allocator);
+	skip_graph_destroy(p->stepped);
+	skip_scores_deinit(&p->renewed);
 	skip_trial_deinit(&p->trial);
 	skip_options_deinit(&p->sublayers);
 	skip_candidate_deinit(&p->last);
@@ -125,6 +127,11 @@ static bool report_as_search(void *context, const char *stage, int64_t done, int
 	return skip_progress_report(p->progress, "search", (int64_t)p->n_trace, 0, "");
 }
 
+struct skip_progress skip_prober_inside(struct skip_prober *p)
+{
+	return (struct skip_progress){.report = report_as_search, .context = p};
+}
+
 static double share_removed(const struct skip_prober *p, const struct skip_graph *cut)
 {
 	return 1 - (double)skip_graph_encoder_params(cut) / (double)skip_graph_encoder_params(p->dense);
@@ -135,7 +142,7 @@ static enum skip_status make_candidate(struct skip_prober *p, double share, stru
 {
 	enum skip_status status = SKIP_OK;
 	double seconds = 0;
-	const struct skip_progress inside = { .report = report_as_search, .context = p };
+	const struct skip_progress inside = skip_prober_inside(p);
 	SKIP_TRY(skip_allocator_choose(&p->allocator, share, &candidate->keep, err));
 	SKIP_TRY(skip_compensate_graph(p->device, p->dense, p->units, &candidate->keep, p->train, &p->options->compensate, &inside, &candidate->graph,
 				       &seconds, err));
@@ -160,8 +167,7 @@ cleanup:
 	return status;
 }
 
-/* A place in the trace; the context stops here when nobody wants to go on. */
-static enum skip_status begin_point(struct skip_prober *p, double share, struct skip_err *err)
+enum skip_status skip_prober_begin(struct skip_prober *p, double share, struct skip_err *err)
 {
 	char note[64];
 	skip_prober_settle(p);
@@ -182,7 +188,7 @@ enum skip_status skip_prober_measure(struct skip_prober *p, double share, struct
 	struct skip_graph *cut = NULL;
 	int value[2] = {p->dense_value, SKIP_NONE};
 	double ms[2][2], start = skip_clock_seconds();
-	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &keep, &cut, err));
 	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[1], &value[1], err));
@@ -237,7 +243,7 @@ enum skip_status skip_prober_surrogate(void *context, double share, double kappa
 	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
 	struct skip_keep keep = {0};
 	double start = skip_clock_seconds();
-	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
 	SKIP_TRY(skip_prober_divergence(p, &keep, kappa, &point.kl, err));
 	*kl = point.kl;
@@ -257,7 +263,7 @@ enum skip_status skip_prober_probe(void *context, double share, struct skip_prob
 	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
 	double start = skip_clock_seconds();
 	char note[64];
-	SKIP_TRY(begin_point(p, point.rate, err));
+	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(make_candidate(p, point.rate, &candidate, &point, err));
 	SKIP_TRY(evaluate(p, &candidate, &point, err));
 	point.seconds = skip_clock_seconds() - start;

@@ -32,6 +32,8 @@ struct skip_prober {
 	int dense_value, classes;
 	float *dense_logits; /* [dev rows][C] */
 	double mean_length, compensate_seconds;
+	struct skip_graph *stepped;  /* of the last round but one, in the dense shape; NULL: there was none */
+	struct skip_scores renewed;  /* its scores */
 	struct skip_probe_point *trace;
 	size_t n_trace, cap_trace;
 	struct skip_candidate last, best; /* of the latest probe; of those accepted so far */
@@ -54,6 +56,14 @@ enum skip_status skip_prober_restart(struct skip_prober *prober, double share, s
 /* target.c: the smallest share whose measured time is within the target of the options, probing no further than needed; *met false: the fastest there
  * is. A speed-up beyond what the time table allows is SKIP_ERR_USAGE. */
 enum skip_status skip_prober_reach(struct skip_prober *prober, double *share, bool *met, struct skip_err *err);
+/* rounds.c: all rounds but the last on the way to removing `share`; the allocator then chooses from what they have left. */
+enum skip_status skip_prober_rounds(struct skip_prober *prober, double share, struct skip_err *err);
+/* SKIP_ERR_USAGE naming the ceiling, where the time table says that the speed-up cannot be reached. */
+enum skip_status skip_prober_check_ceiling(const struct skip_prober *prober, double speedup, struct skip_err *err);
+/* A place for the next point in the trace; the context stops here when nobody wants to go on. */
+enum skip_status skip_prober_begin(struct skip_prober *prober, double share, struct skip_err *err);
+/* The progress of a stage inside a probe: it keeps the stage of the search, and only asks whether to go on. */
+struct skip_progress skip_prober_inside(struct skip_prober *prober);
 /* Reads the verdict of the last point. */
 void skip_prober_settle(struct skip_prober *prober);
 /* Logits of a graph over `data`; the caller frees *out ([rows][C]). */

@@ -18,6 +18,7 @@ void skip_prune_defaults(struct skip_prune_options *options)
 	*options = (struct skip_prune_options){
 	    .allocate = "uniform",
 	    .rate = -1,
+	    .rounds = 1,
 	    .margin = 1,
 	    .margin_mode = SKIP_MARGIN_ADAPTIVE,
 	    .search = "binary",
@@ -49,7 +50,8 @@ static enum skip_status probe_share(struct skip_prober *prober, double share, st
 	if (share > prober->allocator.largest)
 		return skip_err_set(err, SKIP_ERR_USAGE, "a share of %.4f cannot be removed with these units, the largest possible is %.4f", share,
 				    prober->allocator.largest);
-	enum skip_status status = skip_prober_restart(prober, share, err);
+	enum skip_status status = skip_prober_rounds(prober, share, err);
+	if (status == SKIP_OK) status = skip_prober_restart(prober, share, err);
 	if (status == SKIP_OK) status = skip_prober_probe(prober, share, &point, err);
 	if (status == SKIP_OK) point->accepted = true;
 	return status;
@@ -60,7 +62,7 @@ static double measured_speedup(const struct skip_prober *prober, double share)
 {
 	double speedup = 0;
 	for (size_t i = 0; i < prober->n_trace; i++) {
-		if (prober->trace[i].rate == share) speedup = prober->trace[i].speedup;
+		if (prober->trace[i].rate == share && prober->trace[i].round == 0) speedup = prober->trace[i].speedup;
 	}
 	return speedup;
 }
@@ -75,6 +77,10 @@ static enum skip_status find_candidate(struct skip_prober *prober, bool *met, st
 	if (o->flops > 0) return probe_share(prober, o->flops, err);
 	if (prober->timed) {
 		struct skip_probe_point *point = NULL;
+		if (o->rounds > 1) {
+			SKIP_TRY(skip_prober_check_ceiling(prober, o->speedup, err));
+			SKIP_TRY(skip_prober_rounds(prober, 1 - 1 / o->speedup, err));
+		}
 		SKIP_TRY(skip_prober_reach(prober, &share, met, err));
 		double speedup = measured_speedup(prober, share);
 		SKIP_TRY(skip_prober_restart(prober, share, err));
@@ -139,6 +145,11 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
 	if (o->flops >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "share of multiply-adds %g, expected less than 1", o->flops);
 	if (o->speedup > 0 && o->speedup < 1) return skip_err_set(err, SKIP_ERR_USAGE, "speed-up %g, expected at least 1", o->speedup);
+	if (o->rounds < 1) return skip_err_set(err, SKIP_ERR_USAGE, "%d rounds, expected at least 1", o->rounds);
+	if (o->rounds > 1 && !(o->rate >= 0 || o->flops > 0 || o->speedup > 0))
+		return skip_err_set(err, SKIP_ERR_USAGE, "rounds go to a share, a share of multiply-adds or a speed-up; this target is none of them");
+	if (o->rounds > 1 && !o->skill)
+		return skip_err_set(err, SKIP_ERR_USAGE, "rounds renew the scores, which cannot be read from a file or drawn towards those of others");
 	if (dev->n_rows == 0 || !dev->labelled)
 		return skip_err_set(err, SKIP_ERR_INPUT, "pruning decides on labelled dev rows, there are none");
 	if (train->n_rows == 0) return skip_err_set(err, SKIP_ERR_INPUT, "no training rows");
@@ -164,7 +175,7 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	result->n_trace = prober->n_trace;
 	prober->trace = NULL;
 	result->compensate_seconds = prober->compensate_seconds;
-	result->score_seconds = prober->scores->seconds;
+	result->score_seconds = prober->scores->seconds + prober->renewed.seconds;
 	result->allocate_seconds = prober->allocator.seconds;
 	const struct skip_options *table = &prober->allocator.options;
 	if (table->known[SKIP_COST_TIME]) {

@@ -57,6 +57,12 @@ enum skip_status skip_compensate_graph(struct skip_device *device, const struct 
 				       const struct skip_compensate_options *options, const struct skip_progress *progress,
 				       struct skip_graph **out, double *seconds, struct skip_err *err);
 
+/* The same before it is cut to size: in the shape of `dense`, whose values and units keep their indices, with zeros and masks where units went. */
+enum skip_status skip_compensate_masked(struct skip_device *device, const struct skip_graph *dense, const struct skip_units *units,
+					struct skip_keep *keep, const struct skip_dataset *calibration,
+					const struct skip_compensate_options *options, const struct skip_progress *progress,
+					struct skip_graph **out, double *seconds, struct skip_err *err);
+
 /* What an amount removed is a share of: encoder parameters, encoder multiply-adds at the mean length, milliseconds of the whole. */
 enum skip_cost { SKIP_COST_PARAMS, SKIP_COST_MACS, SKIP_COST_TIME, SKIP_COST_COUNT };
 
@@ -79,6 +85,8 @@ struct skip_prune_options {
 	double margin;	       /* psi in points */
 	const char *search;    /* "binary", "adaptive", "surrogate" */
 	enum skip_margin_mode margin_mode; /* of searches other than the paper's */
+	int rounds;	       /* steps on the way to a share, flops or speed-up, with scores renewed in between (rounds.c); 1: at once */
+	const struct skip_skill_options *skill; /* how they are renewed; NULL: they cannot be, 1 round only */
 	int restarts;	       /* choices at the share found whose divergence is compared (restart.c); 0: none beside the allocation's own */
 	const json_t *time_table; /* read instead of measured; NULL: measured where an allocation needs it */
 	struct skip_compensate_options compensate;
@@ -93,6 +101,7 @@ bool skip_prune_by_margin(const struct skip_prune_options *options);
 
 struct skip_probe_point {
 	double rate, removed; /* share asked (of what the target counts), share of encoder parameters reached */
+	int round;	      /* > 0: a step on the way, cut, compensated and scored; not answered */
 	bool answered;	      /* compensated and run over dev; else only measured: metrics, paired and kl are zero */
 	struct skip_metrics metrics;
 	struct skip_paired paired;

@@ -36,7 +36,7 @@ static double wanted_speedup(const struct skip_prober *p)
 	return fmax(1, p->dense_ms / (double)p->timing.n_rows / p->options->latency_ms);
 }
 
-static enum skip_status check_ceiling(const struct skip_prober *p, double speedup, struct skip_err *err)
+enum skip_status skip_prober_check_ceiling(const struct skip_prober *p, double speedup, struct skip_err *err)
 {
 	const struct skip_options *table = &p->allocator.options;
 	if (!table->known[SKIP_COST_TIME]) return SKIP_OK;
@@ -60,7 +60,7 @@ enum skip_status skip_prober_reach(struct skip_prober *p, double *share, bool *m
 	*share = largest;
 	if (p->options->latency_ms > 0) SKIP_TRY(skip_prober_measure(p, 0, &point, err));
 	const double asked = wanted_speedup(p), wanted = 1 / (asked * GUARD);
-	SKIP_TRY(check_ceiling(p, asked, err));
+	SKIP_TRY(skip_prober_check_ceiling(p, asked, err));
 	for (int probe = 0; probe < MOST_PROBES && b.high - b.low > NARROW; probe++) {
 		double next = next_share(&b, wanted, largest);
 		SKIP_TRY(skip_prober_measure(p, next, &point, err));
