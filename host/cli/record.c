@@ -91,8 +91,8 @@ json_t *skip_record_trace(const struct skip_probe_point *trace, size_t n)
 		json_t *row = json_pack("{s:f, s:f, s:f, s:f, s:b}", "rate", p->rate, "removed_encoder_percent", 100 * p->removed, "macs_share", p->macs_share,
 					"seconds", p->seconds, "accepted", (int)p->accepted);
 		if (p->answered)
-			json_object_update_new(row, json_pack("{s:f, s:f, s:f, s:f}", "accuracy", p->metrics.accuracy, "drop", p->paired.drop, "drop_se",
-							      p->paired.drop_se, "kl", p->kl));
+			json_object_update_new(row, json_pack("{s:I, s:f, s:f, s:f, s:f}", "rows", (json_int_t)p->rows, "accuracy", p->metrics.accuracy,
+							      "drop", p->paired.drop, "drop_se", p->paired.drop_se, "kl", p->kl));
 		else if (p->kl > 0)
 			json_object_set_new(row, "kl", json_real(p->kl)); /* a surrogate */
 		if (p->round > 0) json_object_set_new(row, "round", json_integer(p->round));

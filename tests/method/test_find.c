@@ -36,6 +36,14 @@ static enum skip_status probe(void *context, double rate, struct skip_probe_poin
 	return SKIP_OK;
 }
 
+/* Shares in steps of 1/200 leave the same units. */
+static enum skip_status same(void *context, double share, double other, bool *out, struct skip_err *e)
+{
+	(void)context, (void)e;
+	*out = floor(200 * share) == floor(200 * other);
+	return SKIP_OK;
+}
+
 static double steep(double rate)
 {
 	return rate < 0.37 ? 0 : 40 * (rate - 0.37);
@@ -62,7 +70,7 @@ static double run(const char *name, struct world *world, double margin)
 	const struct skip_search *search = skip_search_find(name);
 	cr_assert_not_null(search);
 	struct skip_search_state state = {
-	    .context = world, .probe = probe, .surrogate = surrogate, .margin = margin, .largest = 0.95, .mode = SKIP_MARGIN_ADAPTIVE};
+	    .context = world, .probe = probe, .surrogate = surrogate, .same = same, .margin = margin, .largest = 0.95, .mode = SKIP_MARGIN_ADAPTIVE};
 	double rate = -1;
 	CHECK_OK(search->run(&state, &rate, &err));
 	return rate;
@@ -162,7 +170,7 @@ Test(find, a_failing_probe_ends_every_search)
 {
 	for (const struct skip_search *const *search = skip_searches; *search; search++) {
 		struct world world = {.drop = steep, .fail_at = 2};
-		struct skip_search_state state = {.context = &world, .probe = probe, .surrogate = surrogate, .margin = 1, .largest = 0.95};
+		struct skip_search_state state = {.context = &world, .probe = probe, .surrogate = surrogate, .same = same, .margin = 1, .largest = 0.95};
 		double rate = -1;
 		CHECK_FAILS((*search)->run(&state, &rate, &err), SKIP_ERR_DEVICE);
 		cr_assert_eq(rate, -1);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define ONE_SIDED 1.645 /* standard errors at 5 % */
+#define DECIDE_AFTER 64	  /* rows */
+#define DECIDE_ERRORS 3.0 /* standard errors */
 
 const struct skip_search *skip_search_find(const char *name)
 {
@@ -17,6 +19,11 @@ bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct s
 {
 	if (mode == SKIP_MARGIN_STRICT) return paired->drop + ONE_SIDED * paired->drop_se <= margin;
 	return paired->drop <= (mode == SKIP_MARGIN_ADAPTIVE ? fmax(margin, paired->drop_se) : margin);
+}
+
+bool skip_margin_is_lost(double margin, const struct skip_paired *paired, size_t rows)
+{
+	return rows >= DECIDE_AFTER && paired->drop - DECIDE_ERRORS * paired->drop_se > fmax(margin, paired->drop_se);
 }
 
 void skip_isotonic(double *y, size_t n)

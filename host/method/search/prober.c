@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TIMING_ROWS 256
 #define TIMING_BATCH 32
@@ -11,6 +12,7 @@
 #define SURROGATE_SENTENCES 256
 #define SURROGATE_TOKENS 8192
 #define TIMING_REPEATS 5
+#define DECIDE_EVERY 64 /* rows of dev between two looks at the drop */
 #define TIMING_SECONDS 0.5
 
 void skip_candidate_deinit(struct skip_candidate *candidate)
@@ -68,11 +70,37 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 	return skip_allocator_init(a, p->mean_length, o->time_table, &p->timing, p->timing_batch, err);
 }
 
+/* The first rows of dev, which speed is measured on. */
+static enum skip_status take_timing(struct skip_prober *p, struct skip_err *err)
+{
+	int rows[TIMING_ROWS];
+	int most = p->options->latency_ms > 0 ? LATENCY_ROWS : TIMING_ROWS, n = p->dev->n_rows < (size_t)most ? (int)p->dev->n_rows : most;
+	for (int i = 0; i < n; i++) rows[i] = i;
+	p->timed = p->options->speedup > 0 || p->options->latency_ms > 0;
+	p->timing_batch = p->options->latency_ms > 0 ? 1 : TIMING_BATCH;
+	return skip_dataset_take(p->dev, rows, (size_t)n, &p->timing, err);
+}
+
+/* The first rows of dev must speak for all. */
+static enum skip_status shuffle_dev(struct skip_prober *p, struct skip_err *err)
+{
+	struct skip_rng rng;
+	int *order = skip_alloc_array(p->dev->n_rows, sizeof(*order));
+	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", p->dev->n_rows);
+	skip_rng_init(&rng, p->options->seed, "dev order");
+	skip_rng_permute(&rng, order, p->dev->n_rows);
+	enum skip_status status = skip_dataset_take(p->dev, order, p->dev->n_rows, &p->shuffled, err);
+	skip_free(order);
+	if (status == SKIP_OK) p->dev = &p->shuffled;
+	return status;
+}
+
 enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	int rows[TIMING_ROWS];
-	int most = p->options->latency_ms > 0 ? LATENCY_ROWS : TIMING_ROWS, n = p->dev->n_rows < (size_t)most ? (int)p->dev->n_rows : most;
+	p->stop_margin = NAN;
+	SKIP_TRY(take_timing(p, err));
+	SKIP_TRY(shuffle_dev(p, err));
 	SKIP_TRY(skip_open_inference(p->device, p->dense, "logits", false, &p->dense_session, &p->dense_value, err));
 	p->classes = skip_session_graph(p->dense_session)->values[p->dense_value].cols;
 	p->dense_logits = skip_alloc_array(p->dev->n_rows * (size_t)p->classes, sizeof(*p->dense_logits));
@@ -81,10 +109,6 @@ enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 		goto cleanup;
 	}
 	SKIP_TRY(skip_predict(p->dense_session, p->dense_value, p->dev, 0, p->dense_logits, NULL, err));
-	for (int i = 0; i < n; i++) rows[i] = i;
-	p->timed = p->options->speedup > 0 || p->options->latency_ms > 0;
-	p->timing_batch = p->options->latency_ms > 0 ? 1 : TIMING_BATCH;
-	SKIP_TRY(skip_dataset_take(p->dev, rows, (size_t)n, &p->timing, err));
 	p->mean_length = skip_dataset_mean_length(p->dev);
 	SKIP_TRY(init_allocator(p, err));
 cleanup:
@@ -95,6 +119,7 @@ void skip_prober_deinit(struct skip_prober *p)
 {
 	skip_session_destroy(p->dense_session);
 	skip_dataset_deinit(&p->timing);
+	skip_dataset_deinit(&p->shuffled);
 	skip_allocator_deinit(&p->allocator);
 	skip_graph_destroy(p->stepped);
 	skip_scores_deinit(&p->renewed);
@@ -152,16 +177,60 @@ cleanup:
 	return status;
 }
 
+/* Rows first .. first + n - 1 of dev through the network. */
+static enum skip_status answer_rows(const struct skip_prober *p, struct skip_session *session, int value, size_t first, size_t n, float *logits,
+				    struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_dataset rows = {0};
+	int index[DECIDE_EVERY];
+	for (size_t i = 0; i < n; i++) index[i] = (int)(first + i);
+	SKIP_TRY(skip_dataset_take(p->dev, index, n, &rows, err));
+	SKIP_TRY(skip_predict(session, value, &rows, 0, logits + first * (size_t)p->classes, NULL, err));
+cleanup:
+	skip_dataset_deinit(&rows);
+	return status;
+}
+
+/* Answers as many of dev's rows, in order, as it takes to see that the drop is too much; *seen of them. */
+static enum skip_status answer_until_lost(const struct skip_prober *p, const struct skip_graph *graph, float *logits, size_t *seen, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_session *session = NULL;
+	struct skip_dataset rows = *p->dev; /* its first rows */
+	struct skip_paired paired;
+	int value;
+	SKIP_TRY(skip_open_inference(p->device, graph, "logits", false, &session, &value, err));
+	for (rows.n_rows = 0; rows.n_rows < p->dev->n_rows;) {
+		size_t left = p->dev->n_rows - rows.n_rows, n = left < DECIDE_EVERY ? left : DECIDE_EVERY;
+		SKIP_TRY(answer_rows(p, session, value, rows.n_rows, n, logits, err));
+		rows.n_rows += n;
+		skip_compare(p->dense_logits, logits, &rows, p->classes, &paired);
+		if (skip_margin_is_lost(p->stop_margin, &paired, rows.n_rows)) break;
+	}
+	*seen = rows.n_rows;
+cleanup:
+	skip_session_destroy(session);
+	return status;
+}
+
 static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *candidate, struct skip_probe_point *point,
 				 struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const size_t n = p->dev->n_rows;
-	SKIP_TRY(skip_prober_logits(p->device, candidate->graph, p->dev, &candidate->logits, err));
+	struct skip_dataset rows = *p->dev; /* those that were answered */
+	if (isnan(p->stop_margin)) {
+		SKIP_TRY(skip_prober_logits(p->device, candidate->graph, p->dev, &candidate->logits, err));
+	} else {
+		candidate->logits = skip_alloc_zeroed(p->dev->n_rows, (size_t)p->classes * sizeof(float));
+		if (!candidate->logits) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "logits of %zu rows", p->dev->n_rows));
+		SKIP_TRY(answer_until_lost(p, candidate->graph, candidate->logits, &rows.n_rows, err));
+	}
 	point->answered = true;
-	SKIP_TRY(skip_measure(candidate->logits, p->dev, p->classes, &point->metrics, NULL, err));
-	skip_compare(p->dense_logits, candidate->logits, p->dev, p->classes, &point->paired);
-	point->kl = skip_divergence(p->dev->problem, p->dense_logits, candidate->logits, n, p->classes);
+	point->rows = rows.n_rows;
+	SKIP_TRY(skip_measure(candidate->logits, &rows, p->classes, &point->metrics, NULL, err));
+	skip_compare(p->dense_logits, candidate->logits, &rows, p->classes, &point->paired);
+	point->kl = skip_divergence(p->dev->problem, p->dense_logits, candidate->logits, rows.n_rows, p->classes);
 	point->macs_share = skip_graph_macs(candidate->graph, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
 cleanup:
 	return status;
@@ -252,6 +321,21 @@ enum skip_status skip_prober_surrogate(void *context, double share, double kappa
 	p->trace[p->n_trace++] = point;
 cleanup:
 	skip_keep_deinit(&keep);
+	return status;
+}
+
+enum skip_status skip_prober_same(void *context, double share, double other, bool *same, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_prober *p = context;
+	struct skip_keep a = {0}, b = {0};
+	SKIP_TRY(skip_allocator_choose(&p->allocator, fmin(share, p->allocator.largest), &a, err));
+	SKIP_TRY(skip_allocator_choose(&p->allocator, fmin(other, p->allocator.largest), &b, err));
+	*same = true;
+	for (size_t g = 0; g < p->units->n_all && *same; g++) *same = memcmp(a.keep[g], b.keep[g], (size_t)p->units->group[g].width) == 0;
+cleanup:
+	skip_keep_deinit(&a);
+	skip_keep_deinit(&b);
 	return status;
 }
 

@@ -18,12 +18,14 @@ struct skip_prober {
 	const struct skip_graph *dense;
 	const struct skip_units *units;
 	const struct skip_scores *scores;
-	const struct skip_dataset *train, *dev;
+	const struct skip_dataset *train, *dev; /* dev: from init on `shuffled` */
 	const struct skip_prune_options *options;
 	const struct skip_progress *progress;
 	struct skip_allocator allocator;
 	struct skip_options sublayers; /* of the trial */
 	struct skip_trial trial;       /* opened by the first surrogate */
+	struct skip_dataset shuffled; /* the rows of dev in an order that says nothing */
+	double stop_margin;	      /* probes end once their drop is certainly above it; NAN: they see all rows */
 	bool timed;		    /* the target is a time */
 	struct skip_dataset timing; /* rows the speed is measured on */
 	int timing_batch;	    /* sequences that run together there */
@@ -51,6 +53,8 @@ enum skip_status skip_prober_measure(struct skip_prober *prober, double share, s
 enum skip_status skip_prober_surrogate(void *context, double share, double kappa, double *kl, struct skip_err *err);
 /* The same of a choice. It may be cut short once it is certainly above or below `kappa`. */
 enum skip_status skip_prober_divergence(struct skip_prober *prober, struct skip_keep *keep, double kappa, double *kl, struct skip_err *err);
+/* Whether two shares leave the same units. For a search: see search.h. */
+enum skip_status skip_prober_same(void *context, double share, double other, bool *same, struct skip_err *err);
 /* restart.c: gives the allocator the coefficients whose choice at `share` diverges least, of as many as the options say. */
 enum skip_status skip_prober_restart(struct skip_prober *prober, double share, struct skip_err *err);
 /* target.c: the smallest share whose measured time is within the target of the options, probing no further than needed; *met false: the fastest there

@@ -94,9 +94,11 @@ static enum skip_status find_candidate(struct skip_prober *prober, bool *met, st
 	struct skip_search_state state = {.context = prober,
 					  .probe = skip_prober_probe,
 					  .surrogate = skip_prober_surrogate,
+					  .same = skip_prober_same,
 					  .margin = o->margin,
 					  .largest = fmin(HIGHEST, prober->allocator.largest),
 					  .mode = o->margin_mode};
+	if (search->stops && o->margin_mode == SKIP_MARGIN_ADAPTIVE) prober->stop_margin = o->margin;
 	SKIP_TRY(search->run(&state, &share, err));
 	skip_prober_settle(prober);
 	*met = prober->best.graph != NULL;

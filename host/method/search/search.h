@@ -103,6 +103,7 @@ struct skip_probe_point {
 	double rate, removed; /* share asked (of what the target counts), share of encoder parameters reached */
 	int round;	      /* > 0: a step on the way, cut, compensated and scored; not answered */
 	bool answered;	      /* compensated and run over dev; else only measured: metrics, paired and kl are zero */
+	size_t rows;	      /* of dev it was run over: fewer than all where the drop was certainly too much */
 	struct skip_metrics metrics;
 	struct skip_paired paired;
 	double kl, macs_share, seconds, speedup; /* speedup 0 when not measured */
@@ -128,21 +129,27 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err);
 void skip_prune_result_deinit(struct skip_prune_result *result);
 
+/* Whether more rows would not bring a drop back within the margin of the adaptive mode: it is three standard errors above, on 64 rows at least. */
+bool skip_margin_is_lost(double margin, const struct skip_paired *paired, size_t rows);
+
 /*
  * A search asks for probes until it knows. `probe` compensates one share and runs it over dev; the point belongs to the caller of the search
  * and stays valid until the next probe, and the search writes its verdict into `accepted`. `surrogate` gives the mean KL divergence from the
- * dense answers of the same share, cheaply and without labels; exact enough to tell on which side of kappa it lies.
+ * dense answers of the same share, cheaply and without labels; exact enough to tell on which side of kappa it lies. `same` says whether two shares
+ * leave the same units: nothing lies between them.
  */
 struct skip_search_state {
 	void *context;
 	enum skip_status (*probe)(void *context, double share, struct skip_probe_point **out, struct skip_err *err);
 	enum skip_status (*surrogate)(void *context, double share, double kappa, double *kl, struct skip_err *err);
+	enum skip_status (*same)(void *context, double share, double other, bool *same, struct skip_err *err);
 	double margin;	/* points */
 	double largest; /* share that can be removed at all */
 	enum skip_margin_mode mode;
 };
 struct skip_search {
 	const char *name, *summary;
+	bool stops; /* of a drop that is too much it need not know how much: in the adaptive mode a probe may end early (skip_margin_is_lost) */
 	/* Best accepted share in *share (0 when none). */
 	enum skip_status (*run)(struct skip_search_state *state, double *share, struct skip_err *err);
 };

@@ -34,12 +34,13 @@ static double next_rate(const struct bracket *b)
 
 static enum skip_status run(struct skip_search_state *state, double *rate, struct skip_err *err)
 {
+	enum skip_status status = SKIP_OK;
 	struct bracket b = {.low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0, 0), .above_high = NAN};
-	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW; probe++) {
+	bool same = false;
+	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW && !same; probe++) {
 		double asked = probe == 0 ? FIRST : next_rate(&b);
 		struct skip_probe_point *point = NULL;
-		enum skip_status status = state->probe(state->context, asked, &point, err);
-		if (status != SKIP_OK) return status;
+		SKIP_TRY(state->probe(state->context, asked, &point, err));
 		double above = excess(state->margin, point->paired.drop, point->paired.drop_se);
 		point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
 		if (point->accepted) {
@@ -49,13 +50,16 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 			b.high = asked;
 			b.above_high = above;
 		}
+		SKIP_TRY(state->same(state->context, b.low, b.high, &same, err));
 	}
 	*rate = b.low;
-	return SKIP_OK;
+cleanup:
+	return status;
 }
 
 const struct skip_search skip_search_adaptive = {
     .name = "adaptive",
     .summary = "interpolates between probes",
+    .stops = true,
     .run = run,
 };

@@ -51,9 +51,12 @@ static enum skip_status find_share(struct skip_search_state *state, struct curve
 {
 	enum skip_status status = SKIP_OK;
 	double low, high;
+	bool same = false;
 	bracket(curve, kappa, state->largest, &low, &high);
 	for (int i = 0; i < QUESTIONS && high - low > NARROW; i++) {
 		double middle = (low + high) / 2, kl;
+		SKIP_TRY(state->same(state->context, low, high, &same, err));
+		if (same) break;
 		SKIP_TRY(state->surrogate(state->context, middle, kappa, &kl, err));
 		insert(curve, middle, kl);
 		bracket(curve, kappa, state->largest, &low, &high);
@@ -75,7 +78,8 @@ static enum skip_status run(struct skip_search_state *state, double *share, stru
 	enum skip_status status = SKIP_OK;
 	struct curve curve = {0};
 	double kappa = START, too_much = INFINITY, enough = 0, best = 0, worst = state->largest;
-	for (int i = 0; i < CONFIRMATIONS && worst - best > NARROW; i++) {
+	bool same = false;
+	for (int i = 0; i < CONFIRMATIONS && worst - best > NARROW && !same; i++) {
 		struct skip_probe_point *point = NULL;
 		double at;
 		SKIP_TRY(find_share(state, &curve, kappa, &at, err));
@@ -90,6 +94,7 @@ static enum skip_status run(struct skip_search_state *state, double *share, stru
 			worst = fmin(worst, at);
 			kappa = enough > 0 ? sqrt(enough * too_much) : kappa / 2;
 		}
+		SKIP_TRY(state->same(state->context, best, worst, &same, err));
 	}
 	*share = best;
 cleanup:
@@ -99,5 +104,6 @@ cleanup:
 const struct skip_search skip_search_surrogate = {
     .name = "surrogate",
     .summary = "bisects the divergence from the dense answers, dev confirms",
+    .stops = true,
     .run = run,
 };
