@@ -179,6 +179,7 @@ static enum skip_status parse_units(const char *text, unsigned *kinds, struct sk
 		text += length + (text[length] == ',');
 	}
 	if (!result) return skip_err_set(err, SKIP_ERR_USAGE, "--units names no unit kind");
+	if (result == SKIP_UNITS_PREFIX) return skip_err_set(err, SKIP_ERR_USAGE, "--units prefix: slots go beside other units only");
 	*kinds = result;
 	return SKIP_OK;
 }
@@ -217,6 +218,9 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-lr is a setting of --retune-weights");
 	prune->options.restarts = (int)prune->restarts;
 	prune->options.rounds = (int)prune->rounds;
+	if (prune->rounds > 1 && (skip_prune_by_margin(&prune->options) || prune->options.latency_ms > 0))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--rounds go to a --rate, --flops or --speedup");
+	if (prune->rounds > 1 && prune->scores) return skip_err_set(err, SKIP_ERR_USAGE, "--rounds renew the scores, which --scores would read");
 	prune->options.retune_epochs = (int)prune->retune;
 	SKIP_TRY(skip_cli_train_dtype(common, NULL, &prune->options.retune.precision, err));
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;

@@ -86,7 +86,10 @@ fails 2 '--labels is one of gold, pred, none; found' $fit --labels silver
 fails 2 '--reduce is one of ' $fit --reduce min
 fails 2 '--search is one of .*binary' $fit --search random
 fails 2 '--compensate is one of none, bias, ls; found' $fit --compensate full
-fails 2 '--units is one of ffn, head, v, qk, layer; found' $fit --units ffn,neurons
+fails 2 '--units is one of ffn, head, v, qk, layer, prefix; found' $fit --units ffn,neurons
+fails 2 '--units prefix: slots go beside other units only' $fit --units prefix
+fails 2 '--rounds must lie between 1 and 1000, found 0' $fit --rounds 0
+fails 2 '--rounds go to a --rate, --flops or --speedup' $fit --rounds 2
 fails 2 '--units' $fit --units ''
 fails 2 '--format is one of tsv, jsonl; found' run model data --format xml
 
