@@ -252,6 +252,7 @@ static enum skip_status put_tokenizer(const struct skip_folder_write *write, str
 	skip_buf_init(&text);
 	for (const char *const *name = skip_tokenizer_files(write->tokenizer); *name; name++) {
 		char path[4096];
+		if (strcmp(*name, "config.json") == 0) continue; /* the folder has its own, which says the same of the tokenizer */
 		skip_buf_clear(&text);
 		if (!skip_path_join(path, sizeof(path), write->tokenizer_folder, *name))
 			SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "path too long: %s/%s", write->tokenizer_folder, *name));

@@ -194,6 +194,7 @@ static bool run_step(const struct skip_norm_step *step, const char *text, size_t
 	case SKIP_NORM_SPACES: put_single_spaces(step, text, size, out); break;
 	case SKIP_NORM_STRIP: put_stripped(step, text, size, out); break;
 	case SKIP_NORM_CHARSMAP: skip_charsmap_apply(&step->map, text, size, out); break;
+	case SKIP_NORM_BERT: skip_words_normalize(&step->rules, text, size, out); break;
 	}
 	return true;
 }

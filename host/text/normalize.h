@@ -1,11 +1,12 @@
 /*
- * The normaliser of a BPE or unigram tokenizer: a list of steps over the whole text, each what the step of that name does in the Hugging Face library.
- * (WordPiece has its own, in one pass with the cutting: words.h.)
+ * The normaliser of a tokenizer: a list of steps over the whole text, each what the step of that name does in the Hugging Face library. (WordPiece needs
+ * it only for added tokens that are found in normalised text; else it normalises in one pass with the cutting: words.h.)
  */
 #ifndef SKIP_TEXT_NORMALIZE_H
 #define SKIP_TEXT_NORMALIZE_H
 
 #include "text/charsmap.h"
+#include "text/words.h"
 
 enum skip_norm {
 	SKIP_NORM_NFC,
@@ -18,7 +19,8 @@ enum skip_norm {
 	SKIP_NORM_BLANKS,  /* two blanks and more become `content` */
 	SKIP_NORM_SPACES,  /* two White_Space characters and more, and each LF, CR and tab, become `content` */
 	SKIP_NORM_STRIP,   /* White_Space at the ends goes */
-	SKIP_NORM_CHARSMAP
+	SKIP_NORM_CHARSMAP,
+	SKIP_NORM_BERT     /* all that skip_words_each does before it cuts */
 };
 
 struct skip_norm_step {
@@ -26,6 +28,7 @@ struct skip_norm_step {
 	char *pattern, *content; /* owned */
 	bool left, right;        /* of STRIP */
 	struct skip_charsmap map;
+	struct skip_word_rules rules; /* of BERT */
 };
 
 struct skip_normalizer {

@@ -125,10 +125,13 @@ cleanup:
 /* vocab.json and merges.txt. */
 static enum skip_status read_files(struct opening *o, struct skip_err *err)
 {
-	static const char *const roberta_keys[] = {"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"};
-	static const char *const gpt_keys[] = {"unk_token", "bos_token", "eos_token", "pad_token"};
-	const char *roberta_names[] = {"<unk>", "<s>", "</s>", "<pad>", "<mask>", "<s>", "</s>"};
-	const char *gpt_names[] = {"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL};
+	struct skip_special roberta[] = {{.key = "unk_token", .name = "<unk>"},   {.key = "cls_token", .name = "<s>"},     {.key = "sep_token", .name = "</s>"},
+	                                 {.key = "pad_token", .name = "<pad>"},   {.key = "mask_token", .name = "<mask>"}, {.key = "bos_token", .name = "<s>"},
+	                                 {.key = "eos_token", .name = "</s>"}};
+	struct skip_special gpt[] = {{.key = "unk_token", .name = "<|endoftext|>"},
+	                             {.key = "bos_token", .name = "<|endoftext|>"},
+	                             {.key = "eos_token", .name = "<|endoftext|>"},
+	                             {.key = "pad_token"}};
 	struct skip_bpe *bpe = &o->tokenizer->bpe;
 	json_t *tokens = NULL;
 	enum skip_status status;
@@ -141,12 +144,12 @@ static enum skip_status read_files(struct opening *o, struct skip_err *err)
 	SKIP_TRY(skip_opening_path(o, config_name, err));
 	SKIP_TRY(skip_json_bool_or(o->config, "add_prefix_space", false, &bpe->blank_in_front, err));
 	if (skip_vocab_find(&bpe->vocab, "<s>", 3) >= 0 && skip_vocab_find(&bpe->vocab, "</s>", 4) >= 0) {
-		SKIP_TRY(skip_opening_config_added(o, roberta_keys, roberta_names, 7, true, err));
-		SKIP_TRY(skip_opening_id(o, roberta_names[1], &first, err));
-		SKIP_TRY(skip_opening_id(o, roberta_names[2], &last, err));
+		SKIP_TRY(skip_opening_config_added(o, roberta, 7, true, err));
+		SKIP_TRY(skip_opening_id(o, roberta[1].name, &first, err));
+		SKIP_TRY(skip_opening_id(o, roberta[2].name, &last, err));
 		skip_opening_plain_templates(o->tokenizer, first, last, last, last, 0);
 	} else {
-		SKIP_TRY(skip_opening_config_added(o, gpt_keys, gpt_names, 4, true, err));
+		SKIP_TRY(skip_opening_config_added(o, gpt, 4, true, err));
 		skip_opening_plain_templates(o->tokenizer, -1, -1, -1, -1, 1);
 	}
 	skip_opening_carry(o, vocab_name);

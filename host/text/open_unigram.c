@@ -128,11 +128,12 @@ static enum skip_status add_charsmap(struct skip_normalizer *normalizer, const S
 	return skip_charsmap_open(&step->map, data->data, data->len, err);
 }
 
-/* What goes with a model file, by its name: what the library's class of that family sets. */
+/* What goes with a model file, by its name and where two classes share one by that of the folder: what the library's class of that family sets. */
 struct family {
-	const char *file;
+	const char *file, *class, *model_type; /* class NULL: any */
 	const char *names[5];       /* of unk, cls, sep, pad and mask */
-	bool moved;                 /* fairseq's order: <s> <pad> </s> <unk> stand before the pieces from the fourth on, <mask> behind them */
+	const char *const *before;  /* fairseq's order: these stand before the pieces, <mask> behind them; NULL: the pieces alone */
+	size_t first_piece;         /* the first that then counts */
 	bool split_spaces;
 	bool two_separators;        /* between A and B, and B has type 0 */
 	enum skip_status (*normalizer)(struct opening *o, const Sentencepiece__ModelProto *model, struct skip_err *err);
@@ -177,26 +178,37 @@ cleanup:
 	return status;
 }
 
+/* CamemBERT's own rows of these names have no use; the pieces called so are what counts. */
+static const char *const camembert_before[] = {"<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", NULL};
+static const char *const xlmr_before[] = {"<s>", "<pad>", "</s>", "<unk>", NULL};
+
 static const struct family families[] = {
-    {xlmr_name, {"<unk>", "<s>", "</s>", "<pad>", "<mask>"}, true, true, true, xlmr_normalizer},
-    {albert_name, {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]"}, false, true, false, albert_normalizer},
-    {deberta_name, {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"}, false, false, false, deberta_normalizer},
+    {xlmr_name, "CamembertTokenizer", "camembert", {"<unk>", "<s>", "</s>", "<pad>", "<mask>"}, camembert_before, 1, true, true, xlmr_normalizer},
+    {xlmr_name, NULL, NULL, {"<unk>", "<s>", "</s>", "<pad>", "<mask>"}, xlmr_before, 3, true, true, xlmr_normalizer},
+    {albert_name, NULL, NULL, {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]"}, NULL, 0, true, false, albert_normalizer},
+    {deberta_name, NULL, NULL, {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"}, NULL, 0, false, false, deberta_normalizer},
 };
+
+static const struct family *family_of(struct opening *o)
+{
+	const struct family *family = families;
+	while (!skip_opening_has(o, family->file) || (family->class && !skip_opening_is_class(o, family->class, family->model_type))) family++;
+	return family;
+}
 
 static enum skip_status add_pieces(struct opening *o, const struct family *family, const Sentencepiece__ModelProto *model, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_unigram *unigram = &o->tokenizer->unigram;
-	static const int order[] = {1, 3, 2, 0}; /* <s> <pad> </s> <unk> of family->names */
-	for (int i = 0; family->moved && i < 4; i++) SKIP_TRY(skip_unigram_add(unigram, family->names[order[i]], 0, err));
-	for (size_t i = family->moved ? 3 : 0; i < model->n_pieces; i++) {
+	for (const char *const *name = family->before; name && *name; name++) SKIP_TRY(skip_unigram_add(unigram, *name, 0, err));
+	for (size_t i = family->first_piece; i < model->n_pieces; i++) {
 		const Sentencepiece__ModelProto__SentencePiece *piece = model->pieces[i];
 		size_t bad;
 		if (!piece->piece || !*piece->piece || !skip_utf8_check(piece->piece, strlen(piece->piece), &bad))
 			SKIP_TRY(skip_err_set(err, SKIP_ERR_INPUT, "piece %zu is no text", i));
 		SKIP_TRY(skip_unigram_add(unigram, piece->piece, (double)piece->score, err));
 	}
-	if (family->moved) SKIP_TRY(skip_unigram_add(unigram, family->names[4], 0, err));
+	if (family->before) SKIP_TRY(skip_unigram_add(unigram, family->names[4], 0, err));
 	o->tokenizer->vocab_size = unigram->vocab.count;
 cleanup:
 	return status;
@@ -225,26 +237,24 @@ static enum skip_status unpack(struct opening *o, Sentencepiece__ModelProto **ou
 
 static enum skip_status read_file(struct opening *o, struct skip_err *err)
 {
-	static const char *const keys[] = {"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"};
-	const char *names[5];
+	struct skip_special special[] = {{.key = "unk_token"}, {.key = "cls_token"}, {.key = "sep_token"}, {.key = "pad_token"}, {.key = "mask_token"}};
 	Sentencepiece__ModelProto *model = NULL;
 	struct skip_unigram *unigram = &o->tokenizer->unigram;
 	enum skip_status status;
-	const struct family *family = families;
+	const struct family *family = family_of(o);
 	int32_t first, last;
-	while (!skip_opening_has(o, family->file)) family++;
 	SKIP_TRY(skip_opening_path(o, family->file, err));
 	SKIP_TRY(unpack(o, &model, err));
 	SKIP_TRY(add_pieces(o, family, model, err));
 	SKIP_TRY(family->normalizer(o, model, err));
-	memcpy(names, family->names, sizeof(names));
+	for (int i = 0; i < 5; i++) special[i].name = family->names[i];
 	unigram->split_spaces = family->split_spaces;
 	unigram->front = SKIP_FRONT_ALWAYS;
-	SKIP_TRY(skip_opening_id(o, names[0], &unigram->unknown, err));
+	SKIP_TRY(skip_opening_id(o, special[0].name, &unigram->unknown, err));
 	SKIP_TRY(skip_opening_path(o, config_name, err));
-	SKIP_TRY(skip_opening_config_added(o, keys, names, 5, true, err));
-	SKIP_TRY(skip_opening_id(o, names[1], &first, err));
-	SKIP_TRY(skip_opening_id(o, names[2], &last, err));
+	SKIP_TRY(skip_opening_config_added(o, special, 5, true, err));
+	SKIP_TRY(skip_opening_id(o, special[1].name, &first, err));
+	SKIP_TRY(skip_opening_id(o, special[2].name, &last, err));
 	skip_opening_plain_templates(o->tokenizer, first, last, family->two_separators ? last : -1, last, family->two_separators ? 0 : 1);
 	skip_opening_carry(o, family->file);
 cleanup:

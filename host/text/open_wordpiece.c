@@ -1,6 +1,7 @@
 /*
  * WordPiece from tokenizer.json (settings, added tokens), tokenizer_config.json (settings that override it, special tokens where there is no
- * tokenizer.json) and vocab.txt (the vocabulary; tokenizer.json's where there is none). Whatever would tokenize differently from the library is refused.
+ * tokenizer.json) and vocab.txt (the vocabulary; tokenizer.json's where there is none). Without tokenizer.json special tokens and templates are BERT's, or
+ * MPNet's where the folder says so. Whatever would tokenize differently from the library is refused.
  */
 #include "base/file.h"
 #include "text/tokenizer_impl.h"
@@ -128,35 +129,67 @@ cleanup:
 	return status;
 }
 
-/* [CLS] A [SEP] and [CLS] A [SEP] B [SEP]. */
-static enum skip_status bert_templates(struct opening *o, const char *cls, const char *sep, struct skip_err *err)
+/*
+ * Special tokens and templates of a folder without tokenizer.json: [CLS] A [SEP] B [SEP] with type 1 from B on, or MPNet's <s> A </s> </s> B </s>, whose
+ * special tokens the library looks for in normalised text.
+ */
+static enum skip_status read_special(struct opening *o, const char **unknown, struct skip_err *err)
 {
-	int32_t first = 0, last = 0;
-	enum skip_status status = skip_opening_id(o, cls, &first, err);
-	if (status == SKIP_OK) status = skip_opening_id(o, sep, &last, err);
-	if (status == SKIP_OK) skip_opening_plain_templates(o->tokenizer, first, last, -1, last, 1);
+	struct skip_special bert[] = {{.key = "unk_token", .name = "[UNK]"},
+	                              {.key = "cls_token", .name = "[CLS]"},
+	                              {.key = "sep_token", .name = "[SEP]"},
+	                              {.key = "pad_token", .name = "[PAD]"},
+	                              {.key = "mask_token", .name = "[MASK]"}};
+	struct skip_special mpnet[] = {{.key = "unk_token", .name = "[UNK]", .how.normalized = true},
+	                               {.key = "cls_token", .name = "<s>", .how.normalized = true},
+	                               {.key = "sep_token", .name = "</s>", .how.normalized = true},
+	                               {.key = "pad_token", .name = "<pad>", .how.normalized = true},
+	                               {.key = "mask_token", .name = "<mask>", .how = {.lstrip = true, .normalized = true}}};
+	bool two = skip_opening_is_class(o, "MPNetTokenizer", "mpnet");
+	struct skip_special *special = two ? mpnet : bert;
+	enum skip_status status;
+	int32_t first, last;
+	SKIP_TRY(skip_opening_config_added(o, special, 5, false, err));
+	SKIP_TRY(skip_opening_path(o, vocab_name, err));
+	SKIP_TRY(skip_opening_id(o, special[1].name, &first, err));
+	SKIP_TRY(skip_opening_id(o, special[2].name, &last, err));
+	skip_opening_plain_templates(o->tokenizer, first, last, two ? last : -1, last, two ? 0 : 1);
+	*unknown = special[0].name;
+cleanup:
+	return status;
+}
+
+/* Tokens that are found in normalised text need the normaliser in front; then nothing is left of it for the cutting. */
+static enum skip_status read_added(struct opening *o, const char **unknown, struct skip_err *err)
+{
+	struct skip_tokenizer *tokenizer = o->tokenizer;
+	struct skip_norm_step *step = skip_normalizer_add(&tokenizer->normalizer, SKIP_NORM_BERT);
+	if (!step) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a normalizer");
+	step->rules = tokenizer->wordpiece.rules;
+	enum skip_status status = o->json ? skip_opening_added(o, err) : read_special(o, unknown, err);
+	if (tokenizer->normal.count) tokenizer->wordpiece.rules = (struct skip_word_rules){0};
+	else
+		skip_normalizer_deinit(&tokenizer->normalizer);
 	return status;
 }
 
 static enum skip_status read(struct opening *o, struct skip_err *err)
 {
-	static const char *const keys[] = {"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"};
-	const char *names[] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
+	const char *unknown = NULL;
 	enum skip_status status;
 	struct skip_wordpiece *wordpiece = &o->tokenizer->wordpiece;
 	enum accents accents = WITH_LOWER_CASE;
 	skip_vocab_init(&wordpiece->vocab);
 	wordpiece->rules = (struct skip_word_rules){true, true, true, true};
-	if (o->json) SKIP_TRY(read_model_settings(o, &names[0], &accents, err));
-	SKIP_TRY(read_vocab(o, err));
-	SKIP_TRY(skip_opening_path(o, o->json ? json_name : config_name, err));
-	SKIP_TRY(o->json ? skip_opening_added(o, err) : skip_opening_config_added(o, keys, names, 5, false, err));
-	if (o->json) SKIP_TRY(skip_opening_templates(o, err));
+	if (o->json) SKIP_TRY(read_model_settings(o, &unknown, &accents, err));
 	SKIP_TRY(skip_opening_path(o, config_name, err));
 	if (o->config) SKIP_TRY(read_rules(o, o->config, NULL, "tokenize_chinese_chars", "do_lower_case", &accents, err));
+	SKIP_TRY(read_vocab(o, err));
+	SKIP_TRY(skip_opening_path(o, o->json ? json_name : config_name, err));
+	SKIP_TRY(read_added(o, &unknown, err));
+	if (o->json) SKIP_TRY(skip_opening_templates(o, err));
 	SKIP_TRY(skip_opening_path(o, skip_opening_has(o, vocab_name) ? vocab_name : json_name, err));
-	SKIP_TRY(skip_opening_id(o, names[0], &wordpiece->unknown, err));
-	if (!o->json) SKIP_TRY(bert_templates(o, names[1], names[2], err));
+	SKIP_TRY(skip_opening_id(o, unknown, &wordpiece->unknown, err));
 	wordpiece->inside = skip_vocab_walk(&wordpiece->vocab, 0, "##", 2);
 	skip_opening_carry(o, vocab_name);
 cleanup:

@@ -25,7 +25,7 @@ struct skip_tokenizer_kind {
 	void (*deinit)(struct skip_tokenizer *tokenizer);
 };
 
-#define SKIP_TOKENIZER_MAX_FILES 4
+#define SKIP_TOKENIZER_MAX_FILES 6
 #define SKIP_TEMPLATE_MAX 4
 
 /* Special tokens before A, between A and B, behind the last; `pair` says which template. */
@@ -56,6 +56,8 @@ struct opening {
 	char path[4096]; /* of the file in hand, for messages */
 	json_t *json;    /* tokenizer.json or NULL */
 	json_t *config;  /* tokenizer_config.json or NULL */
+	json_t *special; /* special_tokens_map.json where it counts, or NULL: without tokenizer.json and "added_tokens_decoder" */
+	json_t *model;   /* config.json where it counts, or NULL: without tokenizer.json and "tokenizer_class" */
 	struct skip_tokenizer *tokenizer;
 	size_t n_files;
 };
@@ -68,13 +70,25 @@ bool skip_opening_has(struct opening *o, const char *name);
 void skip_opening_carry(struct opening *o, const char *name);
 /* SKIP_ERR_UNSUPPORTED unless `part` of `object` has this "type". */
 enum skip_status skip_opening_want_type(const json_t *object, const char *part, const char *wanted, struct skip_err *err);
-/* "unk_token": "[UNK]", or {"content": "[UNK]", ...}; `fallback` where the config says nothing. */
-const char *skip_opening_special(const json_t *config, const char *key, const char *fallback);
+/* Without tokenizer.json: whether transformers would open the folder with this class ("MPNetTokenizer", or its ...Fast): by "tokenizer_class" of
+ * tokenizer_config.json, else of config.json, else by config.json's model_type. */
+bool skip_opening_is_class(struct opening *o, const char *class, const char *model_type);
 /* Reads "added_tokens" of tokenizer.json; the vocabulary and the normaliser must be there. */
 enum skip_status skip_opening_added(struct opening *o, struct skip_err *err);
-/* Without tokenizer.json: the special tokens `names` (by what tokenizer_config.json calls keys[i], else as given), with the behaviour that
- * "added_tokens_decoder" gives them; names [n] are replaced by what was found. A name the vocabulary lacks is left out, or with `append` gets the next id. */
-enum skip_status skip_opening_config_added(struct opening *o, const char *const *keys, const char **names, size_t n, bool append, struct skip_err *err);
+/* How an added token is found. */
+struct skip_behaviour {
+	bool lstrip, rstrip; /* takes white space before or behind it along */
+	bool normalized;     /* looked for in normalised text */
+	bool single_word;
+};
+/* A special token without tokenizer.json: what a folder calls `key`, and what it is where no file says it. */
+struct skip_special {
+	const char *key, *name; /* name NULL: there is none */
+	struct skip_behaviour how;
+};
+/* Replaces name and behaviour by what the folder says, and adds the tokens of "added_tokens_decoder" and these. A name the vocabulary lacks is left out, or
+ * with `append` gets the next id. */
+enum skip_status skip_opening_config_added(struct opening *o, struct skip_special *special, size_t n, bool append, struct skip_err *err);
 /* The id of a special token, of the vocabulary or added. SKIP_ERR_INPUT names it. */
 enum skip_status skip_opening_id(struct opening *o, const char *name, int32_t *out, struct skip_err *err);
 /* Reads "post_processor" of tokenizer.json into both templates. */

@@ -7,7 +7,8 @@
 #include "text/tokenizer_impl.h"
 #include <string.h>
 
-static const char json_name[] = "tokenizer.json", config_name[] = "tokenizer_config.json";
+static const char json_name[] = "tokenizer.json", config_name[] = "tokenizer_config.json", special_name[] = "special_tokens_map.json",
+		  model_name[] = "config.json", decoder_key[] = "added_tokens_decoder", class_key[] = "tokenizer_class";
 static const struct skip_tokenizer_kind *const kinds[] = {&skip_tokenizer_wordpiece, &skip_tokenizer_bpe, &skip_tokenizer_unigram};
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -45,11 +46,15 @@ enum skip_status skip_opening_want_type(const json_t *object, const char *part, 
 	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "%s of type %s; only %s is supported", part, type ? type : "null", wanted);
 }
 
-const char *skip_opening_special(const json_t *config, const char *key, const char *fallback)
+bool skip_opening_is_class(struct opening *o, const char *class, const char *model_type)
 {
-	const json_t *value = json_object_get(config, key);
-	if (json_is_object(value)) value = json_object_get(value, "content");
-	return json_is_string(value) ? json_string_value(value) : fallback;
+	const char *name = json_string_value(json_object_get(o->model ? o->model : o->config, class_key));
+	const char *type = json_string_value(json_object_get(o->model, "model_type"));
+	size_t length = strlen(class);
+	bool found = name ? strncmp(name, class, length) == 0 && (!name[length] || strcmp(name + length, "Fast") == 0)
+			  : type && strcmp(type, model_type) == 0;
+	if (found && o->model) skip_opening_carry(o, model_name);
+	return found;
 }
 
 static const struct skip_vocab *vocab_of(const struct opening *o)
@@ -57,8 +62,16 @@ static const struct skip_vocab *vocab_of(const struct opening *o)
 	return o->tokenizer->kind->vocab(o->tokenizer);
 }
 
-/* `object` says how the token behaves; NULL: plainly. `id` -1: that of the vocabulary, no token when it has none. */
-static enum skip_status add_added(struct opening *o, const char *content, int64_t id, const json_t *object, struct skip_err *err)
+static struct skip_behaviour behaviour_of(const json_t *object)
+{
+	return (struct skip_behaviour){.lstrip = json_is_true(json_object_get(object, "lstrip")),
+	                               .rstrip = json_is_true(json_object_get(object, "rstrip")),
+	                               .normalized = json_is_true(json_object_get(object, "normalized")),
+	                               .single_word = json_is_true(json_object_get(object, "single_word"))};
+}
+
+/* `id` -1: that of the vocabulary, no token when it has none. */
+static enum skip_status add_added(struct opening *o, const char *content, int64_t id, const struct skip_behaviour *how, struct skip_err *err)
 {
 	struct skip_tokenizer *tokenizer = o->tokenizer;
 	int32_t in_vocab = skip_vocab_find(vocab_of(o), content, strlen(content));
@@ -68,20 +81,16 @@ static enum skip_status add_added(struct opening *o, const char *content, int64_
 	if (content[0] == '\0' || (in_vocab >= 0 && in_vocab != id) || (in_vocab < 0 && holder))
 		return skip_err_set(err, SKIP_ERR_INPUT, "added token \"%s\" has id %lld, which the vocabulary gives to \"%s\"", content,
 		                    (long long)id, holder ? holder : "no token");
-	bool normalized = json_is_true(json_object_get(object, "normalized"));
-	if (json_is_true(json_object_get(object, "single_word")) || (normalized && tokenizer->kind == &skip_tokenizer_wordpiece))
-		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "added token \"%s\" is single_word or normalized; neither is supported",
-		                    content);
-	struct skip_added_token token = {(char *)(uintptr_t)content, (int32_t)id, json_is_true(json_object_get(object, "lstrip")),
-	                                 json_is_true(json_object_get(object, "rstrip"))};
+	if (how->single_word) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "added token \"%s\" is single_word, which is not supported", content);
+	struct skip_added_token token = {(char *)(uintptr_t)content, (int32_t)id, how->lstrip, how->rstrip};
 	struct skip_buf match;
 	skip_buf_init(&match);
 	enum skip_status status = SKIP_OK;
-	if (normalized && !skip_normalize(&tokenizer->normalizer, content, strlen(content), &match))
+	if (how->normalized && !skip_normalize(&tokenizer->normalizer, content, strlen(content), &match))
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for added tokens");
 	else
-		status = skip_added_add(normalized ? &tokenizer->normal : &tokenizer->raw, &token, normalized ? skip_buf_text(&match) : content,
-		                        normalized ? match.length : strlen(content), err);
+		status = skip_added_add(how->normalized ? &tokenizer->normal : &tokenizer->raw, &token, how->normalized ? skip_buf_text(&match) : content,
+		                        how->normalized ? match.length : strlen(content), err);
 	skip_buf_deinit(&match);
 	if (status == SKIP_OK && (size_t)id >= tokenizer->vocab_size) tokenizer->vocab_size = (size_t)id + 1;
 	return status;
@@ -99,32 +108,8 @@ enum skip_status skip_opening_added(struct opening *o, struct skip_err *err)
 		int64_t id;
 		SKIP_TRY(skip_json_string(item, "content", &content, err));
 		SKIP_TRY(skip_json_int(item, "id", 0, INT32_MAX - 1, &id, err));
-		SKIP_TRY(add_added(o, content, id, item, err));
-	}
-cleanup:
-	return status;
-}
-
-enum skip_status skip_opening_config_added(struct opening *o, const char *const *keys, const char **names, size_t n, bool append, struct skip_err *err)
-{
-	json_t *decoder = json_object_get(o->config, "added_tokens_decoder"), *object;
-	const char *key;
-	enum skip_status status = SKIP_OK;
-	for (size_t i = 0; i < n; i++) names[i] = skip_opening_special(o->config, keys[i], names[i]);
-	json_object_foreach(decoder, key, object)
-	{
-		char *end;
-		const char *content = skip_opening_special(decoder, key, NULL);
-		long long id = strtoll(key, &end, 10);
-		if (!content || *end || end == key || id < 0 || id >= INT32_MAX)
-			return skip_err_set(err, SKIP_ERR_INPUT, "\"added_tokens_decoder\": entry \"%s\" is no id with a token", key);
-		SKIP_TRY(add_added(o, content, id, object, err));
-	}
-	for (size_t i = 0; i < n; i++) {
-		int32_t id = -1;
-		if (!names[i]) continue;
-		if (append && skip_opening_id(o, names[i], &id, NULL) != SKIP_OK) id = (int32_t)o->tokenizer->vocab_size;
-		SKIP_TRY(add_added(o, names[i], id, NULL, err)); /* one that is there already stays as it is */
+		struct skip_behaviour how = behaviour_of(item);
+		SKIP_TRY(add_added(o, content, id, &how, err));
 	}
 cleanup:
 	return status;
@@ -135,6 +120,49 @@ static int32_t added_id(const struct skip_added *added, const char *name)
 	for (size_t i = 0; i < added->count; i++)
 		if (strcmp(added->token[i].content, name) == 0) return added->token[i].id;
 	return -1;
+}
+
+static bool is_added(const struct skip_tokenizer *tokenizer, const char *name)
+{
+	return added_id(&tokenizer->raw, name) >= 0 || added_id(&tokenizer->normal, name) >= 0;
+}
+
+/* "unk_token": "[UNK]", or {"content": "[UNK]", "lstrip": ...}, which says the behaviour too. special_tokens_map.json goes first; it is not there where
+ * "added_tokens_decoder" says all. */
+static void read_special(const struct opening *o, struct skip_special *special)
+{
+	const json_t *said = json_object_get(o->special, special->key);
+	if (!said) said = json_object_get(o->config, special->key);
+	const char *content = json_string_value(json_is_object(said) ? json_object_get(said, "content") : said);
+	if (!content) return;
+	special->name = content;
+	if (json_is_object(said)) special->how = behaviour_of(said);
+}
+
+enum skip_status skip_opening_config_added(struct opening *o, struct skip_special *special, size_t n, bool append, struct skip_err *err)
+{
+	json_t *decoder = json_object_get(o->config, decoder_key), *object;
+	const char *key;
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < n; i++) read_special(o, &special[i]);
+	json_object_foreach(decoder, key, object)
+	{
+		char *end;
+		const char *content = json_string_value(json_object_get(object, "content"));
+		struct skip_behaviour how = behaviour_of(object);
+		long long id = strtoll(key, &end, 10);
+		if (!content || *end || end == key || id < 0 || id >= INT32_MAX)
+			return skip_err_set(err, SKIP_ERR_INPUT, "\"%s\": entry \"%s\" is no id with a token", decoder_key, key);
+		SKIP_TRY(add_added(o, content, id, &how, err));
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *name = special[i].name;
+		if (!name || is_added(o->tokenizer, name)) continue; /* one that is there already stays as it is */
+		bool new_one = append && skip_vocab_find(vocab_of(o), name, strlen(name)) < 0;
+		SKIP_TRY(add_added(o, name, new_one ? (int64_t)o->tokenizer->vocab_size : -1, &special[i].how, err));
+	}
+cleanup:
+	return status;
 }
 
 enum skip_status skip_opening_id(struct opening *o, const char *name, int32_t *out, struct skip_err *err)
@@ -265,6 +293,19 @@ static enum skip_status find_kind(struct opening *o, struct skip_err *err)
 	return skip_err_at(err, SKIP_ERR_UNSUPPORTED, o->path, 0, -1, "model of type %s; WordPiece, BPE and Unigram are supported", type);
 }
 
+/* What tokenizer.json would have said: special tokens, and by config.json the class of the tokenizer. */
+static enum skip_status load_more(struct opening *o, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	if (!json_object_get(o->config, decoder_key)) {
+		SKIP_TRY(load_if_there(o, special_name, skip_json_load, &o->special, err));
+		skip_opening_carry(o, special_name);
+	}
+	if (!json_is_string(json_object_get(o->config, class_key))) SKIP_TRY(load_if_there(o, model_name, skip_json_load_reals, &o->model, err));
+cleanup:
+	return status;
+}
+
 static enum skip_status read_all(struct opening *o, struct skip_err *err)
 {
 	enum skip_status status;
@@ -274,6 +315,7 @@ static enum skip_status read_all(struct opening *o, struct skip_err *err)
 	SKIP_TRY(find_kind(o, err));
 	skip_opening_carry(o, json_name);
 	skip_opening_carry(o, config_name);
+	if (!o->json) SKIP_TRY(load_more(o, err));
 	SKIP_TRY(o->tokenizer->kind->read(o, err));
 cleanup:
 	if (status == SKIP_ERR_INPUT || status == SKIP_ERR_UNSUPPORTED) skip_err_add_file(err, o->path);
@@ -289,6 +331,8 @@ enum skip_status skip_tokenizer_open(const char *folder, struct skip_tokenizer *
 	enum skip_status status = read_all(&o, err);
 	json_decref(o.json);
 	json_decref(o.config);
+	json_decref(o.special);
+	json_decref(o.model);
 	if (status == SKIP_OK) *out = o.tokenizer;
 	else
 		skip_tokenizer_close(o.tokenizer);

@@ -9,6 +9,7 @@ struct splitter {
 	skip_word_fn fn;
 	void *context;
 	bool stopped;
+	struct skip_buf *normal; /* takes the normalised text, which is then not cut; NULL: words go to fn */
 	struct skip_word word;
 	/* Decomposed characters of one run of combining marks, not yet in canonical order; those past the limit of a word cannot matter. */
 	struct {
@@ -33,7 +34,10 @@ static void add_char(struct splitter *s, uint32_t c)
 /* A character of the normalised text. */
 static void put_normalised(struct splitter *s, uint32_t c)
 {
-	if (skip_char_space(c)) {
+	if (s->normal) {
+		char bytes[SKIP_CHAR_MAX_BYTES];
+		skip_buf_append(s->normal, bytes, skip_utf8_put(c, bytes));
+	} else if (skip_char_space(c)) {
 		end_word(s);
 	} else if (skip_char_punctuation(c)) {
 		end_word(s);
@@ -85,23 +89,24 @@ static void put_decomposed(struct splitter *s, uint32_t c)
 	}
 }
 
+/* The edge of an ideograph: a blank in the text. */
+static void set_apart(struct splitter *s)
+{
+	end_run(s);
+	put_normalised(s, ' ');
+}
+
 static void put_raw(struct splitter *s, uint32_t c)
 {
 	const struct skip_word_rules *rules = s->rules;
 	if (rules->clean && skip_char_removed(c)) return;
 	if (rules->clean && skip_char_space(c)) c = ' ';
 	bool apart = rules->split_cjk && skip_char_cjk(c);
-	if (apart) {
-		end_run(s);
-		end_word(s);
-	}
+	if (apart) set_apart(s);
 	if (rules->strip_accents) put_decomposed(s, c);
 	else
 		put_lower(s, c);
-	if (apart) {
-		end_run(s);
-		end_word(s);
-	}
+	if (apart) set_apart(s);
 }
 
 /* The same for ASCII, which has no accents and no ideographs. */
@@ -123,16 +128,34 @@ static void put_ascii(struct splitter *s, uint32_t c)
 	end_word(s);
 }
 
+/* Not by an initialiser: most of the struct is room that needs no zeros. */
+static void begin(struct splitter *s, const struct skip_word_rules *rules)
+{
+	s->rules = rules;
+	s->fn = NULL;
+	s->context = NULL;
+	s->stopped = false;
+	s->normal = NULL;
+	s->word.size = 0;
+	s->word.n_chars = 0;
+	s->n_run = 0;
+}
+
+void skip_words_normalize(const struct skip_word_rules *rules, const char *text, size_t size, struct skip_buf *out)
+{
+	struct splitter s;
+	begin(&s, rules);
+	s.normal = out;
+	for (const char *end = text + size; text < end;) put_raw(&s, skip_utf8_next(&text));
+	end_run(&s);
+}
+
 void skip_words_each(const struct skip_word_rules *rules, const char *text, size_t size, skip_word_fn fn, void *context)
 {
 	struct splitter s;
-	s.rules = rules;
+	begin(&s, rules);
 	s.fn = fn;
 	s.context = context;
-	s.stopped = false;
-	s.word.size = 0;
-	s.word.n_chars = 0;
-	s.n_run = 0;
 	const char *end = text + size;
 	while (text < end && !s.stopped) {
 		uint32_t c = (unsigned char)*text;

@@ -5,6 +5,7 @@
 #ifndef SKIP_TEXT_WORDS_H
 #define SKIP_TEXT_WORDS_H
 
+#include "base/buf.h"
 #include "text/unicode.h"
 
 #define SKIP_WORD_MAX_CHARS 100
@@ -22,5 +23,7 @@ struct skip_word {
 /* Calls fn for each word of `text` (checked UTF-8, see skip_utf8_check) in order, until fn returns false. */
 typedef bool (*skip_word_fn)(void *context, const struct skip_word *word);
 void skip_words_each(const struct skip_word_rules *rules, const char *text, size_t size, skip_word_fn fn, void *context);
+/* The normaliser alone: appends the text that skip_words_each cuts, ideographs between blanks. */
+void skip_words_normalize(const struct skip_word_rules *rules, const char *text, size_t size, struct skip_buf *out);
 
 #endif

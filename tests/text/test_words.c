@@ -167,3 +167,29 @@ Test(words, utf8_round_trip)
 		cr_assert(skip_utf8_next(&at) == c && at == bytes + size, "U+%04X", c);
 	}
 }
+
+struct normal_case {
+	struct skip_word_rules rules;
+	char text[48], normal[48];
+};
+
+ParameterizedTestParameters(words, normalizes)
+{
+	static struct normal_case cases[] = {
+	    {UNCASED, "Ab\tc,\x01 D", "ab c, d"},
+	    {UNCASED, "\u00c9\u4e2dx", "e \u4e2d x"},
+	    {CASED, "\u00c9\u4e2dx\n", "\u00c9 \u4e2d x "},
+	    {LOWER_ONLY, "\u00c9\u4e2d\x01", "\u00e9\u4e2d\x01"},
+	    {UNCASED, "", ""},
+	};
+	return cr_make_param_array(struct normal_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct normal_case *c, words, normalizes)
+{
+	struct skip_buf text;
+	skip_buf_init(&text);
+	skip_words_normalize(&c->rules, c->text, strlen(c->text), &text);
+	cr_assert(eq(str, (char *)skip_buf_text(&text), c->normal));
+	skip_buf_deinit(&text);
+}
