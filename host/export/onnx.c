@@ -104,11 +104,11 @@ static enum skip_status put_model(struct skip_onnx *onnx, const struct skip_onnx
 				  struct skip_err *err)
 {
 	const struct skip_graph *graph = onnx->graph;
-	char name[] = "skip", empty[] = "", key[3][16] = {"architecture", "labels", "max_length"}, length[16], *labels = labels_text(graph, info);
+	char name[] = "skip", empty[] = "", key[4][16] = {"architecture", "labels", "max_length", "problem_type"}, length[16], *labels = labels_text(graph, info);
 	Onnx__GraphProto body = ONNX__GRAPH_PROTO__INIT;
 	Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
 	Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[1] = {&opset};
-	Onnx__StringStringEntryProto entry[3], *entries[3];
+	Onnx__StringStringEntryProto entry[4], *entries[4];
 	Onnx__ValueInfoProto *inputs[3] = {value_info(onnx, "input_ids", ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "sequence", 0),
 					   value_info(onnx, "attention_mask", ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "sequence", 0),
 					   value_info(onnx, "token_type_ids", ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "sequence", 0)};
@@ -117,8 +117,8 @@ static enum skip_status put_model(struct skip_onnx *onnx, const struct skip_onnx
 	enum skip_status status = onnx->failed || !labels ? skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the ONNX graph") : SKIP_OK;
 	SKIP_TRY(status);
 	snprintf(length, sizeof(length), "%d", info->max_length);
-	char *value[3] = {(char *)(uintptr_t)graph->architecture, labels, length};
-	for (int i = 0; i < 3; i++) {
+	char *value[4] = {(char *)(uintptr_t)graph->architecture, labels, length, (char *)(uintptr_t)skip_problem_names[graph->problem]};
+	for (int i = 0; i < 4; i++) {
 		onnx__string_string_entry_proto__init(&entry[i]);
 		entry[i].key = key[i];
 		entry[i].value = value[i];
@@ -143,7 +143,7 @@ static enum skip_status put_model(struct skip_onnx *onnx, const struct skip_onnx
 	model.graph = &body;
 	model.n_opset_import = 1;
 	model.opset_import = opsets;
-	model.n_metadata_props = 3;
+	model.n_metadata_props = 4;
 	model.metadata_props = entries;
 	status = write_model(&model, output, bytes, err);
 cleanup:

@@ -34,6 +34,10 @@ enum skip_status skip_pass_dead(const struct skip_graph *graph, int *wanted, siz
  * graph that pools by mean comes back as a copy. */
 enum skip_status skip_pass_pooled_only(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
 
+/* The inverse: where attention has queries of pooled rows, the pool moves behind the last norm of such rows, whose value keeps its name; the pooled value is
+ * called "pooled.rows". Any other graph comes back as a copy. */
+enum skip_status skip_pass_all_rows(const struct skip_graph *graph, struct skip_graph **out, struct skip_err *err);
+
 /* Fusing for execution: linears that share an input become one (tensors concatenated, attention reads column ranges); linear + act; linear +
  * add. Linears with trained weights are not joined, because a concatenation has no gradient. With `keep_pre` the linear + act fusing is left
  * out, because a backward pass needs the pre-activations. Values that disappear: those between the fused nodes; `wanted` values are never fused

@@ -144,6 +144,15 @@ static enum skip_status read_problem(const json_t *config, struct skip_graph *gr
 	return SKIP_OK;
 }
 
+/* The head is there, and how it pools. */
+static void take_pool(struct skip_model *model)
+{
+	for (size_t n = 0; n < model->graph->n_nodes; n++)
+		if (model->graph->nodes[n].op == skip_op_find("pool")) model->pool = model->graph->nodes[n].attrs.pool.mode;
+	model->pool_known = true;
+	model->has_head = true;
+}
+
 /* Puts the checkpoint's own classification head behind the encoder: the graph then ends at "logits". */
 static enum skip_status add_classifier(struct skip_build *build, const struct skip_arch *arch, const json_t *config,
                                        struct skip_model *model, struct skip_err *err)
@@ -152,10 +161,7 @@ static enum skip_status add_classifier(struct skip_build *build, const struct sk
 	SKIP_TRY(arch->head(build, config, err));
 	SKIP_TRY(read_problem(config, build->graph, err));
 	SKIP_TRY(read_labels(config, build->graph->classes, model, err));
-	for (size_t n = 0; n < build->graph->n_nodes; n++)
-		if (build->graph->nodes[n].op == skip_op_find("pool")) model->pool = build->graph->nodes[n].attrs.pool.mode;
-	model->pool_known = true;
-	model->has_head = true;
+	take_pool(model);
 cleanup:
 	return status;
 }
@@ -212,31 +218,18 @@ cleanup:
 	return status;
 }
 
-/* {"0": name, ...} as config.json has it, from an array of names; NULL without one. */
-static json_t *names_by_number(const json_t *list)
-{
-	json_t *map = json_is_array(list) ? json_object() : NULL, *name;
-	size_t i;
-	json_array_foreach(list, i, name)
-	{
-		char key[24];
-		snprintf(key, sizeof(key), "%zu", i);
-		json_object_set(map, key, name);
-	}
-	return map;
-}
-
 /* model.onnx says what the network is; config.json, where there is one, what its answers are called. */
 static enum skip_status open_onnx(const char *folder, struct skip_model *out, struct skip_err *err)
 {
 	enum skip_status status;
 	char path[4096] = "";
 	struct skip_model model = {.pool = SKIP_POOL_CLS};
-	json_t *config = NULL, *labels = NULL, *map = NULL;
+	json_t *config = NULL, *said = NULL;
 	SKIP_TRY(join_path(folder, "config.json", path, err));
-	SKIP_TRY(skip_onnx_open(folder, &model.graph, &labels, err));
+	SKIP_TRY(skip_onnx_open(folder, &model.graph, &said, err));
 	if (skip_file_exists(path)) SKIP_TRY(skip_json_load(path, &config, err));
-	if (!config && (config = json_object()) && (map = names_by_number(labels))) json_object_set(config, "id2label", map);
+	else
+		config = said ? json_incref(said) : json_object();
 	if (!config) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory to open a model"));
 	model.graph->dense_encoder_params = skip_graph_encoder_params(model.graph);
 	model.graph->dense_macs_per_token = skip_graph_macs(model.graph, 64, true) / 64;
@@ -245,15 +238,13 @@ static enum skip_status open_onnx(const char *folder, struct skip_model *out, st
 	if (model.graph->classes > 0) {
 		SKIP_TRY(read_problem(config, model.graph, err));
 		SKIP_TRY(read_labels(config, model.graph->classes, &model, err));
-		model.pool_known = true;
-		model.has_head = true;
+		take_pool(&model);
 	}
 	*out = model;
 	memset(&model, 0, sizeof(model));
 cleanup:
 	if (status != SKIP_OK) skip_err_add_file(err, path);
-	json_decref(map);
-	json_decref(labels);
+	json_decref(said);
 	json_decref(config);
 	skip_model_deinit(&model);
 	return status;

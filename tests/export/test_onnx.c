@@ -138,10 +138,11 @@ Test(onnx, says_what_it_is)
 		check_dims(model->graph->input[i], ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "sequence", 0);
 	}
 	check_dims(model->graph->output[0], ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, NULL, 5);
-	cr_assert(eq(sz, model->n_metadata_props, 3));
+	cr_assert(eq(sz, model->n_metadata_props, 4));
 	cr_assert(eq(str, model->metadata_props[1]->key, "labels"));
 	cr_assert(eq(str, model->metadata_props[1]->value, "[\"a\",\"b\",\"c\",\"d\",\"\\\"e\\\"\"]"));
 	cr_assert(eq(str, model->metadata_props[2]->value, "61"));
+	cr_assert(eq(str, model->metadata_props[3]->value, "single_label_classification"));
 	onnx__model_proto__free_unpacked(model, NULL);
 	skip_graph_destroy(graph);
 }

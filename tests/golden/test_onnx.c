@@ -1,4 +1,4 @@
-/* Networks read from ONNX files that PyTorch's exporters wrote (tests/golden/onnx): the answers of transformers, and files that are refused. */
+/* Networks read from ONNX files that PyTorch's exporters and optimum wrote (tests/golden/onnx): the answers of transformers, and files that are refused. */
 #include "base/onnx.pb-c.h"
 #include "golden_model.h"
 #include "graph/op.h"
@@ -85,19 +85,24 @@ static Onnx__ModelProto *read_file(void)
 	return model;
 }
 
+static void pack_to(const Onnx__ModelProto *model)
+{
+	size_t size = onnx__model_proto__get_packed_size(model);
+	uint8_t *bytes = malloc(size);
+	onnx__model_proto__pack(model, bytes);
+	toy_write_file(folder, "model.onnx", bytes, size);
+	free(bytes);
+}
+
 /* Opens the file, which must be refused with this status and text. */
 static void refuses(const Onnx__ModelProto *model, enum skip_status status, const char *message)
 {
 	struct skip_err err;
 	struct skip_model out;
-	size_t size = onnx__model_proto__get_packed_size(model);
-	uint8_t *bytes = malloc(size);
-	onnx__model_proto__pack(model, bytes);
-	toy_write_file(folder, "model.onnx", bytes, size);
+	pack_to(model);
 	CHECK_FAILS(skip_model_open(folder, &out, &err), status);
 	cr_assert(strstr(err.message, message) != NULL, "%s", err.message);
 	cr_assert(strstr(err.file, "model.onnx") != NULL, "%s", err.file);
-	free(bytes);
 }
 
 static Onnx__NodeProto *node_of(const Onnx__ModelProto *model, const char *op)
@@ -141,5 +146,107 @@ Test(onnx_in, constants_that_lie_are_refused)
 	first->dims[0]--;
 	first->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED;
 	refuses(model, SKIP_ERR_UNSUPPORTED, "expected float32");
+	onnx__model_proto__free_unpacked(model, NULL);
+}
+
+static Onnx__StringStringEntryProto *entry(const char *key, const char *value)
+{
+	Onnx__StringStringEntryProto *made = malloc(sizeof(*made));
+	onnx__string_string_entry_proto__init(made);
+	made->key = strdup(key);
+	made->value = strdup(value);
+	return made;
+}
+
+/* Moves the bytes of every tensor into the file `location` beside the model; returns how many there are. */
+static size_t move_out(const Onnx__ModelProto *model, const char *location)
+{
+	struct skip_buf data;
+	skip_buf_init(&data);
+	for (size_t i = 0; i < model->graph->n_initializer; i++) {
+		Onnx__TensorProto *tensor = model->graph->initializer[i];
+		char offset[24];
+		if (!tensor->has_raw_data) continue;
+		snprintf(offset, sizeof(offset), "%zu", data.length);
+		skip_buf_append(&data, (const char *)tensor->raw_data.data, tensor->raw_data.len);
+		free(tensor->raw_data.data);
+		tensor->raw_data = (ProtobufCBinaryData){0};
+		tensor->has_raw_data = 0;
+		tensor->n_external_data = 2;
+		tensor->external_data = malloc(2 * sizeof(*tensor->external_data));
+		tensor->external_data[0] = entry("location", location);
+		tensor->external_data[1] = entry("offset", offset);
+	}
+	size_t size = data.length;
+	cr_assert(size > 1000);
+	if (!strchr(location, '/')) toy_write_file(folder, location, data.data, size);
+	skip_buf_deinit(&data);
+	return size;
+}
+
+Test(onnx_in, weights_beside_the_file)
+{
+	struct skip_err err;
+	struct skip_model here, beside;
+	Onnx__ModelProto *model = read_file();
+	pack_to(model);
+	CHECK_OK(skip_model_open(folder, &here, &err));
+	size_t size = move_out(model, "model.onnx_data");
+	pack_to(model);
+	CHECK_OK(skip_model_open(folder, &beside, &err));
+	cr_assert(eq(sz, here.graph->n_tensors, beside.graph->n_tensors));
+	for (size_t t = 0; t < here.graph->n_tensors; t++) {
+		const struct skip_tensor *a = here.graph->tensors[t], *b = beside.graph->tensors[t];
+		cr_assert(memcmp(a->data, b->data, 4 * (size_t)skip_tensor_count(a)) == 0, "%s", a->name);
+	}
+	skip_model_deinit(&here);
+	skip_model_deinit(&beside);
+	cr_assert(truncate(toy_path(folder, "model.onnx_data"), (off_t)size - 1) == 0);
+	refuses(model, SKIP_ERR_INPUT, "its external data end behind their file");
+	cr_assert(remove(toy_path(folder, "model.onnx_data")) == 0);
+	CHECK_FAILS(skip_model_open(folder, &here, &err), SKIP_ERR_IO);
+	cr_assert(strstr(err.file, "model.onnx_data") != NULL, "%s", err.file);
+	onnx__model_proto__free_unpacked(model, NULL);
+	model = read_file();
+	move_out(model, "../weights");
+	refuses(model, SKIP_ERR_INPUT, "its external data lie in no file of the folder");
+	onnx__model_proto__free_unpacked(model, NULL);
+}
+
+Test(onnx_in, names_that_do_not_fit_the_head)
+{
+	struct skip_err err;
+	struct skip_model out;
+	Onnx__ModelProto *model = read_file();
+	pack_to(model);
+	onnx__model_proto__free_unpacked(model, NULL);
+	toy_write_text(folder, "config.json", "{\"id2label\": {\"0\": \"no\", \"1\": \"yes\"}}");
+	CHECK_FAILS(skip_model_open(folder, &out, &err), SKIP_ERR_INPUT);
+	cr_assert(strstr(err.message, "\"id2label\" has 2 labels, the head of the checkpoint has 3 classes") != NULL, "%s", err.message);
+}
+
+/* Exporters write more outputs than are asked for; what they need besides is not looked at. */
+Test(onnx_in, outputs_nobody_asks_for)
+{
+	struct skip_err err;
+	struct skip_model out;
+	Onnx__ModelProto *model = read_file();
+	Onnx__NodeProto *more = malloc(sizeof(*more)), **nodes = model->graph->node;
+	onnx__node_proto__init(more);
+	more->op_type = strdup("ReduceL2");
+	more->name = strdup("length");
+	more->n_input = more->n_output = 1;
+	more->input = malloc(sizeof(char *));
+	more->output = malloc(sizeof(char *));
+	more->input[0] = strdup("logits");
+	more->output[0] = strdup("length_of_logits");
+	model->graph->node = malloc((model->graph->n_node + 1) * sizeof(*nodes));
+	memcpy(model->graph->node, nodes, model->graph->n_node * sizeof(*nodes));
+	model->graph->node[model->graph->n_node++] = more;
+	free(nodes);
+	pack_to(model);
+	CHECK_OK(skip_model_open(folder, &out, &err));
+	cr_assert(out.has_head);
+	skip_model_deinit(&out);
 	onnx__model_proto__free_unpacked(model, NULL);
 }

@@ -130,3 +130,36 @@ Test(pooled_only, rows_do_not_move_through_dropout)
 	skip_graph_destroy(narrow);
 	skip_graph_destroy(toy.graph);
 }
+
+static void comes_back(enum toy_form form, enum skip_pool pool)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *narrow = NULL, *wide = NULL;
+	struct skip_err err;
+	toy_set_form(&options, form);
+	options.pool = pool;
+	struct skip_graph *graph = toy_graph(&options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 3, 3);
+	CHECK_OK(skip_pass_pooled_only(graph, &narrow, &err));
+	CHECK_OK(skip_pass_all_rows(narrow, &wide, &err));
+	CHECK_OK(skip_graph_validate(wide, &err));
+	cr_assert(wide->n_nodes == graph->n_nodes, "form %d", form);
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		cr_assert(wide->nodes[n].op == graph->nodes[n].op, "form %d: node %zu", form, n);
+		cr_assert(wide->values[wide->nodes[n].out[0]].rows == graph->values[graph->nodes[n].out[0]].rows, "form %d: node %zu", form, n);
+	}
+	cr_assert(toy_difference(wide, graph, &batch.batch, "logits") == 0, "form %d", form);
+	skip_graph_destroy(wide);
+	skip_graph_destroy(narrow);
+	skip_graph_destroy(graph);
+	toy_batch_free(&batch);
+}
+
+Test(pooled_only, all_rows_is_the_way_back)
+{
+	for (int form = 0; form < TOY_FORMS; form++) {
+		comes_back((enum toy_form)form, SKIP_POOL_CLS);
+		comes_back((enum toy_form)form, SKIP_POOL_LAST);
+		comes_back((enum toy_form)form, SKIP_POOL_MEAN);
+	}
+}

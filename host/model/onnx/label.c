@@ -90,6 +90,13 @@ static bool name_tail(struct labels *l, int from, int *x, const char *const valu
 	return true;
 }
 
+static void name_prefix(struct labels *l, int tensor, int part)
+{
+	struct skip_tensor *prefix = l->graph->tensors[tensor];
+	snprintf(prefix->name, SKIP_TENSOR_NAME, "prefix.%d.%s", l->layer, part ? "value" : "key");
+	l->graph->prefix = (int)prefix->dim[0];
+}
+
 static bool name_layer(struct labels *l, const struct skip_node *attention, int *x)
 {
 	static const char *const value[] = {"attention.q", "attention.k", "attention.v"};
@@ -100,6 +107,7 @@ static bool name_layer(struct labels *l, const struct skip_node *attention, int 
 	struct skip_graph *graph = l->graph;
 	for (int i = 0; i < 3; i++) name_node(l, &graph->nodes[graph->values[attention->in[i]].producer], value[i], stem[i]);
 	name_node(l, attention, "attention.context", NULL);
+	for (int i = 0; i < attention->n_param; i++) name_prefix(l, attention->param[i], i);
 	if (!name_tail(l, attention->out[0], x, after, after_stem)) return false;
 	const struct skip_node *up = reader(l, *x, "linear"), *act = up ? reader(l, up->out[0], "act") : NULL;
 	if (!act) return false;

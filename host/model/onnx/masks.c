@@ -154,6 +154,10 @@ static bool where(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct
 		*out = *op->in[2];
 		return op->in[1]->kind == SKIP_SYM_CONST || op->in[1]->kind == SKIP_SYM_MASK;
 	}
+	if (skip_onnx_in_is(op->in[0], SKIP_SYM_NO_WEIGHTS) && skip_onnx_in_is(op->in[2], SKIP_SYM_WEIGHTS)) { /* a sequence has at least one token */
+		*out = *op->in[2];
+		return skip_onnx_in_is_number(op->in[1], 0, 0) && op->in[0]->x == out->x && op->in[0]->k == out->k;
+	}
 	if (!skip_onnx_in_ints(op->in[0], &condition) || !skip_onnx_in_ints(op->in[1], &a) || !skip_onnx_in_ints(op->in[2], &b)) return false;
 	*out = condition;
 	if ((a.count != out->count && a.count != 1) || (b.count != out->count && b.count != 1)) return false;

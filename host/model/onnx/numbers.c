@@ -294,6 +294,29 @@ bool skip_onnx_in_tensor_of(struct skip_onnx_in *in, const struct skip_numbers *
 	return skip_onnx_in_tensor_plus(in, numbers, NULL, out);
 }
 
+bool skip_onnx_in_prefix_of(struct skip_onnx_in *in, const struct skip_numbers *numbers, bool turned, int *out)
+{
+	const size_t heads = (size_t)numbers->dim[1], width = (size_t)numbers->dim[turned ? 2 : 3], slots = (size_t)numbers->dim[turned ? 3 : 2];
+	const int64_t dim[2] = {(int64_t)slots, (int64_t)(heads * width)};
+	struct skip_tensor *tensor = NULL;
+	char name[32];
+	float *from = skip_alloc_array(numbers->count, sizeof(*from));
+	if (!from) return fail(in, SKIP_ERR_NOMEM, "no memory", NULL);
+	snprintf(name, sizeof(name), "prefix%d.%d", in->n_values, turned);
+	bool good = to_f32(in, numbers, from);
+	if (good) in->status = skip_tensor_create(name, SKIP_F32, 2, dim, &tensor, in->err);
+	good = good && in->status == SKIP_OK;
+	for (size_t i = 0; good && i < numbers->count; i++) {
+		size_t inner = turned ? slots : width, h = i / (slots * width), r = i / inner % (turned ? width : slots), c = i % inner;
+		skip_tensor_f32(tensor)[(turned ? c : r) * heads * width + h * width + (turned ? r : c)] = from[i];
+		if (!isfinite(from[i])) good = fail(in, SKIP_ERR_INPUT, "expected finite numbers", name);
+	}
+	if (good) in->status = skip_graph_add_tensor(in->graph, tensor, out, in->err);
+	skip_tensor_unref(tensor);
+	skip_free(from);
+	return good && in->status == SKIP_OK;
+}
+
 void skip_onnx_in_numbers_deinit(struct skip_onnx_in *in)
 {
 	for (size_t i = 0; i < in->n_numbers; i++) {

@@ -56,24 +56,38 @@ static enum skip_status not_understood(struct skip_onnx_in *in, const Onnx__Node
 	                   node->name && node->name[0] ? node->name : node->n_output ? node->output[0] : "", node->op_type ? node->op_type : "");
 }
 
+/* Every output of a node. */
+static enum skip_status add_outputs(struct skip_onnx_in *in, const Onnx__NodeProto *node, const struct skip_symbol *first, const Onnx__NodeProto *unknown)
+{
+	const struct skip_symbol other = {.kind = SKIP_SYM_UNKNOWN, .unknown = unknown};
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < node->n_output && status == SKIP_OK; i++)
+		if (node->output[i][0]) status = add_symbol(in, node->output[i], i == 0 ? first : &other);
+	return status;
+}
+
+/* A node that no rule understands is refused only where the output needs it: files have outputs that nobody asks for. */
 static enum skip_status read_node(struct skip_onnx_in *in, const Onnx__NodeProto *node)
 {
 	static const struct skip_symbol none = {.kind = SKIP_SYM_NONE};
 	struct skip_onnx_op op = {.node = node, .n_in = (int)node->n_input};
-	struct skip_symbol out = {.kind = SKIP_SYM_NONE};
+	struct skip_symbol out = {.kind = SKIP_SYM_UNKNOWN, .unknown = node}, made = {.kind = SKIP_SYM_NONE};
 	bool understood = false, standard = !node->domain || !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-	if (!node->op_type || node->n_output == 0 || !standard || node->n_input > SKIP_ONNX_INPUTS) return not_understood(in, node);
+	const char *name = node->op_type ? node->op_type : "";
+	bool known = standard && node->n_input <= SKIP_ONNX_INPUTS;
 	for (size_t i = 0; i < SKIP_ONNX_INPUTS; i++) {
 		op.in[i] = &none;
 		if (i >= node->n_input || !node->input[i][0]) continue;
 		op.in[i] = find_symbol(in, node->input[i]);
-		if (!op.in[i] || op.in[i]->kind == SKIP_SYM_NONE) return not_understood(in, node);
+		if (!op.in[i]) return not_understood(in, node);
+		if (op.in[i]->kind != SKIP_SYM_UNKNOWN) continue;
+		out.unknown = op.in[i]->unknown;
+		known = false;
 	}
-	const skip_onnx_rule rules[3] = {skip_onnx_in_find_shape_rule(node->op_type), skip_onnx_in_find_mask_rule(node->op_type),
-					 skip_onnx_in_find_rule(node->op_type)};
-	for (int i = 0; i < 3 && !understood && in->status == SKIP_OK; i++) understood = rules[i] && rules[i](in, &op, &out);
+	const skip_onnx_rule rules[3] = {skip_onnx_in_find_shape_rule(name), skip_onnx_in_find_mask_rule(name), skip_onnx_in_find_rule(name)};
+	for (int i = 0; i < 3 && known && !understood && in->status == SKIP_OK; i++) understood = rules[i] && rules[i](in, &op, &made);
 	if (in->status != SKIP_OK) return in->status;
-	return understood ? add_symbol(in, node->output[0], &out) : not_understood(in, node);
+	return add_outputs(in, node, understood ? &made : &out, out.unknown);
 }
 
 /* The value called "logits", else the first output. */
@@ -84,25 +98,48 @@ static const char *output_name(const Onnx__GraphProto *file)
 	return file->n_output ? file->output[0]->name : "";
 }
 
+/* Files of skip export pool before the last layer; the canonical form pools behind it. */
 static enum skip_status take_output(struct skip_onnx_in *in, struct skip_graph **out)
 {
+	struct skip_graph *needed = NULL;
 	const char *name = output_name(in->model->graph);
 	const struct skip_symbol *symbol = find_symbol(in, name);
+	if (symbol && symbol->kind == SKIP_SYM_UNKNOWN) return not_understood(in, symbol->unknown);
 	int value = symbol ? skip_onnx_in_rows(in, symbol) : SKIP_NONE;
 	if (in->status != SKIP_OK) return in->status;
 	if (value == SKIP_NONE)
 		return skip_err_at(in->err, SKIP_ERR_UNSUPPORTED, in->path, 0, -1, "the output '%.100s' is neither hidden states nor logits", name);
-	return skip_pass_dead(in->graph, &value, 1, out, in->err);
+	enum skip_status status = skip_pass_dead(in->graph, &value, 1, &needed, in->err);
+	if (status == SKIP_OK) status = skip_pass_all_rows(needed, out, in->err);
+	skip_graph_destroy(needed);
+	return status;
 }
 
-/* Labels that a file of skip export carries. */
-static json_t *labels_of(const Onnx__ModelProto *model)
+static const char *metadata(const Onnx__ModelProto *model, const char *key)
 {
 	for (size_t i = 0; i < model->n_metadata_props; i++) {
 		const Onnx__StringStringEntryProto *entry = model->metadata_props[i];
-		if (entry->key && entry->value && strcmp(entry->key, "labels") == 0) return json_loads(entry->value, 0, NULL);
+		if (entry->key && entry->value && strcmp(entry->key, key) == 0) return entry->value;
 	}
 	return NULL;
+}
+
+/* {"id2label": {"0": name, ...}, "problem_type": ...} of a file of skip export; NULL: it is another's. */
+static json_t *answers_of(const Onnx__ModelProto *model)
+{
+	const char *labels = metadata(model, "labels"), *problem = metadata(model, "problem_type");
+	json_t *list = labels ? json_loads(labels, 0, NULL) : NULL, *map = json_object(), *out = NULL, *name;
+	size_t i;
+	json_array_foreach(list, i, name)
+	{
+		char key[24];
+		snprintf(key, sizeof(key), "%zu", i);
+		json_object_set(map, key, name);
+	}
+	if (json_is_array(list)) out = json_pack("{s:O, s:s*}", "id2label", map, "problem_type", problem);
+	json_decref(map);
+	json_decref(list);
+	return out;
 }
 
 static enum skip_status read_model(struct skip_onnx_in *in, struct skip_graph **out)
@@ -118,7 +155,7 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_onnx_open(const char *folder, struct skip_graph **out, json_t **labels, struct skip_err *err)
+enum skip_status skip_onnx_open(const char *folder, struct skip_graph **out, json_t **said, struct skip_err *err)
 {
 	enum skip_status status;
 	char path[4096];
@@ -136,7 +173,7 @@ enum skip_status skip_onnx_open(const char *folder, struct skip_graph **out, jso
 		skip_err_add_file(err, path);
 		goto cleanup;
 	}
-	*labels = labels_of(in.model);
+	*said = answers_of(in.model);
 	*out = graph;
 	graph = NULL;
 cleanup:

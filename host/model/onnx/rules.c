@@ -73,6 +73,16 @@ static bool is_vector(const struct skip_symbol *symbol)
 
 /* ---- products */
 
+/* A number per column is added to rows: what is left of a sub-layer that was removed. */
+static bool add_vector(struct skip_onnx_in *in, int x, const struct skip_numbers *bias, struct skip_symbol *out)
+{
+	int tensor, value;
+	if (x == SKIP_NONE || (int64_t)bias->count != in->graph->values[x].cols || !skip_onnx_in_tensor_of(in, bias, &tensor)) return false;
+	if (!skip_onnx_in_emit(in, "add_bias", &x, 1, &tensor, 1, (union skip_attrs){0}, &value)) return false;
+	*out = skip_onnx_in_rows_symbol(value);
+	return true;
+}
+
 static bool add_linear(struct skip_onnx_in *in, int x, int tensor, const struct skip_numbers *bias, struct skip_symbol *out)
 {
 	int param[2] = {tensor, SKIP_NONE}, value;
@@ -95,16 +105,18 @@ static bool matmul(struct skip_onnx_in *in, const struct skip_onnx_op *op, struc
 	const struct skip_symbol *a = op->in[0], *b = op->in[1];
 	if (b->kind == SKIP_SYM_CONST) return product(in, skip_onnx_in_rows(in, a), b->numbers, true, out);
 	if (a->kind == SKIP_SYM_SPLIT && b->kind == SKIP_SYM_SPLIT && !strcmp(a->layout, "bhse") && !strcmp(b->layout, "bhes")) {
-		*out = (struct skip_symbol){.kind = SKIP_SYM_SCORES, .x = a->x, .k = b->x, .heads = a->heads, .width = a->width, .factor = a->factor * b->factor};
-		return a->heads == b->heads && a->width == b->width;
+		*out = (struct skip_symbol){.kind = SKIP_SYM_SCORES, .x = a->x, .k = b->x, .heads = a->heads, .width = a->width, .factor = a->factor * b->factor,
+					    .prefix = {b->prefix[0]}};
+		return a->heads == b->heads && a->width == b->width && !a->prefix[0] && (!b->prefix[0] || b->factor == 1);
 	}
 	if (a->kind == SKIP_SYM_WEIGHTS && b->kind == SKIP_SYM_SPLIT && !strcmp(b->layout, "bhse") && b->factor == 1 && a->heads == b->heads) {
 		*out = *a;
 		out->kind = SKIP_SYM_CONTEXT;
 		out->v = b->x;
 		out->v_width = b->width;
+		out->prefix[1] = b->prefix[0];
 		strcpy(out->layout, "bhse");
-		return true;
+		return !out->prefix[0] == !out->prefix[1];
 	}
 	return false;
 }
@@ -179,6 +191,26 @@ static bool reduce_mean(struct skip_onnx_in *in, const struct skip_onnx_op *op, 
 	return out->x != SKIP_NONE;
 }
 
+/* Sums over the tokens: of rows that are zero elsewhere, and of the mask. */
+static bool reduce_sum(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	const struct skip_symbol *a = op->in[0];
+	const Onnx__AttributeProto *axes = skip_onnx_in_attribute(op, "axes");
+	bool along = axes ? axes->n_ints == 1 && axes->ints[0] == 1 : skip_onnx_in_is_number(op->in[1], 1, 0);
+	*out = (struct skip_symbol){.kind = a->kind == SKIP_SYM_MASKED ? SKIP_SYM_SUM : SKIP_SYM_TOKENS, .x = a->x};
+	return along && (a->kind == SKIP_SYM_MASKED || a->kind == SKIP_SYM_MASK);
+}
+
+/* The number of tokens is at least 1; a lower limit that keeps a division from zero changes nothing. */
+static bool at_least(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	double low;
+	*out = *op->in[0];
+	return out->kind == SKIP_SYM_TOKENS && op->in[2]->kind == SKIP_SYM_NONE && skip_onnx_in_number(op->in[1], &low) && low <= 1;
+}
+
 static bool subtract(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
 {
 	const struct skip_symbol *a = op->in[0], *mean = op->in[1];
@@ -201,9 +233,16 @@ static bool power(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct
 	return true;
 }
 
+static bool one_number(struct skip_onnx_in *in, double number, struct skip_symbol *out)
+{
+	*out = (struct skip_symbol){.kind = SKIP_SYM_CONST, .numbers = skip_onnx_in_make_numbers(in, 0, NULL, false, &number)};
+	return out->numbers != NULL;
+}
+
 static bool square_root(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
 {
-	(void)in;
+	double number; /* a scale computed from a width */
+	if (skip_onnx_in_number(op->in[0], &number)) return number > 0 && one_number(in, sqrt(number), out);
 	*out = *op->in[0];
 	out->kind = SKIP_SYM_SPREAD;
 	return op->in[0]->kind == SKIP_SYM_VARIANCE && op->in[0]->eps > 0;
@@ -278,6 +317,16 @@ static bool add_tables(const struct skip_symbol *a, const struct skip_symbol *b,
 	return true;
 }
 
+/* The row of the only type there is, the same for every token. */
+static bool add_type(struct skip_onnx_in *in, const struct skip_symbol *a, const struct skip_numbers *row, struct skip_symbol *out)
+{
+	bool one_row = !row->integers && row->value && row->rank >= 1 && row->count == (size_t)row->dim[row->rank - 1];
+	*out = *a;
+	if (a->table[2] || !one_row) return false;
+	out->table[2] = skip_onnx_in_make_numbers(in, 1, &row->dim[row->rank - 1], false, row->value);
+	return out->table[2] != NULL;
+}
+
 static bool add_rows(struct skip_onnx_in *in, const struct skip_symbol *a, const struct skip_symbol *b, struct skip_symbol *out)
 {
 	int x[2] = {skip_onnx_in_rows(in, a), skip_onnx_in_rows(in, b)}, value;
@@ -291,6 +340,7 @@ static bool add(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct s
 	const struct skip_symbol *a, *b;
 	double number;
 	if (pair(op, SKIP_SYM_LOOKUP, SKIP_SYM_LOOKUP, &a, &b)) return add_tables(a, b, out);
+	if (pair(op, SKIP_SYM_LOOKUP, SKIP_SYM_CONST, &a, &b)) return add_type(in, a, b->numbers, out);
 	if (pair(op, SKIP_SYM_PRODUCT, SKIP_SYM_CONST, &a, &b)) return is_vector(b) && add_linear(in, a->x, a->tensor, b->numbers, out);
 	if (pair(op, SKIP_SYM_SCALED, SKIP_SYM_CONST, &a, &b)) return emit_layernorm(in, a->x, a->tensor, b, a->eps, out);
 	if (pair(op, SKIP_SYM_SCORES, SKIP_SYM_MASK, &a, &b)) {
@@ -313,6 +363,7 @@ static bool add(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct s
 			return false;
 		return true;
 	}
+	if (pair(op, SKIP_SYM_ROWS, SKIP_SYM_CONST, &a, &b)) return is_vector(b) && add_vector(in, skip_onnx_in_rows(in, a), b->numbers, out);
 	return add_rows(in, op->in[0], op->in[1], out);
 }
 
@@ -352,6 +403,10 @@ static bool multiply(struct skip_onnx_in *in, const struct skip_onnx_op *op, str
 		out->kind = SKIP_SYM_SCALED;
 		return is_vector(b) && skip_onnx_in_tensor_of(in, b->numbers, &out->tensor);
 	}
+	if (pair(op, SKIP_SYM_ROWS, SKIP_SYM_MASK, &a, &b)) {
+		*out = (struct skip_symbol){.kind = SKIP_SYM_MASKED, .x = skip_onnx_in_rows(in, a)};
+		return out->x != SKIP_NONE && in->graph->values[out->x].rows == SKIP_ROWS_T;
+	}
 	if (pair(op, SKIP_SYM_CENTRED, SKIP_SYM_INVERSE, &a, &b)) {
 		*out = *b;
 		out->kind = SKIP_SYM_NORMED;
@@ -368,8 +423,9 @@ static bool multiply(struct skip_onnx_in *in, const struct skip_onnx_op *op, str
 static bool divide(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
 {
 	const struct skip_symbol *a = op->in[0], *b = op->in[1];
-	double number;
-	if (skip_onnx_in_number(b, &number) && number != 0) return scale(in, a, 1 / number, out);
+	double number, over;
+	if (skip_onnx_in_number(b, &number) && number != 0) return skip_onnx_in_number(a, &over) ? one_number(in, over / number, out) : scale(in, a, 1 / number, out);
+	if (a->kind == SKIP_SYM_SUM && b->kind == SKIP_SYM_TOKENS) return rows_of(in, "pool", a->x, (union skip_attrs){.pool = {.mode = SKIP_POOL_MEAN}}, out);
 	*out = *b;
 	out->kind = a->kind == SKIP_SYM_CENTRED ? SKIP_SYM_NORMED : SKIP_SYM_INVERSE;
 	if (b->kind != SKIP_SYM_SPREAD) return false;
@@ -387,21 +443,33 @@ static bool softmax(struct skip_onnx_in *in, const struct skip_onnx_op *op, stru
 	return op->in[0]->kind == SKIP_SYM_SCORES && (axis == -1 || axis == 3);
 }
 
+static bool is_nan(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	*out = *op->in[0];
+	out->kind = SKIP_SYM_NO_WEIGHTS;
+	return op->in[0]->kind == SKIP_SYM_WEIGHTS;
+}
+
 static const struct {
 	const char *op;
 	skip_onnx_rule rule;
 } row_rules[] = {
     {"Add", add},
+    {"Clip", at_least},
     {"Div", divide},
     {"Erf", erf_of},
     {"Gelu", gelu},
     {"Gemm", gemm},
+    {"IsNaN", is_nan},
     {"LayerNormalization", layernorm},
     {"MatMul", matmul},
+    {"Max", at_least},
     {"Mul", multiply},
     {"Pow", power},
     {"Reciprocal", reciprocal},
     {"ReduceMean", reduce_mean},
+    {"ReduceSum", reduce_sum},
     {"Relu", relu},
     {"Softmax", softmax},
     {"Sqrt", square_root},

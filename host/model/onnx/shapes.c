@@ -23,6 +23,13 @@ struct skip_symbol skip_onnx_in_sizes(int count, const int64_t *size)
 	return out;
 }
 
+/* Numbers are kept as doubles, in which the largest integers, "to the end" of a slice, round to 2^63. */
+static int64_t whole(double number)
+{
+	if (number >= 0x1p63) return INT64_MAX;
+	return number > -0x1p63 ? (int64_t)number : -INT64_MAX;
+}
+
 bool skip_onnx_in_ints(const struct skip_symbol *symbol, struct skip_symbol *out)
 {
 	if (skip_onnx_in_is(symbol, SKIP_SYM_INTS)) {
@@ -32,7 +39,7 @@ bool skip_onnx_in_ints(const struct skip_symbol *symbol, struct skip_symbol *out
 	const struct skip_numbers *n = symbol->numbers;
 	if (!skip_onnx_in_is(symbol, SKIP_SYM_CONST) || !n->integers || n->rank > 1 || n->count > SKIP_ONNX_RANK) return false;
 	*out = (struct skip_symbol){.kind = SKIP_SYM_INTS, .count = (int)n->count, .scalar = n->rank == 0};
-	for (int i = 0; i < out->count; i++) out->size[i] = (int64_t)n->value[i];
+	for (int i = 0; i < out->count; i++) out->size[i] = whole(n->value[i]);
 	return true;
 }
 
@@ -184,9 +191,12 @@ static bool expand(struct skip_onnx_in *in, const struct skip_onnx_op *op, struc
 
 static bool join_heads(struct skip_onnx_in *in, const struct skip_symbol *a, struct skip_symbol *out)
 {
-	int qkv[3] = {a->x, a->k, a->v}, value;
+	int qkv[3] = {a->x, a->k, a->v}, prefix[2], value, n_prefix = a->prefix[0] ? 2 : 0;
 	const union skip_attrs attrs = {.attention = {.heads = a->heads, .qk = a->width, .v = a->v_width, .scale = (float)a->factor}};
-	if (strcmp(a->layout, "bshe") != 0 || !skip_onnx_in_emit(in, "attention", qkv, 3, NULL, 0, attrs, &value)) return false;
+	if (strcmp(a->layout, "bshe") != 0) return false;
+	for (int i = 0; i < n_prefix; i++)
+		if (!skip_onnx_in_prefix_of(in, a->prefix[i], i == 0, &prefix[i])) return false;
+	if (!skip_onnx_in_emit(in, "attention", qkv, 3, prefix, n_prefix, attrs, &value)) return false;
 	*out = skip_onnx_in_rows_symbol(value);
 	return true;
 }
@@ -213,8 +223,8 @@ static bool reshape(struct skip_onnx_in *in, const struct skip_onnx_op *op, stru
 	if (indifferent(a)) return true;
 	if (!skip_onnx_in_ints(op->in[1], &target)) return false;
 	switch (a->kind) {
-	case SKIP_SYM_CONTEXT:
-		return target.count == 3 && join_heads(in, a, out);
+	case SKIP_SYM_CONTEXT: /* of all rows, or of the first, which lose their axis */
+		return target.count == (in->graph->values[a->x].rows == SKIP_ROWS_T ? 3 : 2) && join_heads(in, a, out);
 	case SKIP_SYM_FIRST:
 		return target.count == 2 && first_row(in, a->x, out);
 	case SKIP_SYM_PRODUCT:
@@ -242,6 +252,7 @@ static bool transpose(struct skip_onnx_in *in, const struct skip_onnx_op *op, st
 		return out->numbers != NULL;
 	}
 	if ((!skip_onnx_in_is(a, SKIP_SYM_SPLIT) && !skip_onnx_in_is(a, SKIP_SYM_CONTEXT)) || !perm || perm->n_ints != 4) return false;
+	if (skip_onnx_in_is(a, SKIP_SYM_SPLIT) && a->prefix[0]) return false; /* its numbers lie as they were put there */
 	for (int i = 0; i < 4; i++) {
 		if (perm->ints[i] < 0 || perm->ints[i] > 3) return false;
 		out->layout[i] = a->layout[perm->ints[i]];
@@ -297,6 +308,16 @@ static bool gather(struct skip_onnx_in *in, const struct skip_onnx_op *op, struc
 	*out = skip_onnx_in_sizes(1, &whole.size[at]);
 	out->scalar = skip_onnx_in_is(index, SKIP_SYM_INTS) ? index->scalar : index->numbers->rank == 0;
 	return true;
+}
+
+/* Zeros beside the mask: room for a prefix, which is never padding. */
+static bool pad(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	(void)in;
+	const Onnx__AttributeProto *mode = skip_onnx_in_attribute(op, "mode");
+	*out = *op->in[0];
+	if (mode && (mode->s.len != 8 || memcmp(mode->s.data, "constant", 8) != 0)) return false;
+	return skip_onnx_in_is(out, SKIP_SYM_MASK) && (skip_onnx_in_is(op->in[2], SKIP_SYM_NONE) || skip_onnx_in_is_number(op->in[2], 0, 0));
 }
 
 static bool flatten(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
@@ -362,10 +383,25 @@ static bool slice(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct
 	return true;
 }
 
+/* A constant in front of the keys (turned) or the values of every sequence. */
+static bool put_prefix(const struct skip_onnx_op *op, struct skip_symbol *out)
+{
+	const struct skip_symbol *constant = op->in[0], *split = op->in[1];
+	if (op->n_in != 2 || !skip_onnx_in_is(constant, SKIP_SYM_CONST) || !skip_onnx_in_is(split, SKIP_SYM_SPLIT) || split->prefix[0]) return false;
+	const bool keys = strcmp(split->layout, "bhes") == 0;
+	const struct skip_numbers *n = constant->numbers;
+	const int64_t axis = skip_onnx_in_int_or(op, "axis", 0);
+	*out = *split;
+	out->prefix[0] = n;
+	if (!keys && strcmp(split->layout, "bhse") != 0) return false;
+	if (n->integers || !n->data || n->turned || n->rank != 4 || n->dim[0] != 1 || n->dim[1] != split->heads || n->dim[keys ? 2 : 3] != split->width) return false;
+	return axis == (keys ? 3 : 2) || axis == (keys ? -1 : -2);
+}
+
 static bool concat(struct skip_onnx_in *in, const struct skip_onnx_op *op, struct skip_symbol *out)
 {
 	(void)in;
-	if (skip_onnx_in_index_arithmetic(op, out)) return true;
+	if (skip_onnx_in_index_arithmetic(op, out) || put_prefix(op, out)) return true;
 	*out = (struct skip_symbol){.kind = SKIP_SYM_INTS};
 	for (int i = 0; i < op->n_in; i++) {
 		struct skip_symbol part;
@@ -428,6 +464,7 @@ static const struct {
     {"GatherElements", gather_elements},
     {"GatherND", gather},
     {"Identity", same},
+    {"Pad", pad},
     {"Reshape", reshape},
     {"Shape", shape},
     {"Slice", slice},

@@ -31,6 +31,7 @@ struct skip_numbers {
 
 enum skip_symbol_kind {
 	SKIP_SYM_NONE,     /* an input that is left out */
+	SKIP_SYM_UNKNOWN,  /* no rule understands `unknown`, which it comes from; matters only where the output needs it */
 	SKIP_SYM_CONST,    /* numbers */
 	SKIP_SYM_INTS,     /* a shape, or numbers computed from shapes: size [count], some SKIP_ONNX_FREE */
 	SKIP_SYM_IDS,      /* input_ids */
@@ -43,10 +44,14 @@ enum skip_symbol_kind {
 	SKIP_SYM_LOOKUP,   /* a sum of looked-up rows: table[word, position, type] */
 	SKIP_SYM_ROWS,     /* factor * x: [batch][sequence][cols], or [batch][cols] for B rows */
 	SKIP_SYM_FIRST,    /* the first row of x, [batch][1][cols] */
+	SKIP_SYM_MASKED,   /* x, zero where there is no token; its sum over the tokens [batch][cols]; how many there are. Their ratio is the mean */
+	SKIP_SYM_SUM,
+	SKIP_SYM_TOKENS,
 	SKIP_SYM_PRODUCT,  /* x W^T, a bias may follow */
 	SKIP_SYM_SPLIT,    /* factor * x in heads; `layout` names the axes b, s, h, e in their order */
 	SKIP_SYM_SCORES,   /* factor * q k^T */
-	SKIP_SYM_WEIGHTS,  /* its softmax */
+	SKIP_SYM_WEIGHTS,  /* its softmax; where that is no number, because every key is padding */
+	SKIP_SYM_NO_WEIGHTS,
 	SKIP_SYM_CONTEXT,  /* weights * v, with a layout */
 	SKIP_SYM_MEAN,     /* parts of a layer norm of x */
 	SKIP_SYM_CENTRED,
@@ -80,6 +85,8 @@ struct skip_symbol {
 	enum skip_act act;
 	int base;
 	const struct skip_numbers *table[3];
+	const struct skip_numbers *prefix[2]; /* in front of keys and of values: of SPLIT its own is the first; [1][heads][width][P] or [1][heads][P][width] */
+	const Onnx__NodeProto *unknown;
 };
 
 struct skip_onnx_in {
@@ -138,6 +145,8 @@ bool skip_onnx_in_is_number(const struct skip_symbol *symbol, double value, doub
 /* A tensor of the graph with the constant's numbers, the same for the same constant; `rows_of` adds that row to every row (a type that never changes). */
 bool skip_onnx_in_tensor_of(struct skip_onnx_in *in, const struct skip_numbers *numbers, int *out);
 bool skip_onnx_in_tensor_plus(struct skip_onnx_in *in, const struct skip_numbers *numbers, const struct skip_numbers *row, int *out);
+/* A prefix [P][heads * width] from keys [1][heads][width][P] (`turned`) or values [1][heads][P][width]. */
+bool skip_onnx_in_prefix_of(struct skip_onnx_in *in, const struct skip_numbers *numbers, bool turned, int *out);
 void skip_onnx_in_numbers_deinit(struct skip_onnx_in *in);
 
 /* Adds a node with one new value; false: in->status. */
@@ -148,7 +157,8 @@ struct skip_symbol skip_onnx_in_rows_symbol(int value);
 
 /* label.c: layers, names of values and tensors, and what the graph is; SKIP_ERR_UNSUPPORTED where it is no post-LayerNorm encoder. */
 enum skip_status skip_onnx_in_label(struct skip_graph *graph, struct skip_err *err);
-/* open.c: the network of <folder>/model.onnx. Labels of files that this program wrote stand in *labels (an array, or NULL). */
-enum skip_status skip_onnx_open(const char *folder, struct skip_graph **out, json_t **labels, struct skip_err *err);
+/* open.c: the network of <folder>/model.onnx. What a file that this program wrote says of its answers comes back in *said in the words of config.json
+ * ("id2label", "problem_type"); NULL: nothing. */
+enum skip_status skip_onnx_open(const char *folder, struct skip_graph **out, json_t **said, struct skip_err *err);
 
 #endif
