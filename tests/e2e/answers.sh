@@ -30,11 +30,20 @@ check "a number per row" test "$(grep -cE '^-?[0-9.e-]+$' "$log/out")" -eq 8
 gives 0 eval distilbert-regression --data numbers.tsv --json
 has_keys "$log/out" r2 pearson loss
 
+# Timed with rows and without.
+gives 0 bench bert-multi --data colours.tsv --json
+has_keys "$log/out" median_ms data
+gives 0 bench distilbert-regression --batch 2 --length 7 --json
+has_keys "$log/out" median_ms length
+
 # The cut works on such a folder, and the package answers in the same way.
 gives 0 prune distilbert-regression --data numbers.tsv --dev numbers.tsv --rate 0.3 --compensate none --quiet -o small.skip
 gives 0 run small.skip numbers.tsv
 check "a number per row of the small network" test "$(grep -cE '^-?[0-9.e-]+$' "$log/out")" -eq 8
 gives 0 export small.skip -o small.onnx
+gives 0 prune bert-multi --data colours.tsv --dev colours.tsv --rate 0.3 --compensate none --quiet -o small-multi.skip
+gives 0 eval small-multi.skip --data colours.tsv --against bert-multi --json
+has_keys "$log/out" accuracy f1 paired
 gives 0 export distilbert-regression --safetensors -o copy
 check "the folder says what it answers" grep -q '"problem_type": "regression"' copy/config.json
 printf 'sentence\tlabel\nthe dog\tgood\n' >words.tsv

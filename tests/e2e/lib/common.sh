@@ -25,15 +25,6 @@ make_toy() {
 # make_golden NAME: the checkpoint NAME of tests/golden/models in the folder NAME, with a tokenizer of its kind.
 make_golden() {
 	"$SKIP_TEST_BINARY/bin/make_golden" "$1" "$1" || exit 1
-	case $1 in
-	roberta* | camembert*) cp "$SKIP_TEST_SOURCE"/tests/golden/tokenizers/roberta/*.* "$1" ;;
-	xlm-roberta*) cp "$SKIP_TEST_SOURCE"/tests/golden/tokenizers/xlmr/*.* "$1" ;;
-	albert*) cp "$SKIP_TEST_SOURCE"/tests/golden/tokenizers/albert/*.* "$1" ;;
-	*)
-		printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n' >"$1/vocab.txt"
-		cat "$SKIP_TEST_SOURCE/tests/e2e/lib/words.txt" >>"$1/vocab.txt"
-		;;
-	esac
 }
 
 fault() {
