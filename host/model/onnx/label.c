@@ -94,7 +94,7 @@ static void name_prefix(struct labels *l, int tensor, int part)
 {
 	struct skip_tensor *prefix = l->graph->tensors[tensor];
 	snprintf(prefix->name, SKIP_TENSOR_NAME, "prefix.%d.%s", l->layer, part ? "value" : "key");
-	l->graph->prefix = (int)prefix->dim[0];
+	if (prefix->dim[0] > l->graph->prefix) l->graph->prefix = (int)prefix->dim[0]; /* layers may have lost slots of their own */
 }
 
 static bool name_layer(struct labels *l, const struct skip_node *attention, int *x)
