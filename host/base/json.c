@@ -26,6 +26,11 @@ enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, st
 	return parse(text, size, 0, out, err);
 }
 
+enum skip_status skip_json_parse_first(const char *text, size_t size, json_t **out, struct skip_err *err)
+{
+	return parse(text, size, JSON_DISABLE_EOF_CHECK, out, err);
+}
+
 static enum skip_status load(const char *path, size_t flags, json_t **out, struct skip_err *err)
 {
 	enum skip_status status;

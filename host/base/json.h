@@ -12,6 +12,8 @@ enum skip_status skip_json_load(const char *path, json_t **out, struct skip_err 
 /* The same with every number as a real, for files that may hold integers past 64 bits. */
 enum skip_status skip_json_load_reals(const char *path, json_t **out, struct skip_err *err);
 enum skip_status skip_json_parse(const char *text, size_t size, json_t **out, struct skip_err *err);
+/* The first value of the text, whatever follows it (JSON inside a script). */
+enum skip_status skip_json_parse_first(const char *text, size_t size, json_t **out, struct skip_err *err);
 
 /* Typed reads of an object's member; the message names `key`, the expected type and what was found. `*_or` use a default when the member is
  * absent or null. */
