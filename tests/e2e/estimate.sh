@@ -19,6 +19,30 @@ has_keys "$log/out" boards why
 gives 0 estimate toy --board u250 --dtype int8 --length 7 --batch 3 --classes 1
 gives 5 estimate head --board kv260
 says 'does not fit kv260: .* lut needed'
+# Reports of tools, in the form that is emitted.
+gives 0 emit head --board u280 --fit -o u280 --json
+kernel=$(grep -o '"linear_[a-z0-9_]*"' "$log/out" | head -n 1 | tr -d '"')
+sed "s/KERNEL/$kernel/" >csynth.xml <<END
+<profile><ReportVersion><Version>2022.2</Version></ReportVersion><UserAssignments><Part>xcu280-fsvh2892-2L-e</Part><TopModelName>KERNEL</TopModelName></UserAssignments>
+<AreaEstimates><Resources><BRAM_18K>6</BRAM_18K><DSP>64</DSP><FF>7</FF><LUT>9000</LUT><URAM>0</URAM></Resources></AreaEstimates></profile>
+END
+gives 0 estimate head --board u280 --fit --report csynth.xml --json
+has_keys "$log/out" tier clock_tier calibrated calibration family resource formula reported factor
+check "one engine is reported" test "$(grep -o '"tier":"report","calibrated":false' "$log/out" | wc -l)" -eq 1
+check "its family is corrected" grep -q '"tier":"formula","calibrated":true' "$log/out"
+gives 0 estimate head --board u280 --fit --report csynth.xml
+check "the factor is printed" grep -q 'calibration linear .* by formula, .* report, factor' "$log/out"
+printf '| Name | LUT | REG | BRAM | URAM | DSP |\n|    Used Resources | 50,000 [5 %%] | 1 | 40 | 0 | 400 |\n' >util.rpt
+gives 0 estimate head --board u280 --fit --report csynth.xml,util.rpt --json
+check "routed counts come last" grep -q '"lut":{"used":\(50000.0\|49999.9\).*"tier":"routed"' "$log/out"
+fails 2 'without --all' estimate head --all --report util.rpt
+fails 2 'wants FILE' estimate head --board u280 --fit --report ,util.rpt
+fails 3 'none.rpt: cannot open' estimate head --board u280 --fit --report none.rpt
+fails 3 'counts lut, board p520n has alm' estimate head --board p520n --fit --report util.rpt
+fails 3 "speaks of kernel $kernel, which is none" estimate head --board u280 --fit --dtype int8 --report csynth.xml
+echo '<profile>' >cut.xml
+fails 3 'cut.xml:2: not XML' estimate head --board u280 --fit --report cut.xml
+
 fails 2 'name a board with --board ID, or take --all' estimate head
 fails 2 'name a board with --board ID, or take --all' estimate head --all --board u280
 fails 2 "no FPGA board .fpga-amd." estimate head --board fpga-amd

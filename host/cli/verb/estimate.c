@@ -1,6 +1,8 @@
 /* skip estimate: what a network costs on an FPGA board before any toolchain has seen it. */
+#include "base/alloc.h"
 #include "cli/source.h"
 #include "device/estimate/estimate.h"
+#include "device/session.h"
 #include "graph/pass.h"
 
 #include <stdio.h>
@@ -10,10 +12,16 @@ enum { DEFAULT_LENGTH = 128 };
 
 struct settings {
 	struct skip_cli_common common;
-	const char *board;
+	const char *board, *report;
 	bool all, fit;
 	double clock;
 	int64_t batch, length, classes;
+};
+
+/* Reports of tools, by --report. */
+struct reports {
+	struct skip_tool_report *list;
+	size_t n, capacity;
 };
 
 static const char *status_text(bool verified)
@@ -21,24 +29,56 @@ static const char *status_text(bool verified)
 	return verified ? "verified" : "unverified";
 }
 
+/* FILE or FILE,FILE. */
+static enum skip_status read_reports(const char *list, struct reports *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	while (list && *list) {
+		const size_t length = strcspn(list, ",");
+		char path[1024];
+		if ((size_t)snprintf(path, sizeof(path), "%.*s", (int)length, list) >= sizeof(path) || !length) return skip_err_set(err, SKIP_ERR_USAGE, "--report wants FILE or FILE,FILE");
+		if (!skip_grow((void **)&out->list, &out->capacity, out->n + 1, sizeof(*out->list))) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for reports");
+		SKIP_TRY(skip_tool_report_read(path, &out->list[out->n++], err));
+		list += length + (list[length] == ',');
+	}
+cleanup:
+	return status;
+}
+
+static void drop_reports(struct reports *reports)
+{
+	for (size_t i = 0; i < reports->n; i++) skip_tool_report_deinit(&reports->list[i]);
+	skip_free(reports->list);
+}
+
 /* What the estimate speaks of: the network as it would be emitted for the board. */
-static enum skip_status estimate_one(const struct skip_cli_model *model, const struct settings *set, const struct skip_board *board,
+static enum skip_status estimate_one(const struct skip_cli_model *model, const struct settings *set, const struct skip_board *board, const struct reports *reports,
 				     struct skip_estimate *out, struct skip_err *err)
 {
 	static const char *const values[] = { "logits", "pooled", "hidden" };
 	enum skip_status status;
 	struct skip_graph *classed = NULL, *graph = NULL;
+	struct skip_plan *plan = NULL;
 	struct skip_profile forms = *board->profile;
 	int value, v = 0;
 	while (v < 2 && skip_graph_find_value(model->graph, values[v]) == SKIP_NONE) v++;
 	if (set->classes) SKIP_TRY(skip_pass_classes(model->graph, (int)set->classes, &classed, err));
 	SKIP_TRY(skip_pass_inference(classed ? classed : model->graph, values[v], forms.combine, &graph, &value, err));
 	const struct skip_workload work = { (int)set->batch, (int)set->length };
+	/* Formulas choose the form, as they did when the kernels were emitted; reports are of that form. */
 	if (set->fit)
 		status = skip_estimate_fit(graph, board, work, set->clock, &forms, out, err);
-	else
+	else if (!reports->n)
 		status = skip_estimate_run(graph, board, &forms, work, set->clock, out, err);
+	else
+		status = SKIP_OK;
+	if (status != SKIP_OK || !reports->n) goto cleanup;
+	skip_estimate_deinit(out);
+	SKIP_TRY(skip_lower(graph, &forms, &value, 1, &plan, err));
+	const struct skip_estimate_reports given = { plan, reports->list, reports->n };
+	status = skip_estimate_run_reported(graph, board, &forms, work, set->clock, &given, out, err);
 cleanup:
+	skip_plan_destroy(plan);
 	skip_graph_destroy(classed);
 	skip_graph_destroy(graph);
 	return status;
@@ -67,8 +107,21 @@ static json_t *kernels_json(const struct skip_estimate *e)
 		json_t *row = json_pack("{s:s, s:i, s:{s:i, s:i}, s:f, s:f, s:f, s:f, s:s, s:o}", "name", kernel->engine.name, "nodes", kernel->nodes, "lanes", "f32",
 					kernel->engine.lanes[0], "int8", kernel->engine.lanes[1], "cycles", kernel->cycles, "bytes", kernel->bytes, "macs", kernel->macs,
 					"latency_us", 1e6 * kernel->seconds, "bound", skip_bound_name(kernel->bound), "used", used);
+		json_object_set_new(row, "tier", json_string(skip_tier_name(kernel->tier)));
+		json_object_set_new(row, "calibrated", json_boolean(kernel->calibrated));
 		if (kernel->region != SKIP_NONE) json_object_set_new(row, "region", json_string(e->board->region[kernel->region].name));
 		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *calibration_json(const struct skip_estimate *e)
+{
+	json_t *list = json_array();
+	for (int i = 0; i < e->n_calibrations; i++) {
+		const struct skip_calibration *c = &e->calibration[i];
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "family", c->family, "resource", e->board->unit[c->resource], "tier", skip_tier_name(c->tier), "formula",
+						      c->formula, "reported", c->reported, "factor", c->factor));
 	}
 	return list;
 }
@@ -81,14 +134,20 @@ static json_t *inputs_json(const struct skip_estimate *e)
 	return list;
 }
 
+/* Where the clock comes from. */
+static const char *clock_tier(const struct skip_estimate *e)
+{
+	return e->routed_mhz > 0 && e->clock_mhz == e->routed_mhz ? "routed" : e->clock_given ? "given" : "formula";
+}
+
 static json_t *estimate_json(const struct skip_estimate *e)
 {
-	json_t *out = json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:f, s:[f, f], s:f, s:[f, f], s:s, s:s, s:s, s:f, s:f, s:{s:i, s:i}, s:i, s:o, s:o}", "board", e->board->profile->id,
+	json_t *out = json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:f, s:[f, f], s:f, s:[f, f], s:s, s:s, s:s, s:f, s:f, s:{s:i, s:i}, s:i, s:o, s:o, s:s, s:o}", "board", e->board->profile->id,
 				"dtype", e->int8 ? "int8" : "f32", "batch", e->work.batch, "length", e->work.length, "fits", (int)e->fits, "resources", resources_json(e),
 				"clock_mhz", e->clock_mhz, "clock_range_mhz", e->clock_mhz * (e->clock_given ? 1 : 0.5), e->clock_mhz * (e->clock_given ? 1 : 1.1),
 				"latency_us", 1e6 * e->seconds, "latency_range_us", 1e6 * e->low_seconds, 1e6 * e->high_seconds, "bound", skip_bound_name(e->bound), "status",
-				status_text(e->verified), "tier", "formula", "macs", e->macs, "gops", 2e-9 * e->macs / e->seconds, "form", "rows", e->rows, "outputs", e->outputs,
-				"crossings", e->crossings, "kernels", kernels_json(e), "inputs", inputs_json(e));
+				status_text(e->verified), "tier", skip_tier_name(e->tier), "macs", e->macs, "gops", 2e-9 * e->macs / e->seconds, "form", "rows", e->rows, "outputs", e->outputs,
+				"crossings", e->crossings, "kernels", kernels_json(e), "inputs", inputs_json(e), "clock_tier", clock_tier(e), "calibration", calibration_json(e));
 	if (!e->fits) json_object_set_new(out, "why", json_string(e->why));
 	return out;
 }
@@ -104,27 +163,43 @@ static void print_inputs(const struct skip_estimate *e)
 		if (!e->input[i].verified) printf("            %s %.6g (unverified)\n", e->input[i].pointer, e->input[i].value);
 }
 
+static void print_calibration(const struct skip_estimate *e)
+{
+	for (int i = 0; i < e->n_calibrations; i++) {
+		const struct skip_calibration *c = &e->calibration[i];
+		printf("%s%-12s%-10s %-7s %10.0f by formula, %10.0f %s, factor %.3f\n", i ? "" : "\n", i ? "" : "calibration", c->family, e->board->unit[c->resource], c->formula, c->reported,
+		       skip_tier_name(c->tier), c->factor);
+	}
+	if (e->shell_within) printf("            a report counts the whole chip: what the shell takes is not known and within\n");
+}
+
 static void print_one(const struct skip_estimate *e)
 {
+	static const char *const words[SKIP_TIER_COUNT] = { "estimated by formula", "counts by a compiler's report", "counts as routed" };
 	const struct skip_board *board = e->board;
-	printf("board       %s: %s, %s, estimated by formula, never run\n", board->profile->id, board->profile->title, board->part);
+	printf("board       %s: %s, %s, %s, never run\n", board->profile->id, board->profile->title, board->part, words[e->tier]);
 	printf("form        %s, tiles of %d rows, %d outputs a cycle; batch %d of %d tokens\n", e->int8 ? "int8" : "f32", e->rows, e->outputs, e->work.batch, e->work.length);
 	for (int r = 0; r < SKIP_RESOURCE_COUNT; r++)
 		if (e->available[r] > 0) printf("%-12s%10.0f of %10.0f usable  %5.1f %%\n", board->unit[r], e->used[r], e->available[r], 100 * e->used[r] / e->available[r]);
 	printf("fits        %s%s%s\n", e->fits ? "yes" : "no: ", e->fits ? "" : e->why, e->crossings ? ", cut across regions" : "");
 	if (board->note[0]) printf("note        %s\n", board->note);
 	printf("clock       %.0f MHz", e->clock_mhz);
-	printf(e->clock_given ? " (given)\n" : " (%.0f to %.0f)\n", 0.5 * e->clock_mhz, 1.1 * e->clock_mhz);
+	if (e->clock_given)
+		printf(" (%s)\n", clock_tier(e));
+	else
+		printf(" (%.0f to %.0f)\n", 0.5 * e->clock_mhz, 1.1 * e->clock_mhz);
 	printf("latency     %.1f us", 1e6 * e->seconds);
 	if (!e->clock_given) printf(" (%.1f to %.1f)", 1e6 * e->low_seconds, 1e6 * e->high_seconds);
 	printf(", bound by %s; products %.1f, memory %.1f, launches %.1f us\n\n", skip_bound_name(e->bound), 1e6 * e->compute_seconds, 1e6 * e->memory_seconds, 1e6 * e->launch_seconds);
-	printf("%-30s %5s %7s %8s %8s %6s %8s %10s %s\n", "engine", "nodes", "lanes", board->unit[SKIP_RESOURCE_LOGIC], "dsp", board->unit[SKIP_RESOURCE_BRAM], "region", "us", "bound");
+	printf("%-30s %5s %7s %8s %8s %6s %8s %10s %s\n", "engine", "nodes", "lanes", board->unit[SKIP_RESOURCE_LOGIC], "dsp", board->unit[SKIP_RESOURCE_BRAM], "region", "us", "bound   counts");
 	for (size_t k = 0; k < e->n_kernels; k++) {
 		const struct skip_estimate_kernel *kernel = &e->kernel[k];
-		printf("%-30s %5d %7d %8.0f %8.0f %6.0f %8s %10.1f %s\n", kernel->engine.name, kernel->nodes, kernel->engine.lanes[0] + kernel->engine.lanes[1],
+		printf("%-30s %5d %7d %8.0f %8.0f %6.0f %8s %10.1f %-7s %s%s\n", kernel->engine.name, kernel->nodes, kernel->engine.lanes[0] + kernel->engine.lanes[1],
 		       kernel->used[SKIP_RESOURCE_LOGIC], kernel->used[SKIP_RESOURCE_DSP], kernel->used[SKIP_RESOURCE_BRAM],
-		       kernel->region == SKIP_NONE ? "-" : board->region[kernel->region].name, 1e6 * kernel->seconds, skip_bound_name(kernel->bound));
+		       kernel->region == SKIP_NONE ? "-" : board->region[kernel->region].name, 1e6 * kernel->seconds, skip_bound_name(kernel->bound), skip_tier_name(kernel->tier),
+		       kernel->calibrated ? ", calibrated" : "");
 	}
+	print_calibration(e);
 	print_inputs(e);
 }
 
@@ -144,17 +219,20 @@ static enum skip_status run_one(const struct skip_cli_model *model, const struct
 	enum skip_status status;
 	struct skip_board board;
 	struct skip_estimate e = { 0 };
+	struct reports reports = { 0 };
 	const struct skip_profile *profile = skip_profiles_find(profiles, set->board);
 	if (!profile || !skip_profile_is_board(profile))
 		return skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", set->board);
 	SKIP_TRY(skip_board_read(profile, &board, err));
-	SKIP_TRY(estimate_one(model, set, &board, &e, err));
+	SKIP_TRY(read_reports(set->report, &reports, err));
+	SKIP_TRY(estimate_one(model, set, &board, &reports, &e, err));
 	if (set->common.json)
 		SKIP_TRY(skip_cli_print_json(estimate_json(&e), err));
 	else
 		print_one(&e);
 	if (!e.fits) status = skip_err_set(err, SKIP_ERR_TARGET, "the network does not fit %s: %s", board.profile->id, e.why);
 cleanup:
+	drop_reports(&reports);
 	skip_estimate_deinit(&e);
 	return status;
 }
@@ -164,6 +242,7 @@ static enum skip_status run_all(const struct skip_cli_model *model, const struct
 	enum skip_status status = SKIP_OK;
 	json_t *list = json_array();
 	bool any = false;
+	const struct reports none = { 0 };
 	if (!set->common.json)
 		printf("%-14s %-4s %5s %7s %7s %7s %7s %5s %11s %11s %11s  %-7s %s\n", "board", "fits", "rows", "outputs", "logic %", "dsp %", "ram %", "MHz", "us", "fast us", "slow us",
 		       "bound", "status");
@@ -173,7 +252,7 @@ static enum skip_status run_all(const struct skip_cli_model *model, const struct
 		struct skip_estimate e;
 		if (!skip_profile_is_board(profile)) continue;
 		SKIP_TRY(skip_board_read(profile, &board, err));
-		SKIP_TRY(estimate_one(model, set, &board, &e, err));
+		SKIP_TRY(estimate_one(model, set, &board, &none, &e, err));
 		if (set->common.json)
 			json_array_append_new(list, estimate_json(&e));
 		else
@@ -200,6 +279,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_flag(&args, "--all", &set.all);
 	skip_cli_flag(&args, "--fit", &set.fit);
 	skip_cli_real(&args, "--clock", &set.clock, 1, 5000);
+	skip_cli_string(&args, "--report", &set.report);
 	skip_cli_string(&args, "--dtype", &set.common.dtype);
 	skip_cli_int(&args, "--batch", &set.batch, 1, 65536);
 	skip_cli_int(&args, "--classes", &set.classes, 1, 64);
@@ -207,6 +287,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!set.board == !set.all) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "name a board with --board ID, or take --all"));
+	if (set.report && set.all) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--report is of kernels for one board: without --all"));
 	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_apply_dtype(&set.common, &model, err));
@@ -229,6 +310,7 @@ const struct skip_verb skip_verb_estimate = {
 		"  --fit          the fastest of the forms that fit: rows of a tile, outputs a cycle\n"
 		"  --classes K    at most K shapes of attention and of ffn; narrower layers get units of zeros\n"
 		"  --clock MHZ    the routed clock, where it is known; else it is estimated with a range\n"
+		"  --report FILES what tools said of the kernels, FILE or FILE,FILE (docs/boards.md): counts and clock in the place of formulas\n"
 		"  --dtype T      f32 or int8\n"
 		"  --batch N      sequences (1)\n"
 		"  --length N     tokens of each (128, or as many as the model takes)\n"
@@ -236,7 +318,8 @@ const struct skip_verb skip_verb_estimate = {
 		"A number of a board file without a confirmed source is printed as unverified.\n\n"
 		"examples:\n"
 		"  skip estimate tickets.skip --all --fit --dtype int8\n"
-		"  skip estimate models/all-minilm-l6-v2 --board u280 --length 64\n",
+		"  skip estimate models/all-minilm-l6-v2 --board u280 --length 64\n"
+		"  skip estimate tickets.skip --board u280 --report kernel_util_routed.rpt\n",
 	.order = 72,
 	.run = run,
 };

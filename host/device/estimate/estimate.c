@@ -1,7 +1,7 @@
 /* Estimates of a graph on a board: engines from the families, resources, placement, clock, time. See estimate.h; formulas are formulas.c. */
-#include "device/estimate/estimate.h"
 #include "base/alloc.h"
 #include "device/estimate/formulas.h"
+#include "device/estimate/internal.h"
 #include "device/family.h"
 #include "graph/op.h"
 #include <math.h>
@@ -33,8 +33,8 @@ static double use(struct skip_estimate *e, const struct skip_figure *figure)
 
 /* ---- engines ---- */
 
-static enum skip_status engine_of(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *forms,
-                                  struct skip_workload work, struct skip_engine *out, struct skip_err *err)
+enum skip_status skip_estimate_engine(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *forms, struct skip_workload work,
+				      struct skip_engine *out, struct skip_err *err)
 {
 	const struct skip_family *family = skip_family_of(node->op->name);
 	memset(out, 0, sizeof(*out));
@@ -267,7 +267,7 @@ static enum skip_status add_time(struct skip_estimate *e, const struct skip_grap
 	const double slow = e->clock_given ? 1 : SKIP_CLOCK_LOW, fast = e->clock_given ? 1 : SKIP_CLOCK_HIGH;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		struct skip_engine engine;
-		enum skip_status status = engine_of(graph, &graph->nodes[n], forms, e->work, &engine, err);
+		enum skip_status status = skip_estimate_engine(graph, &graph->nodes[n], forms, e->work, &engine, err);
 		if (status != SKIP_OK) return status;
 		struct spent t = node_time(e, &engine, e->clock_mhz);
 		e->low_seconds += node_time(e, &engine, e->clock_mhz * fast).seconds;
@@ -293,17 +293,26 @@ static enum skip_status add_time(struct skip_estimate *e, const struct skip_grap
 enum skip_status skip_estimate_run(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
                                    struct skip_workload work, double clock_mhz, struct skip_estimate *out, struct skip_err *err)
 {
+	return skip_estimate_run_reported(graph, board, forms, work, clock_mhz, NULL, out, err);
+}
+
+enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
+                                            struct skip_workload work, double clock_mhz, const struct skip_estimate_reports *reports,
+                                            struct skip_estimate *out, struct skip_err *err)
+{
 	enum skip_status status = SKIP_OK;
 	struct skip_estimate e = {.board = board, .work = work, .rows = forms->mr[0], .outputs = forms->nv, .verified = true};
 	size_t capacity = 0;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		struct skip_engine engine;
-		SKIP_TRY(engine_of(graph, &graph->nodes[n], forms, work, &engine, err));
+		SKIP_TRY(skip_estimate_engine(graph, &graph->nodes[n], forms, work, &engine, err));
 		SKIP_TRY(add_engine(&e, &engine, &capacity, err));
 		e.int8 |= engine.lanes[1] > 0;
 	}
 	for (size_t k = 0; k < e.n_kernels; k++) count_resources(&e, &e.kernel[k]);
+	if (reports) SKIP_TRY(skip_estimate_apply(&e, graph, forms, reports, err));
 	SKIP_TRY(place_all(&e, err));
+	if (!(clock_mhz > 0)) clock_mhz = e.routed_mhz;
 	e.clock_given = clock_mhz > 0;
 	e.clock_mhz = e.clock_given ? clock_mhz : skip_derated_clock(use(&e, &board->default_mhz), e.largest_share, e.crossings);
 	SKIP_TRY(add_time(&e, graph, forms, err));

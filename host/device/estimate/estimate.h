@@ -1,13 +1,15 @@
 /*
  * What a graph costs on an FPGA board before any toolchain has seen it: resources, clock, cycles, memory, latency. The engines are those the
  * families describe (device/engine.h), the counts those of the board file; every number of the file that was used comes along with its status, and
- * the whole is no better than the worst of them. Tier of all results: `formula`.
+ * the whole is no better than the worst of them. Counts and the clock come from formulas, or from the reports of tools that built the kernels
+ * (report.h); each says which.
  */
 #ifndef SKIP_DEVICE_ESTIMATE_H
 #define SKIP_DEVICE_ESTIMATE_H
 
 #include "device/engine.h"
-#include "device/profile/board.h"
+#include "device/estimate/report.h"
+#include "device/plan.h"
 
 enum skip_estimate_bound { SKIP_BOUND_COMPUTE, SKIP_BOUND_MEMORY, SKIP_BOUND_LAUNCH, SKIP_BOUND_COUNT };
 const char *skip_bound_name(enum skip_estimate_bound bound); /* "compute", "memory", "launch" */
@@ -17,10 +19,23 @@ struct skip_estimate_kernel {
 	struct skip_engine engine; /* of the largest of its nodes */
 	int nodes, region;         /* region SKIP_NONE: the board has none, or it lies in several */
 	double used[SKIP_RESOURCE_COUNT];
+	enum skip_tier tier;                 /* of `used` */
+	double formula[SKIP_RESOURCE_COUNT]; /* what formulas said, where reports were given */
+	bool calibrated;                     /* `used` is a formula's, corrected by reports of other engines of its family */
 	double seconds, compute_seconds, memory_seconds; /* of all its nodes; seconds with their launches */
 	double macs, cycles, bytes;
 	enum skip_estimate_bound bound;
 };
+
+/* Reported over computed, of the engines of a family that a report names: for this board and the version of the tool. */
+struct skip_calibration {
+	char family[16];
+	enum skip_resource resource;
+	enum skip_tier tier;
+	double formula, reported, factor;
+};
+
+#define SKIP_ESTIMATE_CALIBRATIONS 40
 
 struct skip_estimate {
 	const struct skip_board *board; /* borrowed */
@@ -34,8 +49,12 @@ struct skip_estimate {
 	double used[SKIP_RESOURCE_COUNT], available[SKIP_RESOURCE_COUNT]; /* available: (total - shell) * usable, over all regions */
 	double largest_share; /* of a resource of a region, as the clock formula takes it */
 	int crossings;
-	double clock_mhz;
-	bool clock_given;
+	double clock_mhz, routed_mhz; /* routed_mhz: by a report, else 0 */
+	bool clock_given;             /* by the caller or a report */
+	enum skip_tier tier;          /* the least of the engines' */
+	struct skip_calibration calibration[SKIP_ESTIMATE_CALIBRATIONS];
+	int n_calibrations;
+	bool shell_within; /* a report's total may hold the shell's share */
 	double seconds, compute_seconds, memory_seconds, launch_seconds;
 	double low_seconds, high_seconds; /* at 1.1 and 0.5 times the clock; both `seconds` where the clock was given */
 	double macs;
@@ -52,6 +71,17 @@ struct skip_estimate {
  */
 enum skip_status skip_estimate_run(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
                                    struct skip_workload work, double clock_mhz, struct skip_estimate *out, struct skip_err *err);
+
+/* What tools say of the kernels of `plan`, which was lowered from the same graph for the same forms. */
+struct skip_estimate_reports {
+	const struct skip_plan *plan;
+	const struct skip_tool_report *report;
+	size_t n;
+};
+/* The same with reports. SKIP_ERR_INPUT: one of another chip or of other kernels. clock_mhz 0: the routed clock of a report, else the derated one. */
+enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
+                                            struct skip_workload work, double clock_mhz, const struct skip_estimate_reports *reports,
+                                            struct skip_estimate *out, struct skip_err *err);
 void skip_estimate_deinit(struct skip_estimate *estimate);
 
 /* The fastest of the forms that fit, tried from few lanes to many; where none fits the smallest, with fits false. `forms` gets the form. */
