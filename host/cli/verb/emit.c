@@ -1,38 +1,14 @@
 /* skip emit: what an FPGA board's toolchain needs, as a folder. */
-#include "cli/source.h"
+#include "cli/board.h"
 #include "device/emit/board.h"
-#include "graph/pass.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct settings {
 	struct skip_cli_common common;
-	const char *board, *out;
-	bool fit;
-	int64_t classes;
+	struct skip_cli_board_options board;
+	const char *out;
 };
-
-/* A form that fits, or a sentence that says which would. */
-static enum skip_status choose_form(const struct skip_graph *graph, const struct skip_board *board, const struct settings *set, struct skip_profile *forms,
-				    struct skip_estimate *out, struct skip_err *err)
-{
-	const struct skip_workload work = { 1, graph->max_positions < 128 ? graph->max_positions : 128 };
-	enum skip_status status;
-	struct skip_profile tried = *forms;
-	struct skip_estimate fitted = { 0 };
-	SKIP_TRY(set->fit ? skip_estimate_fit(graph, board, work, 0, forms, out, err) : skip_estimate_run(graph, board, forms, work, 0, out, err));
-	if (out->fits) return SKIP_OK;
-	SKIP_TRY(skip_estimate_fit(graph, board, work, 0, &tried, &fitted, err));
-	if (fitted.fits)
-		status = skip_err_set(err, SKIP_ERR_TARGET, "the network does not fit %s with %d outputs a cycle (%s); %d outputs and tiles of %d rows would: --fit", board->profile->id,
-				      out->outputs, out->why, fitted.outputs, fitted.rows);
-	else
-		status = skip_err_set(err, SKIP_ERR_TARGET, "the network does not fit %s in any form: even the smallest needs too much (%s)", board->profile->id, fitted.why);
-cleanup:
-	skip_estimate_deinit(&fitted);
-	return status;
-}
 
 static enum skip_status write_folder(const char *path, const struct skip_emitted *emitted, struct skip_err *err)
 {
@@ -57,7 +33,7 @@ static enum skip_status print_result(const struct settings *set, const struct sk
 		return skip_cli_print_json(json_pack("{s:s, s:s, s:o, s:o, s:s}", "folder", set->out, "name", emitted->set, "files", files, "kernels", kernels, "manifest_hash", emitted->hash),
 					   err);
 	printf("%-10s%s\n%-10s%s: %d files, %zu kernels\n", "name", emitted->set, "written", set->out, emitted->n_files, plan->n_kernels);
-	printf("%-10s%.0f MHz, %.1f us (estimated by formula, never run)\n%-10ssh %s/build_%s.sh report\n", "estimate", e->clock_mhz, 1e6 * e->seconds, "next", set->out, set->board);
+	printf("%-10s%.0f MHz, %.1f us (estimated by formula, never run)\n%-10ssh %s/build_%s.sh report\n", "estimate", e->clock_mhz, 1e6 * e->seconds, "next", set->out, set->board.board);
 	json_decref(files);
 	json_decref(kernels);
 	return skip_cli_printed(err);
@@ -66,29 +42,15 @@ static enum skip_status print_result(const struct settings *set, const struct sk
 static enum skip_status emit(const struct skip_cli_model *model, const struct settings *set, const struct skip_profiles *profiles, struct skip_err *err)
 {
 	enum skip_status status;
-	struct skip_board board;
-	struct skip_graph *classed = NULL, *graph = NULL;
-	struct skip_plan *plan = NULL;
-	struct skip_estimate e = { 0 };
+	struct skip_cli_board board;
 	struct skip_emitted emitted = { 0 };
-	int value;
-	const struct skip_profile *profile = skip_profiles_find(profiles, set->board);
-	if (!profile || !skip_profile_is_board(profile)) return skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", set->board);
-	struct skip_profile forms = *profile;
-	SKIP_TRY(skip_board_read(profile, &board, err));
-	if (set->classes) SKIP_TRY(skip_pass_classes(model->graph, (int)set->classes, &classed, err));
-	SKIP_TRY(skip_pass_inference(classed ? classed : model->graph, "logits", forms.combine, &graph, &value, err));
-	SKIP_TRY(choose_form(graph, &board, set, &forms, &e, err));
-	SKIP_TRY(skip_lower(graph, &forms, &value, 1, &plan, err));
-	SKIP_TRY(skip_emit_board(graph, plan, &e, &emitted, err));
+	SKIP_TRY(skip_cli_open_board(model, profiles, &set->board, false, &board, err));
+	SKIP_TRY(skip_emit_board(board.graph, board.plan, &board.estimate, &emitted, err));
 	SKIP_TRY(write_folder(set->out, &emitted, err));
-	status = print_result(set, plan, &emitted, &e, err);
+	status = print_result(set, board.plan, &emitted, &board.estimate, err);
 cleanup:
 	skip_emitted_deinit(&emitted);
-	skip_estimate_deinit(&e);
-	skip_plan_destroy(plan);
-	skip_graph_destroy(graph);
-	skip_graph_destroy(classed);
+	skip_cli_close_board(&board);
 	return status;
 }
 
@@ -100,14 +62,12 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_model model = { 0 };
 	struct skip_profiles *profiles = NULL;
 	skip_cli_common_options(&args, &set.common, false);
-	skip_cli_string(&args, "--board", &set.board);
+	skip_cli_board_options(&args, &set.board);
 	skip_cli_string(&args, "-o", &set.out);
 	skip_cli_string(&args, "--dtype", &set.common.dtype);
-	skip_cli_flag(&args, "--fit", &set.fit);
-	skip_cli_int(&args, "--classes", &set.classes, 1, 64);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
-	if (!set.board) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--board ID is missing; skip estimate MODEL --all lists the boards"));
+	if (!set.board.board) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--board ID is missing; skip estimate MODEL --all lists the boards"));
 	if (!set.out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "-o DIR is missing"));
 	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));

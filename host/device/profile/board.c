@@ -74,6 +74,8 @@ bool skip_profile_is_board(const struct skip_profile *profile)
 	return profile->kind == SKIP_PROFILE_FPGA && json_is_object(skip_profile_at(profile->json, "/resources/total"));
 }
 
+bool skip_profile_has_engines(const struct skip_profile *profile) { return strcmp(profile->variants[0], "fpga") == 0; }
+
 static enum skip_status figure(const json_t *document, const char *pointer, double min, double max, struct skip_figure *out, struct skip_err *err)
 {
 	const json_t *value = skip_profile_at(document, pointer);

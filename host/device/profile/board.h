@@ -63,6 +63,8 @@ struct skip_board {
 
 /* Whether the profile is a board and not a parent of boards: kind `fpga` with counts of its resources. */
 bool skip_profile_is_board(const struct skip_profile *profile);
+/* Whether kernels are FPGA engines on this device: a board, or one that pretends to be one. */
+bool skip_profile_has_engines(const struct skip_profile *profile);
 /*
  * Reads a board; it borrows from `profile`. SKIP_ERR_INPUT names the field: unknown, missing, out of range, resources of no known unit, regions
  * whose sum is not the total without a `note` that says why.
