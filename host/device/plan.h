@@ -123,6 +123,7 @@ struct skip_plan_program {
 	char name[SKIP_NAME]; /* file stem: "kernels" */
 	char *text;           /* complete OpenCL C */
 	char hash[SKIP_SHA256_HEX]; /* of the text without its provenance comment */
+	struct skip_buf binary;     /* built beforehand, checked; empty: the device's runtime compiles the text */
 };
 
 struct skip_plan {
@@ -143,6 +144,8 @@ struct skip_plan {
 };
 
 void skip_plan_destroy(struct skip_plan *plan);
+/* The plan's one program in its built form; takes what `bytes` holds. */
+void skip_plan_take_binary(struct skip_plan *plan, struct skip_buf *bytes);
 /* Manifest form of the plan (not the program texts; their names and hashes) and back. */
 enum skip_status skip_plan_to_json(const struct skip_plan *plan, json_t **out, struct skip_err *err);
 enum skip_status skip_plan_from_json(const json_t *json, struct skip_plan **out, struct skip_err *err);

@@ -19,10 +19,21 @@ int skip_layout_row(enum skip_layout layout, int cols)
 
 bool skip_layout_is_panels(enum skip_layout layout) { return layout == SKIP_LAYOUT_PANELS || skip_layout_per_word(layout) > 0; }
 
+void skip_plan_take_binary(struct skip_plan *plan, struct skip_buf *bytes)
+{
+	assert(plan->n_programs == 1);
+	skip_buf_deinit(&plan->programs[0].binary);
+	plan->programs[0].binary = *bytes;
+	skip_buf_init(bytes);
+}
+
 void skip_plan_destroy(struct skip_plan *plan)
 {
 	if (!plan) return;
-	for (size_t i = 0; i < plan->n_programs; i++) skip_free(plan->programs[i].text);
+	for (size_t i = 0; i < plan->n_programs; i++) {
+		skip_free(plan->programs[i].text);
+		skip_buf_deinit(&plan->programs[i].binary);
+	}
 	skip_free(plan->programs);
 	skip_free(plan->kernels);
 	skip_free(plan->buffers);
