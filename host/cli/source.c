@@ -2,6 +2,7 @@
  * Opening what verbs read. No verb knows whether a model came from a checkpoint or from a package.
  */
 #include "cli/source.h"
+#include "device/bitstream/library.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -160,7 +161,30 @@ enum skip_status skip_cli_open_device(const struct skip_cli_common *common, stru
 	enum skip_status status = skip_cli_dtype(common, &precision, err);
 	if (status == SKIP_OK) status = skip_profiles_load(NULL, &out->profiles, err);
 	if (status == SKIP_OK) status = skip_device_open(out->profiles, common->device, (int)common->threads, &out->device, err);
+	if (status == SKIP_OK && common->bitstreams)
+		status = skip_device_use_bitstreams(out->device, common->bitstreams, common->package ? common->package : "PKG", err);
 	if (status != SKIP_OK) skip_cli_close_device(out);
+	return status;
+}
+
+enum skip_status skip_cli_check_bitstreams(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_profiles *profiles = NULL;
+	struct skip_graph *graph = NULL;
+	struct skip_plan *plan = NULL;
+	int value;
+	if (!common->bitstreams || !common->device) return SKIP_OK;
+	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
+	const struct skip_profile *profile = skip_profiles_find(profiles, common->device);
+	if (!profile || !skip_profile_has_engines(profile)) goto cleanup;
+	const struct skip_bitstream_want want = { .profile = profile, .library = common->bitstreams, .source = common->package };
+	SKIP_TRY(skip_pass_inference(model->graph, "logits", profile->combine, &graph, &value, err));
+	status = skip_bitstream_plan(graph, &value, 1, &want, &plan, err);
+cleanup:
+	skip_plan_destroy(plan);
+	skip_graph_destroy(graph);
+	skip_profiles_destroy(profiles);
 	return status;
 }
 

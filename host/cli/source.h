@@ -49,6 +49,11 @@ struct skip_cli_device {
 };
 enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err);
 void skip_cli_close_device(struct skip_cli_device *device);
+/*
+ * With --bitstreams and a --device that is a profile's id: whether the library has the right program, asked before any platform is loaded. Other devices are
+ * asked when they are open.
+ */
+enum skip_status skip_cli_check_bitstreams(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_err *err);
 
 /* Whether a package or a file can be written to `path`, asked before work is done for it. */
 enum skip_status skip_cli_check_package_place(const char *path, struct skip_err *err);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "device/opencl/cl.h"
+#include "device/profile/board.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct skip_device {
 	struct skip_profile profile;       /* as matched, without the forms that failed here */
 	bool settled[SKIP_PRECISION_COUNT]; /* forms that have given their known answer */
 	struct skip_device_info info;
+	char *library, *source; /* of bitstreams, NULL without */
 };
 
 /* All devices with the profile each matches; *found is freed with skip_free. */
@@ -159,7 +161,29 @@ void skip_device_close(struct skip_device *device)
 {
 	if (!device) return;
 	skip_cl_close(device->cl);
+	skip_free(device->library);
+	skip_free(device->source);
 	skip_free(device);
+}
+
+enum skip_status skip_device_use_bitstreams(struct skip_device *device, const char *library, const char *source, struct skip_err *err)
+{
+	if (!skip_profile_has_engines(&device->profile)) {
+		return skip_err_set(err, SKIP_ERR_USAGE, "--bitstreams: the kernels of profile '%s' are compiled when they are needed; libraries are of FPGA boards", device->profile.id);
+	}
+	skip_free(device->library);
+	skip_free(device->source);
+	device->library = skip_strdup(library);
+	device->source = skip_strdup(source);
+	return device->library && device->source ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a device");
+}
+
+bool skip_device_bitstreams(const struct skip_device *device, const char **library, const char **source)
+{
+	if (!device->library) return false;
+	*library = device->library;
+	*source = device->source;
+	return true;
 }
 
 const struct skip_device_info *skip_device_get_info(const struct skip_device *device)

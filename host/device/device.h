@@ -27,6 +27,13 @@ enum skip_status skip_device_list(const struct skip_profiles *profiles, struct s
 enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
 				  struct skip_err *err);
 void skip_device_close(struct skip_device *device);
+/*
+ * From here on programs of sessions come from this library (bitstream/library.h); `source` is the package's name for messages. Both are copied.
+ * SKIP_ERR_USAGE: the device compiles its kernels itself and has none of FPGA engines.
+ */
+enum skip_status skip_device_use_bitstreams(struct skip_device *device, const char *library, const char *source, struct skip_err *err);
+/* false without a library; borrowed from the device. */
+bool skip_device_bitstreams(const struct skip_device *device, const char **library, const char **source);
 const struct skip_device_info *skip_device_get_info(const struct skip_device *device);
 const struct skip_profile *skip_device_profile(const struct skip_device *device);
 /* Measured FMA peak of float32 in GFLOP/s (emitted kernel, independent accumulators, best of several runs). */

@@ -19,10 +19,13 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
  * running every kernel once and keeping the binaries on disk: for programs that will be used again, in this process or another. */
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
 				     struct skip_session **out, struct skip_err *err);
-/* lower + create; the session owns a copy of the graph and the plan. The usual way. */
+/* lower + create; the session owns a copy of the graph and the plan. The usual way. On a device with a library of bitstreams the program comes from there. A board
+ * without one is SKIP_ERR_USAGE. */
 enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted, bool warm,
 				   struct skip_session **out, struct skip_err *err);
 void skip_session_destroy(struct skip_session *session);
+/* Appends the binary of the plan's one program; of a session that was opened warm, so that it is whole. */
+enum skip_status skip_session_binary(const struct skip_session *session, struct skip_buf *out, struct skip_err *err);
 
 /* Whether the device multiplies in this type by instructions of its own: the first form of its profile that gives the known answer is neither
  * `portable` nor `generic`. Tries forms as opening a session does; no form at all is no error. */

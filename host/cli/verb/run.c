@@ -164,6 +164,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_input_options(&args, &input);
 	skip_cli_string(&args, "--format", &format);
 	skip_cli_flag(&args, "--logits", &printer.logits);
+	skip_cli_string(&args, "--bitstreams", &common.bitstreams);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 2, 2, err));
 	if (args.help) goto cleanup;
 	SKIP_TRY(skip_cli_choice("--format", format, formats, &kind, err));
@@ -171,6 +172,8 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
+	common.package = args.word[0];
+	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_open_inference(device.device, model.graph, "logits", false, &session, &value, err));
 	printer.json_lines = kind == 1 || common.json;
@@ -197,10 +200,12 @@ const struct skip_verb skip_verb_run = {
 		"                          for several labels; the number for regression)\n"
 		"  --logits                print the logits too\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
+		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation (skip bitstream)\n"
 		"  --device D, --threads N, --dtype T, --json (same as --format jsonl), --quiet\n\n"
 		"examples:\n"
 		"  echo 'Where is my parcel?' | skip run tickets.skip -\n"
-		"  skip run tickets.skip inbox.tsv --format jsonl --logits\n",
+		"  skip run tickets.skip inbox.tsv --format jsonl --logits\n"
+		"  skip run tickets.skip inbox.tsv --device p520n --bitstreams bitstreams\n",
 	.order = 20,
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #ifndef SKIP_DEVICE_OPENCL_CL_H
 #define SKIP_DEVICE_OPENCL_CL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "device/device.h"
 #include <stdbool.h>
@@ -74,6 +75,11 @@ void skip_cl_event_forget(struct skip_cl_event *event);
  */
 enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
 				       struct skip_cl_program **out, struct skip_err *err);
+/* Loads a program that was built beforehand. Who calls has checked that it is the right one. */
+enum skip_status skip_cl_program_load(struct skip_cl *cl, const char *name, const void *data, size_t size, const char *options, struct skip_cl_program **out,
+				      struct skip_err *err);
+/* Appends the program's binary, as the runtime gives it. */
+enum skip_status skip_cl_program_binary(const struct skip_cl_program *program, struct skip_buf *out, struct skip_err *err);
 void skip_cl_program_destroy(struct skip_cl_program *program);
 /* Keeps the binary of a program that was compiled from source. Call it after all its kernels have run: some drivers compile when a kernel
  * is created, PoCL when it is first launched. A failure to store is logged and is no error. */

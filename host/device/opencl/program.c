@@ -126,28 +126,63 @@ void skip_cl_program_destroy(struct skip_cl_program *program)
 	skip_free(program);
 }
 
+enum skip_status skip_cl_program_load(struct skip_cl *cl, const char *name, const void *data, size_t size, const char *options, struct skip_cl_program **out,
+				      struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	cl_int code = CL_SUCCESS, loaded = CL_SUCCESS;
+	const unsigned char *bytes = data;
+	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
+	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
+	snprintf(made->name, sizeof(made->name), "%s", name);
+	made->program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &size, &bytes, &loaded, &code);
+	if (code == CL_SUCCESS) code = loaded;
+	if (code != CL_SUCCESS) {
+		status = skip_cl_fail(err, code, "clCreateProgramWithBinary", name);
+		goto cleanup;
+	}
+	/* Boards accept this call, emulators need it. */
+	code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
+	if (code != CL_SUCCESS) {
+		status = build_failure(cl, made->program, name, code, err);
+		goto cleanup;
+	}
+	*out = made;
+	made = NULL;
+cleanup:
+	skip_cl_program_destroy(made);
+	return status;
+}
+
+enum skip_status skip_cl_program_binary(const struct skip_cl_program *program, struct skip_buf *out, struct skip_err *err)
+{
+	size_t size = 0;
+	cl_int code = clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL);
+	if (code != CL_SUCCESS) return skip_cl_fail(err, code, "clGetProgramInfo", program->name);
+	if (size == 0) return skip_err_set(err, SKIP_ERR_DEVICE, "the driver gives no binary of %s", program->name);
+	unsigned char *data = skip_alloc_array(size, 1);
+	if (!data) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a binary of %zu bytes", size);
+	code = clGetProgramInfo(program->program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL);
+	if (code == CL_SUCCESS) skip_buf_append(out, (const char *)data, size);
+	skip_free(data);
+	if (code != CL_SUCCESS) return skip_cl_fail(err, code, "clGetProgramInfo", program->name);
+	return skip_buf_ok(out) ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a binary of %zu bytes", size);
+}
+
 void skip_cl_program_store(struct skip_cl *cl, struct skip_cl_program *program)
 {
-	if (program->was_cached || !program->key[0]) return;
-	size_t size = 0;
 	struct skip_err err;
+	struct skip_buf binary;
+	if (program->was_cached || !program->key[0]) return;
 	skip_err_init(&err);
-	cl_int code = clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL);
-	if (code != CL_SUCCESS || size == 0) {
-		skip_log(SKIP_LOG_DEBUG, "kernel cache: no binary of %s (%d)", program->name, code);
-		return;
-	}
-	unsigned char *data = skip_alloc_array(size, 1);
-	if (!data) return;
-	code = clGetProgramInfo(program->program, CL_PROGRAM_BINARIES, sizeof(data), &data, NULL);
-	if (code != CL_SUCCESS) {
-		skip_log(SKIP_LOG_DEBUG, "kernel cache: no binary of %s (%d)", program->name, code);
-	} else if (skip_cl_cache_store(cl->cache_folder, program->key, data, size, &err) != SKIP_OK) {
+	skip_buf_init(&binary);
+	if (skip_cl_program_binary(program, &binary, &err) != SKIP_OK)
+		skip_log(SKIP_LOG_DEBUG, "kernel cache: no binary of %s: %s", program->name, err.message);
+	else if (skip_cl_cache_store(cl->cache_folder, program->key, binary.data, binary.length, &err) != SKIP_OK)
 		skip_log(SKIP_LOG_WARN, "kernel cache: %s is not stored: %s", program->name, err.message);
-	} else {
+	else
 		skip_log(SKIP_LOG_DEBUG, "kernel cache: store %s (%s)", program->name, program->key);
-	}
-	skip_free(data);
+	skip_buf_deinit(&binary);
 }
 
 bool skip_cl_program_was_cached(const struct skip_cl_program *program)

@@ -15,6 +15,10 @@ static enum skip_status build_programs(struct skip_session *session, struct skip
 	if (!session->program) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu programs", plan->n_programs);
 	for (size_t i = 0; i < plan->n_programs; i++) {
 		const struct skip_plan_program *program = &plan->programs[i];
+		if (program->binary.length) {
+			SKIP_TRY(skip_cl_program_load(session->cl, program->name, program->binary.data, program->binary.length, plan->options, &session->program[i], err));
+			continue;
+		}
 		assert(program->text);
 		SKIP_TRY(skip_cl_program_build(session->cl, program->name, program->text, plan->options, &session->program[i], err));
 	}
@@ -68,6 +72,12 @@ enum skip_status skip_session_create(struct skip_device *device, const struct sk
 cleanup:
 	skip_session_destroy(session);
 	return status;
+}
+
+enum skip_status skip_session_binary(const struct skip_session *session, struct skip_buf *out, struct skip_err *err)
+{
+	assert(session->plan->n_programs == 1);
+	return skip_cl_program_binary(session->program[0], out, err);
 }
 
 void skip_session_destroy(struct skip_session *session)
