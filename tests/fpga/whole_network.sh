@@ -30,4 +30,24 @@ cp "$log/out" fallback
 gives 0 run head two.txt --device intel_fpga_emulator_channels --logits --dtype int8
 check "in int8 too" cmp fallback "$log/out"
 gives 3 run head two.txt --device intel_fpga_emulator --dtype bf16
+
+# From a library: the emulated program is stored with its manifest, checked, and run in a process of its own; nothing else is called by its name.
+gives 0 bitstream build lib head --device intel_fpga_emulator
+check "it is called emulated" grep -q '(emulated)$' "$log/out"
+gives 0 bitstream build lib head --device intel_fpga_emulator_channels
+gives 0 bitstream verify lib
+check "both are whole" test "$(grep -c ' ok$' "$log/out")" -eq 2
+gives 0 run head data.txt --device intel_fpga_emulator --bitstreams lib
+cut -f1 "$log/out" >labels
+check "61 labels, those of PoCL, by the library's program" cmp wanted labels
+gives 0 run head two.txt --device intel_fpga_emulator --logits
+cp "$log/out" fallback
+gives 0 run head two.txt --device intel_fpga_emulator_channels --logits --bitstreams lib
+check "and the same logits" cmp fallback "$log/out"
+gives 3 run head two.txt --device intel_fpga_emulator --bitstreams lib --dtype int8
+says "check 'library' failed" 'differs in dtype'
+file=$(ls lib/*/*/*-intel_fpga_emulator-*.emulated)
+printf X | dd of="$file" bs=1 seek=5000 conv=notrunc 2>/dev/null
+OCL_ICD_VENDORS=/nowhere gives 6 run head two.txt --device intel_fpga_emulator --bitstreams lib
+says "check 'sha256' failed"
 finish

@@ -1,0 +1,99 @@
+# skip bitstream and skip run --bitstreams. The program is built by PoCL under a profile of the test's own that pretends to be a board, as an emulation platform does; the
+# command lines of boards are those of the emitted script; rubbish is refused with the exit codes of docs/cli.md, before any OpenCL platform is loaded.
+. "$SKIP_TEST_SOURCE/tests/e2e/lib/common.sh"
+make_toy head classes=3
+cp -r "$SKIP_TEST_SOURCE/boards" boards
+cat >boards/pretended.json <<END
+{"schema": 1, "id": "pretended", "title": "PoCL as if it were a board", "kind": "checker", "extends": "fpga-generic",
+ "match": [{"platform": "Portable Computing Language", "device": "nothing is called so"}, {"platform": "Portable*"}], "compile": {"mode": "jit"}}
+END
+SKIP_BOARDS=$work/boards
+export SKIP_BOARDS
+printf 'the dog and a cat\nnear one oak\n' >two.txt
+
+# Commands of a board: what the script says, and what leads there and back.
+for board in p520n u280; do
+	gives 0 bitstream command lib head --board $board --fit
+	cp "$log/out" lines
+	gives 0 emit head --board $board --dtype f32 --fit -o $board
+	check "$board: emit comes first" sh -c "head -n 1 lines | grep -qx 'skip emit head --board $board --dtype f32 --fit -o $board'"
+	check "$board: every line of the build stands in the script" sh -c "sed -n '/^cd /,/^)/p' lines | sed '1d;\$d;/^step=bitstream\$/d' | while IFS= read -r line; do grep -qF -- \"\$line\" $board/build_$board.sh || exit 1; done"
+	check "$board: the file is added" sh -c "tail -n 1 lines | grep -qx \"skip bitstream add lib $board/\$(sed -n 's/^  \"name\": \"\\(.*\\)\",\\{0,1\\}\$/\\1/p' $board/manifest.json)\\.[a-z]*\""
+	check "$board: sh reads it" sh -n lines
+done
+gives 0 bitstream command lib head --board u280 --fit --json
+has_keys "$log/out" entries name hash board present commands
+gives 0 bitstream command lib head --board pretended
+check "an emulation is built by its runtime" grep -qx 'skip bitstream build lib head --device pretended --dtype f32' "$log/out"
+
+# The file that a tool would make: too short to be one.
+name=$(sed -n 's/^  "name": "\(.*\)",\{0,1\}$/\1/p' p520n/manifest.json)
+echo no tool made this >"p520n/$name.aocx"
+fails 6 "check 'container' failed" bitstream add lib "p520n/$name.aocx"
+cp "p520n/$name.aocx" p520n/other.aocx
+fails 6 "check 'name' failed" bitstream add lib p520n/other.aocx
+fails 3 'cannot open' bitstream add lib p520n/none.aocx
+echo '{' >bad.json
+fails 3 'bad.json.*not JSON' bitstream add lib "p520n/$name.aocx" --manifest bad.json
+
+# Nothing is there: said before a platform is loaded (none could be).
+fails 3 'is no folder' bitstream list lib
+OCL_ICD_VENDORS=/nowhere fails 3 "check 'library' failed" run head two.txt --device pretended --bitstreams lib
+says 'make it     skip bitstream build lib head --device pretended --dtype f32'
+OCL_ICD_VENDORS=/nowhere fails 3 "check 'library' failed" run head two.txt --device p520n --bitstreams lib
+says 'sh p520n/build_p520n.sh bitstream && skip bitstream add lib p520n/\*.aocx'
+fails 2 'libraries are of FPGA boards' run head two.txt --device Portable --bitstreams lib
+
+# Built, listed, verified, run.
+gives 0 bitstream build lib head --device pretended --json
+has_keys "$log/out" entries name hash kind
+check "it is called emulated" grep -q '"kind":"emulated"' "$log/out"
+gives 0 bitstream list lib --json
+has_keys "$log/out" entries name hash board kind dtype form file bytes built_by ok
+gives 0 bitstream list lib
+check "one entry" grep -q '^bert_.*-pretended-f32-.* emulated .* not verified$' "$log/out"
+gives 0 bitstream verify lib
+check "which is whole" grep -q ' ok$' "$log/out"
+gives 0 bitstream verify lib head --board pretended
+gives 0 bitstream command lib head --board pretended
+says 'is there already'
+gives 0 run head two.txt --device pretended --logits
+cp "$log/out" wanted
+gives 0 run head two.txt --device pretended --logits --bitstreams lib
+check "the same logits from the library" cmp wanted "$log/out"
+gives 3 run head two.txt --device pretended --bitstreams lib --dtype int8
+says "check 'library' failed" 'nearest     bert_.*-pretended-f32-.*, differs in dtype'
+fails 3 "check 'library' failed" bitstream verify lib head --board p520n
+
+# Damaged: refused, and moved aside.
+file=$(ls lib/*/*/*.emulated)
+printf X | dd of="$file" bs=1 seek=20 conv=notrunc 2>/dev/null
+OCL_ICD_VENDORS=/nowhere gives 6 run head two.txt --device pretended --bitstreams lib
+says "check 'sha256' failed" 'expected    [0-9a-f]{64} \(side file\)' 'make it     skip bitstream build lib head --device pretended'
+check "it is moved aside" test -d "$(dirname "$file").damaged"
+gives 0 bitstream build lib head --device pretended
+sed -i 's/"layers": [0-9]*/"layers": 61/' lib/*/*[0-9a-f]/*.json
+gives 6 bitstream verify lib
+check "what is wrong" grep -q "check 'hash' failed" "$log/out"
+
+# Rubbish.
+fails 2 'something is missing' bitstream list
+fails 2 'is one of list, verify, command, add, build' bitstream burn lib
+fails 2 'list takes DIR alone' bitstream list lib head
+fails 2 'PKG is missing' bitstream command lib
+fails 2 'FILE is missing' bitstream add lib
+fails 2 'board ID is missing' bitstream command lib head
+fails 2 'board ID is missing' bitstream verify lib head
+fails 2 "no FPGA board 'none'" bitstream command lib head --board none
+fails 2 "no FPGA board 'none'" bitstream verify lib head --board none
+fails 2 "no FPGA board 'fpga-intel'" bitstream command lib head --board fpga-intel
+fails 2 'device D is missing' bitstream build lib head
+fails 2 'does not emulate an FPGA board' bitstream build lib head --device Portable
+fails 2 'device belongs to build' bitstream list lib --device pretended
+fails 2 'manifest belongs to add' bitstream list lib --manifest m
+fails 2 'belong to command and verify' bitstream list lib --board p520n
+fails 3 'none' bitstream command lib none --board p520n
+fails 5 'outputs and tiles of [0-9]+ rows would: --fit' bitstream command lib head --board u280
+fails 3 'not bf16' bitstream command lib head --board p520n --dtype bf16
+fails 2 'no option' bitstream list lib --burn
+finish
