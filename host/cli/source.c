@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum skip_status open_package(const char *path, struct skip_cli_model *model, struct skip_err *err)
@@ -154,13 +155,28 @@ void skip_cli_tokenizer_folder(const struct skip_cli_model *model, char *out, si
 	snprintf(out, size, "%s%s", model->path, model->package ? "/tokenizer" : "");
 }
 
+/* The profile that --device or SKIP_DEVICE names, NULL where they name none. */
+static const struct skip_profile *named_profile(const struct skip_cli_common *common, const struct skip_profiles *profiles)
+{
+	const char *name = common->device ? common->device : getenv("SKIP_DEVICE");
+	return name ? skip_profiles_find(profiles, name) : NULL;
+}
+
+/* The shell of a board whose program comes from a library: skip_cli_check_bitstreams has seen that it was built for it. */
+static const char *shell_of(const struct skip_cli_common *common, const struct skip_profiles *profiles)
+{
+	const struct skip_profile *profile = common->bitstreams ? named_profile(common, profiles) : NULL;
+	const char *shell = profile && skip_profile_is_board(profile) ? json_string_value(json_object_get(json_object_get(profile->json, "fpga"), "shell")) : NULL;
+	return shell ? shell : "";
+}
+
 enum skip_status skip_cli_open_device(const struct skip_cli_common *common, struct skip_cli_device *out, struct skip_err *err)
 {
 	memset(out, 0, sizeof(*out));
 	enum skip_precision precision;
 	enum skip_status status = skip_cli_dtype(common, &precision, err);
 	if (status == SKIP_OK) status = skip_profiles_load(NULL, &out->profiles, err);
-	if (status == SKIP_OK) status = skip_device_open(out->profiles, common->device, (int)common->threads, &out->device, err);
+	if (status == SKIP_OK) status = skip_device_open_for(out->profiles, common->device, shell_of(common, out->profiles), (int)common->threads, &out->device, err);
 	if (status == SKIP_OK && common->bitstreams)
 		status = skip_device_use_bitstreams(out->device, common->bitstreams, common->package ? common->package : "PKG", err);
 	if (status != SKIP_OK) skip_cli_close_device(out);
@@ -174,9 +190,9 @@ enum skip_status skip_cli_check_bitstreams(const struct skip_cli_common *common,
 	struct skip_graph *graph = NULL;
 	struct skip_plan *plan = NULL;
 	int value;
-	if (!common->bitstreams || !common->device) return SKIP_OK;
+	if (!common->bitstreams) return SKIP_OK;
 	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
-	const struct skip_profile *profile = skip_profiles_find(profiles, common->device);
+	const struct skip_profile *profile = named_profile(common, profiles);
 	if (!profile || !skip_profile_has_engines(profile)) goto cleanup;
 	const struct skip_bitstream_want want = { .profile = profile, .library = common->bitstreams, .source = common->package };
 	SKIP_TRY(skip_pass_inference(model->graph, "logits", profile->combine, &graph, &value, err));

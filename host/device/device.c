@@ -19,8 +19,8 @@ struct skip_device {
 	char *library, *source; /* of bitstreams, NULL without */
 };
 
-/* All devices with the profile each matches; *found is freed with skip_free. */
-static enum skip_status find_devices(const struct skip_profiles *profiles, int threads, struct skip_cl_found **found, size_t *n,
+/* All devices with the profile each matches; *found is freed with skip_free. `embedded_board` as in skip_device_open_for. */
+static enum skip_status find_devices(const struct skip_profiles *profiles, const char *embedded_board, int threads, struct skip_cl_found **found, size_t *n,
 				     struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -29,7 +29,9 @@ static enum skip_status find_devices(const struct skip_profiles *profiles, int t
 	SKIP_TRY(skip_cl_enumerate(threads, &list, &count, err));
 	for (size_t i = 0; i < count; i++) {
 		const struct skip_profile *profile = NULL;
-		SKIP_TRY(skip_profiles_match(profiles, &list[i].info.facts, &profile, err));
+		struct skip_device_facts *facts = &list[i].info.facts;
+		snprintf(facts->embedded_board, sizeof(facts->embedded_board), "%s", embedded_board);
+		SKIP_TRY(skip_profiles_match(profiles, facts, &profile, err));
 		list[i].info.profile_id = profile->id;
 	}
 	*found = list;
@@ -46,7 +48,7 @@ enum skip_status skip_device_list(const struct skip_profiles *profiles, struct s
 	struct skip_cl_found *found = NULL;
 	struct skip_device_info *info = NULL;
 	size_t count = 0;
-	SKIP_TRY(find_devices(profiles, 0, &found, &count, err));
+	SKIP_TRY(find_devices(profiles, "", 0, &found, &count, err));
 	info = skip_alloc_zeroed(count, sizeof(*info));
 	if (!info) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a list of %zu devices", count);
@@ -92,6 +94,13 @@ static bool parse_index(const char *which, int *platform, int *device)
 	return sscanf(which, "%d:%d%n", platform, device, &length) == 2 && which[length] == '\0';
 }
 
+/* Whether a device may go by this profile. What only pretends never stands for a board. */
+static bool may_be(const struct skip_profiles *profiles, const struct skip_profile *forced, const struct skip_device_info *info)
+{
+	const bool pretends = skip_profiles_find(profiles, info->profile_id)->kind == SKIP_PROFILE_CHECKER;
+	return skip_profile_holds(forced, &info->facts) && !(pretends && skip_profile_is_board(forced));
+}
+
 /* The device meant by `which`, the best of those that fit; NULL when none does. `forced`: the profile when `which` names one, else NULL. */
 static const struct skip_cl_found *choose(const struct skip_profiles *profiles, const struct skip_cl_found *found, size_t n,
 					  const char *which, const struct skip_profile *forced)
@@ -105,7 +114,7 @@ static const struct skip_cl_found *choose(const struct skip_profiles *profiles, 
 		if (by_index) {
 			fits = info->platform_index == platform && info->device_index == device;
 		} else if (forced) {
-			fits = skip_profile_holds(forced, &info->facts);
+			fits = may_be(profiles, forced, info);
 		} else if (!is_auto(which)) {
 			fits = contains(info->facts.platform, which) || contains(info->facts.name, which);
 		}
@@ -132,6 +141,12 @@ static enum skip_status no_device(const struct skip_cl_found *found, size_t n, c
 enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
 				  struct skip_err *err)
 {
+	return skip_device_open_for(profiles, which, "", threads, out, err);
+}
+
+enum skip_status skip_device_open_for(const struct skip_profiles *profiles, const char *which, const char *embedded_board, int threads,
+				      struct skip_device **out, struct skip_err *err)
+{
 	enum skip_status status = SKIP_OK;
 	struct skip_cl_found *found = NULL;
 	size_t n = 0;
@@ -139,7 +154,7 @@ enum skip_status skip_device_open(const struct skip_profiles *profiles, const ch
 	if (!device) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a device");
 	if (is_auto(which)) which = getenv("SKIP_DEVICE");
 	const struct skip_profile *forced = is_auto(which) ? NULL : skip_profiles_find(profiles, which);
-	SKIP_TRY(find_devices(profiles, threads, &found, &n, err));
+	SKIP_TRY(find_devices(profiles, embedded_board, threads, &found, &n, err));
 	const struct skip_cl_found *chosen = choose(profiles, found, n, which, forced);
 	if (!chosen) {
 		status = no_device(found, n, is_auto(which) ? "auto" : which, err);

@@ -26,6 +26,12 @@ enum skip_status skip_device_list(const struct skip_profiles *profiles, struct s
  */
 enum skip_status skip_device_open(const struct skip_profiles *profiles, const char *which, int threads, struct skip_device **out,
 				  struct skip_err *err);
+/*
+ * The same with a built program at hand: `embedded_board` is the board or shell it was built for, which profiles match with. A device that only
+ * pretends to be a board never stands for one.
+ */
+enum skip_status skip_device_open_for(const struct skip_profiles *profiles, const char *which, const char *embedded_board, int threads,
+				      struct skip_device **out, struct skip_err *err);
 void skip_device_close(struct skip_device *device);
 /*
  * From here on programs of sessions come from this library (bitstream/library.h); `source` is the package's name for messages. Both are copied.

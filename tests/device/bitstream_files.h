@@ -17,17 +17,17 @@ struct file_says {
 	bool flip_arg, drop_arg;            /* it is a value instead of a pointer; it is missing */
 };
 
-static void put(struct skip_buf *out, size_t at, uint64_t value, int bytes)
+static inline void put(struct skip_buf *out, size_t at, uint64_t value, int bytes)
 {
 	for (int i = 0; i < bytes; i++) out->data[at + (size_t)i] = (char)(value >> (8 * i));
 }
 
-static void zeros(struct skip_buf *out, size_t n)
+static inline void zeros(struct skip_buf *out, size_t n)
 {
 	for (; n; n--) skip_buf_append(out, "", 1);
 }
 
-static void kernel_xml(const struct skip_kernel_set *set, const struct file_says *says, bool intel, struct skip_buf *out)
+static inline void kernel_xml(const struct skip_kernel_set *set, const struct file_says *says, bool intel, struct skip_buf *out)
 {
 	size_t k, a;
 	json_t *kernel, *arg;
@@ -55,7 +55,7 @@ static void kernel_xml(const struct skip_kernel_set *set, const struct file_says
 
 /* ---- xclbin ---- */
 
-static void add_section(struct skip_buf *out, int index, int kind, const char *data, size_t size)
+static inline void add_section(struct skip_buf *out, int index, int kind, const char *data, size_t size)
 {
 	const size_t header = 456 + 40 * (size_t)index, at = out->length;
 	skip_buf_append(out, data, size);
@@ -65,7 +65,7 @@ static void add_section(struct skip_buf *out, int index, int kind, const char *d
 	put(out, header + 32, size, 8);
 }
 
-static void make_xclbin(const struct skip_kernel_set *set, const struct file_says *says, struct skip_buf *out)
+static inline void make_xclbin(const struct skip_kernel_set *set, const struct file_says *says, struct skip_buf *out)
 {
 	enum { SECTIONS = 5 };
 	struct skip_buf xml, text;
@@ -96,7 +96,7 @@ static void make_xclbin(const struct skip_kernel_set *set, const struct file_say
 
 /* ---- aocx ---- */
 
-static void make_aocx(const struct skip_kernel_set *set, const struct file_says *says, struct skip_buf *out)
+static inline void make_aocx(const struct skip_kernel_set *set, const struct file_says *says, struct skip_buf *out)
 {
 	static const char names[] = "\0.shstrtab\0.acl.board\0.acl.version\0.acl.kernel_arg_info.xml\0.acl.quartus_report\0.other";
 	static const char fitted[] = "ALUTs: 1\nActual clock freq: 273.5\nKernel fmax: 300\n";

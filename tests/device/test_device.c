@@ -54,6 +54,36 @@ Test(device, opens_by_name_profile_and_environment)
 	close_device(&open);
 }
 
+/* A board's profile asks what the program at hand was built for; what pretends to be a board is none even then. */
+Test(device, boards_are_found_by_what_a_program_was_built_for)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = NULL;
+	struct skip_device *device = NULL;
+	char folder[] = "/tmp/skip-boards-XXXXXX", command[512];
+	cr_assert(mkdtemp(folder) != NULL);
+	snprintf(command, sizeof(command),
+		 "cp \"$SKIP_TEST_SOURCE\"/boards/*.json %s && sed 's/\"id\": \"p520n\"/\"id\": \"card\"/; s/\"accel\"/\"cpu\"/; s/p520_hpc_sg280l/card_shell/' %s/p520n.json >%s/card.json", folder, folder,
+		 folder);
+	cr_assert(system(command) == 0);
+	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
+	CHECK_FAILS(skip_device_open(profiles, "card", 0, &device, &err), SKIP_ERR_NO_DEVICE);
+	CHECK_FAILS(skip_device_open_for(profiles, "card", "another_shell", 0, &device, &err), SKIP_ERR_NO_DEVICE);
+	CHECK_OK(skip_device_open_for(profiles, "card", "card_shell", 0, &device, &err));
+	cr_expect(strcmp(skip_device_profile(device)->id, "card") == 0);
+	skip_device_close(device);
+	skip_profiles_destroy(profiles);
+	snprintf(command, sizeof(command),
+		 "printf '{\"schema\": 1, \"id\": \"pretends\", \"title\": \"x\", \"kind\": \"checker\", \"extends\": \"fpga-generic\", \"match\": [{\"platform\": \"*\", "
+		 "\"device\": \"*\", \"vendor\": \"*\", \"version\": \"*\", \"type\": \"cpu\"}]}' >%s/pretends.json", folder);
+	cr_assert(system(command) == 0);
+	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
+	CHECK_FAILS(skip_device_open_for(profiles, "card", "card_shell", 0, &device, &err), SKIP_ERR_NO_DEVICE);
+	skip_profiles_destroy(profiles);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	cr_assert(system(command) == 0);
+}
+
 Test(device, what_does_not_exist_is_named_with_what_does)
 {
 	struct skip_err err;

@@ -49,7 +49,7 @@ static enum skip_status look_at(const char *folder, const struct settings *set, 
 	enum skip_status status = skip_library_read(folder, &entry, &problem);
 	if (status == SKIP_OK && verify) {
 		const struct skip_profile *profile = skip_profiles_find(profiles, skip_kernel_set_text(&entry.set, "board"));
-		const struct skip_bitstream_want want = { .profile = profile, .library = set->library };
+		const struct skip_bitstream_want want = { .set = &entry.set, .profile = profile, .library = set->library };
 		status = skip_library_load(&entry, &want, &bytes, &problem);
 	}
 	if (status == SKIP_ERR_NOMEM && err) *err = problem;
@@ -99,22 +99,20 @@ static enum skip_status verify_package(const struct settings *set, const struct 
 {
 	enum skip_status status;
 	struct skip_cli_model model = { 0 };
-	struct skip_cli_board board = { 0 };
-	struct skip_plan *plan = NULL;
 	struct skip_cli_common common = set->common;
+	const struct skip_profile *profile = skip_profiles_find(profiles, set->board.board);
+	if (!profile || !skip_profile_has_engines(profile) || (profile->kind == SKIP_PROFILE_FPGA && !skip_profile_is_board(profile)))
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", set->board.board));
 	SKIP_TRY(open_model(set, &model, err));
 	common.device = set->board.board;
 	common.bitstreams = set->library;
 	common.package = set->subject;
-	if (!skip_profiles_find(profiles, set->board.board)) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", set->board.board));
 	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	if (set->common.json)
 		status = skip_cli_print_json(json_pack("{s:[{s:s, s:b}]}", "entries", "board", set->board.board, "ok", 1), err);
 	else
 		printf("ok          %s has the program of %s for %s\n", set->library, set->subject, set->board.board);
 cleanup:
-	skip_plan_destroy(plan);
-	skip_cli_close_board(&board);
 	skip_cli_close_model(&model);
 	return status;
 }
@@ -207,7 +205,7 @@ static enum skip_status add(const struct settings *set, struct skip_err *err)
 	enum skip_status status;
 	char path[1100], built_by[160];
 	json_t *manifest = NULL;
-	struct skip_kernel_set kernels = { NULL };
+	struct skip_kernel_set kernels = { .manifest = NULL };
 	struct skip_buf bytes;
 	skip_buf_init(&bytes);
 	SKIP_TRY(manifest_path(set, path, sizeof(path), err));
@@ -234,7 +232,7 @@ static enum skip_status build(const struct settings *set, struct skip_err *err)
 	struct skip_cli_model model = { 0 };
 	struct skip_cli_device device = { 0 };
 	struct skip_session *session = NULL;
-	struct skip_kernel_set kernels = { NULL };
+	struct skip_kernel_set kernels = { .manifest = NULL };
 	struct skip_buf bytes;
 	char runtime[320];
 	int value;

@@ -29,7 +29,8 @@ void skip_bitstream_command(const struct skip_bitstream_want *want, struct skip_
 	const char *source = want->source ? want->source : "PKG", *library = want->library ? want->library : "LIBRARY";
 	const char *id = want->profile ? want->profile->id : want->set ? skip_kernel_set_text(want->set, "board") : "ID";
 	const char *dtype = want->set ? skip_kernel_set_text(want->set, "dtype") : "f32";
-	if (want->profile && !skip_profile_is_board(want->profile)) {
+	const bool emulated = want->profile ? !skip_profile_is_board(want->profile) : want->set && strcmp(skip_kernel_set_text(want->set, "kind"), "emulated") == 0;
+	if (emulated) {
 		skip_buf_printf(out, "skip bitstream build %s %s --device %s --dtype %s", library, source, id, dtype);
 		return;
 	}

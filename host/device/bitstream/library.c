@@ -256,13 +256,13 @@ enum skip_status skip_library_add(const char *library, const struct skip_kernel_
 	char parent[1100];
 	/* Borrows the set. */
 	struct skip_library_entry entry = {.bytes = (int64_t)size, .set = *set};
-	const struct skip_bitstream_want nothing = {.library = library};
+	const struct skip_bitstream_want itself = {.set = set, .library = library};
 	SKIP_TRY(skip_library_folder(library, set->hash, entry.folder, sizeof(entry.folder), err));
 	memcpy(entry.hash, set->hash, sizeof(entry.hash));
 	snprintf(entry.file, sizeof(entry.file), "%s.%s", set->name, skip_bitstream_suffix(set));
 	snprintf(entry.built_by, sizeof(entry.built_by), "%s", built_by);
 	skip_sha256_hex(data, size, entry.sha256);
-	SKIP_TRY(skip_bitstream_check(&entry, data, size, &nothing, err));
+	SKIP_TRY(skip_bitstream_check(&entry, data, size, &itself, err));
 	SKIP_TRY(check_written(&entry, &same, err));
 	if (same) goto cleanup;
 	SKIP_TRY(make_folder(library, err));

@@ -130,7 +130,7 @@ enum skip_status skip_bitstream_plan(const struct skip_graph *graph, const int *
 	bool found = false;
 	char **list = NULL;
 	size_t n = 0;
-	struct candidate first = {NULL}, other = {NULL};
+	struct candidate first = {.plan = NULL}, other = {.plan = NULL};
 	SKIP_TRY(lower(graph, wanted, n_wanted, want->profile, &first, err));
 	SKIP_TRY(take(&first, want, &found, err));
 	if (found) {
