@@ -85,7 +85,7 @@ struct skip_plan_arg {
 	enum skip_size size; /* SIZE: passed as int */
 	int32_t i;           /* INT */
 	float f;             /* FLOAT */
-	char name[12];       /* in the kernel, where a link file has to name it; else "" */
+	char name[12];       /* in the kernel, where a link file or a manifest has to name it; else "" */
 	                     /* ROW0: first row of a cover piece, TILE: rows of its tiles; KEY: dropout key of this run (uint) */
 };
 

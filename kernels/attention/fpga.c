@@ -73,6 +73,7 @@ enum skip_status skip_attention_lower_fpga(struct skip_lowering *lowering, const
 	skip_launch_buffer(launch, buffer);
 	skip_launch_name(launch, "ctx");
 	skip_launch_size(launch, SKIP_SIZE_B);
+	skip_launch_name(launch, "sequences");
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;

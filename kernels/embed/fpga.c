@@ -31,6 +31,7 @@ enum skip_status skip_embed_lower_fpga(struct skip_lowering *lowering, const str
 	skip_launch_buffer(launch, buffer);
 	skip_launch_name(launch, "x");
 	skip_launch_size(launch, SKIP_SIZE_T);
+	skip_launch_name(launch, "tokens");
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;

@@ -25,6 +25,7 @@ enum skip_status skip_pool_lower_fpga(struct skip_lowering *lowering, const stru
 	skip_launch_buffer(launch, buffer);
 	skip_launch_name(launch, "out");
 	skip_launch_size(launch, SKIP_SIZE_B);
+	skip_launch_name(launch, "sequences");
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;

@@ -11,11 +11,24 @@ SKIP_BOARDS=$work/boards
 export SKIP_BOARDS
 printf 'the dog and a cat\nnear one oak\n' >two.txt
 
+# arguments_of_text FOLDER MACRO: "kernel argument argument ..." of every kernel, as a compiler sees them; arguments_of_manifest FOLDER: as a built file is checked.
+arguments_of_text() {
+	gcc -E -P -x c -w "-D$2" "$1/kernels.cl" | tr '\n' ' ' | grep -o '__kernel void [a-z0-9_]* *([^)]*)' | sed 's/__kernel void \([a-z0-9_]*\) *(/\1:/; s/)$//' |
+		awk -F: '{ n = split($2, arg, ","); line = $1; for (i = 1; i <= n; i++) { m = split(arg[i], word, /[ *]+/); while (word[m] == "") m--; line = line " " word[m] } print line }' | sort
+}
+arguments_of_manifest() {
+	sed -n '/^  "kernels"/,/^  "link"/p' "$1/manifest.json" |
+		awk '{ gsub(/[",]/, "") } /^          name:/ { line = line " " $2 } /^      name:/ { print $2 line; line = "" }' | sort
+}
+
 # Commands of a board: what the script says, and what leads there and back.
 for board in p520n u280; do
 	gives 0 bitstream command lib head --board $board --fit
 	cp "$log/out" lines
 	gives 0 emit head --board $board --dtype f32 --fit -o $board
+	arguments_of_text $board "$(test $board = p520n && echo INTEL_FPGA || echo NOTHING)" >text
+	arguments_of_manifest $board >manifest
+	check "$board: the manifest names the arguments the kernels have" sh -c 'test $(wc -l <text) -gt 10 && diff text manifest'
 	check "$board: emit comes first" sh -c "head -n 1 lines | grep -qx 'skip emit head --board $board --dtype f32 --fit -o $board'"
 	check "$board: every line of the build stands in the script" sh -c "sed -n '/^cd /,/^)/p' lines | sed '1d;\$d;/^step=bitstream\$/d' | while IFS= read -r line; do grep -qF -- \"\$line\" $board/build_$board.sh || exit 1; done"
 	check "$board: the file is added" sh -c "tail -n 1 lines | grep -qx \"skip bitstream add lib $board/\$(sed -n 's/^  \"name\": \"\\(.*\\)\",\\{0,1\\}\$/\\1/p' $board/manifest.json)\\.[a-z]*\""
