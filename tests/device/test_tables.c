@@ -31,7 +31,7 @@ static void fill_all(const struct skip_batch *batch, const struct skip_plan *pla
 	}
 }
 
-static void check_rows(const struct skip_batch *batch)
+static void check_batch(const struct skip_batch *batch)
 {
 	for (int t = 0; t < batch->n_tokens; t++) {
 		int b = 0;
@@ -57,7 +57,7 @@ ParameterizedTest(struct layout *layout, tables, say_what_plan_h_says)
 		struct skip_sizes sizes;
 		CHECK_OK(skip_batch_sizes(&batch, &plan, &sizes, &err));
 		fill_all(&batch, &plan, &sizes);
-		check_rows(&batch);
+		check_batch(&batch);
 		int32_t keys = 0, block = 0;
 		for (int b = 0; b < n_seqs; b++) {
 			cr_expect(table_of[SKIP_BATCH_OFFSET][b] == offset[b] && table_of[SKIP_BATCH_KEY_OFFSET][b] == keys);
