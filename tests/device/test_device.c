@@ -74,8 +74,8 @@ Test(device, boards_are_found_by_what_a_program_was_built_for)
 	skip_device_close(device);
 	skip_profiles_destroy(profiles);
 	snprintf(command, sizeof(command),
-		 "printf '{\"schema\": 1, \"id\": \"pretends\", \"title\": \"x\", \"kind\": \"checker\", \"extends\": \"fpga-generic\", \"match\": [{\"platform\": \"*\", "
-		 "\"device\": \"*\", \"vendor\": \"*\", \"version\": \"*\", \"type\": \"cpu\"}]}' >%s/pretends.json", folder);
+		 "rm %s/pocl*.json; printf '{\"schema\": 1, \"id\": \"pretends\", \"title\": \"x\", \"kind\": \"checker\", \"extends\": \"fpga-generic\", \"match\": [{\"platform\": \"*\", "
+		 "\"device\": \"*\", \"vendor\": \"*\", \"version\": \"*\", \"type\": \"cpu\"}]}' >%s/pretends.json", folder, folder);
 	cr_assert(system(command) == 0);
 	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
 	CHECK_FAILS(skip_device_open_for(profiles, "card", "card_shell", 0, &device, &err), SKIP_ERR_NO_DEVICE);
