@@ -9,6 +9,7 @@
 #ifndef SKIP_DEVICE_FAMILY_H
 #define SKIP_DEVICE_FAMILY_H
 
+#include "base/buf.h"
 #include "device/engine.h"
 #include "device/plan.h"
 #include "device/profile/profile.h"
@@ -32,6 +33,20 @@ struct skip_kernel_spec {
 	int stage_of; /* 1 + the kernel in whose text this one stands (skip_lowering_stage); 0: it has its own */
 };
 
+/* A family's body in SystemVerilog, kernels/<family>/rtl.sv, for boards built from RTL; kernels/<family>/testbench.cpp drives it. */
+struct skip_rtl {
+	const char *const *common; /* files of kernels/common it needs, .sv */
+	/* The constants of one node's engine. They hold those of the variant `fpga`, whose arithmetic it has. SKIP_ERR_UNSUPPORTED: what the body has not. */
+	enum skip_status (*spec)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile, struct skip_kernel_spec *out,
+				 struct skip_err *err);
+	/* As skip_family.engine, of this body. */
+	enum skip_status (*engine)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
+				   struct skip_workload work, struct skip_engine *out, struct skip_err *err);
+	/* Inputs for an engine of the node's shape and the answers of the float64 reference, as the testbench reads them. */
+	enum skip_status (*vectors)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile, struct skip_buf *out,
+				    struct skip_err *err);
+};
+
 struct skip_family {
 	const char *name;
 	const char *const *ops;      /* names of the ops it covers, NULL-terminated */
@@ -45,13 +60,15 @@ struct skip_family {
 	/* Families with a variant "fpga": the hardware its body becomes in the form of `profile`, and what one node of `work` costs on it. `out` comes zeroed. */
 	enum skip_status (*engine)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
 				   struct skip_workload work, struct skip_engine *out, struct skip_err *err);
+	const struct skip_rtl *rtl; /* NULL: on boards built from RTL its nodes stay with the host */
 };
 
 extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */
 /* The family that covers an op, NULL when none does. */
 const struct skip_family *skip_family_of(const char *op);
-/* Text of kernels/<folder>/<file>.cl, compiled in; NULL when absent. */
+/* Text of kernels/<folder>/<file>.cl, compiled in; NULL when absent. And of a file of any ending. */
 const char *skip_kernel_text(const char *folder, const char *file);
+const char *skip_kernel_file(const char *folder, const char *file);
 
 /* For families: */
 const struct skip_graph *skip_lowering_graph(const struct skip_lowering *lowering);

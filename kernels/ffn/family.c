@@ -6,6 +6,7 @@
  */
 #include "device/family.h"
 #include "ffn/fpga.h"
+#include "ffn/rtl.h"
 #include <string.h>
 
 /* Function of kernels/common/maths.cl, without the width; behind int8 a coarser polynomial is as good. */
@@ -89,4 +90,4 @@ static const char *const variants[] = {"fpga", "generic", NULL};
 static const char *const common[] = {"maths", NULL};
 
 const struct skip_family skip_family_ffn = {
-	.name = "ffn", .ops = ops, .variants = variants, .common = common, .lower = lower, .engine = skip_ffn_engine};
+	.name = "ffn", .ops = ops, .variants = variants, .common = common, .lower = lower, .engine = skip_ffn_engine, .rtl = &skip_ffn_rtl};

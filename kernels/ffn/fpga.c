@@ -130,13 +130,10 @@ int skip_ffn_residual_tokens(const struct skip_ffn_shape *shape)
 	return shape->rows * ((shape->n + shape->outputs - 1) / shape->outputs);
 }
 
-enum skip_status skip_ffn_lower_fpga(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+struct skip_ffn_shape skip_ffn_shape_of(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile)
 {
-	enum skip_status status;
-	const struct skip_graph *graph = skip_lowering_graph(lowering);
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const struct skip_attrs_ffn *attrs = &node->attrs.ffn;
-	const struct skip_ffn_shape shape = {
+	return (struct skip_ffn_shape){
 		.d = graph->values[node->in[0]].cols,
 		.f = (int)graph->tensors[node->param[0]]->dim[0],
 		.n = graph->values[node->out[0]].cols,
@@ -148,6 +145,13 @@ enum skip_status skip_ffn_lower_fpga(struct skip_lowering *lowering, const struc
 		.residual = node->n_in > 1 && node->in[1] != SKIP_NONE,
 		.act = attrs->act,
 	};
+}
+
+enum skip_status skip_ffn_lower_fpga(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const struct skip_ffn_shape shape = skip_ffn_shape_of(skip_lowering_graph(lowering), node, profile);
 	struct skip_kernel_spec spec;
 	int kernel;
 	skip_ffn_spec(&shape, &spec);

@@ -10,6 +10,7 @@ struct skip_ffn_shape {
 	bool int8, bias1, bias2, residual;
 	enum skip_act act;
 };
+struct skip_ffn_shape skip_ffn_shape_of(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile);
 void skip_ffn_spec(const struct skip_ffn_shape *shape, struct skip_kernel_spec *spec);
 /* Tokens of the residual that wait while a tile goes through both products, the depth of their channel: T ceil(N / P). */
 int skip_ffn_residual_tokens(const struct skip_ffn_shape *shape);

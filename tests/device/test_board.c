@@ -25,7 +25,7 @@ static struct skip_board board_of(const struct skip_profiles *profiles, const ch
 
 Test(board, the_set)
 {
-	static const char *const ids[] = {"a10gx", "de10_pro", "de5a_net_ddr4", "ia840f", "kv260", "n6001",       "p520n", "p520n_mx", "pac_a10",
+	static const char *const ids[] = {"a10gx", "de10_pro", "de5a_net_ddr4", "ecp5_85", "ia840f", "kv260", "n6001",       "p520n", "p520n_mx", "pac_a10",
 	                                  "pac_d5005", "u200", "u200_201830",   "u250",   "u280",  "u50",         "u55c",  "vck5000"};
 	struct skip_profiles *profiles = load(NULL);
 	size_t n = 0;
@@ -161,7 +161,7 @@ Test(board, wrong_boards_are_refused, .fini = remove_folder)
 		{BOARD(PART ",\"resources\":{" TOTAL "},\"memory\":[{\"kind\":\"ddr4\"}]"), "\"memory[0].name\""},
 		{BOARD(PART ",\"resources\":{" TOTAL "},\"memory\":[{\"kind\":\"ddr4\",\"name\":\"DDR\",\"banks\":1,\"speed\":2}]"), "\"memory[0].speed\": unknown field"},
 		{BOARD(PART ",\"resources\":{" TOTAL "},\"memory\":[{\"kind\":\"ddr4\",\"name\":\"DDR\",\"banks\":0}]"), "\"/memory/0/banks\""},
-		{BOARD(PART ",\"compile\":{\"toolchain\":[{\"name\":\"v\",\"min\":\"1\",\"max\":\"2\",\"source_kind\":\"vhdl\",\"target_macro\":\"M\"}]},\"resources\":{" TOTAL "}," MEMORY), "source_kind\": expected \"cl\" or \"hls_cpp\""},
+		{BOARD(PART ",\"compile\":{\"toolchain\":[{\"name\":\"v\",\"min\":\"1\",\"max\":\"2\",\"source_kind\":\"vhdl\",\"target_macro\":\"M\"}]},\"resources\":{" TOTAL "}," MEMORY), "source_kind\": expected \"cl\", \"hls_cpp\" or \"sv\""},
 		{BOARD(PART ",\"compile\":{\"toolchain\":[{\"name\":\"v\",\"min\":\"1\",\"max\":\"2\",\"source_kind\":\"cl\",\"target_macro\":\"M\",\"flags\":{\"report\":[]}}]},\"resources\":{" TOTAL "}," MEMORY), "flags.emulate"},
 	};
 	struct skip_err err;

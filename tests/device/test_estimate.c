@@ -164,6 +164,7 @@ Test(estimate, every_board_stays_within_its_resources)
 			const struct skip_profile *profile = skip_profiles_at(boards(), i);
 			if (!skip_profile_is_board(profile)) continue;
 			struct skip_board board = board_of(profile->id);
+			if (skip_board_is_rtl(&board) && precision != SKIP_PRECISION_INT8) continue;
 			struct skip_profile forms = *profile;
 			struct skip_estimate e;
 			CHECK_OK(skip_estimate_fit(graph, &board, (struct skip_workload){1, 64}, 0, &forms, &e, &err));
@@ -231,4 +232,23 @@ Test(estimate, refuses_what_has_no_engine)
 	CHECK_FAILS(skip_estimate_run(graph, &board, board.profile, (struct skip_workload){1, 64}, 0, &e, &err), SKIP_ERR_UNSUPPORTED);
 	cr_expect(strstr(err.message, "op 'act' has no FPGA engine") != NULL, "%s", err.message);
 	skip_graph_destroy(graph);
+}
+
+/* Routed: 128 multipliers of the products and 4 of each of 4 multiply-adders; banks of floats of 512 x 36. */
+Test(estimate, a_board_built_from_rtl_leaves_the_rest_to_the_host)
+{
+	struct skip_err err;
+	struct skip_estimate e;
+	struct skip_graph *graph = network(SKIP_PRECISION_INT8, 384), *floats = network(SKIP_PRECISION_F32, 384);
+	struct skip_board board = board_of("ecp5_85");
+	cr_assert(skip_board_is_rtl(&board));
+	e = estimate(graph, &board, 0);
+	cr_expect(e.n_kernels == 1 && e.kernel[0].nodes + e.on_host == (int)graph->n_nodes && e.on_host > 0, "%d on the host", e.on_host);
+	cr_expect(e.used[SKIP_RESOURCE_DSP] == 8 * 16 + 4 * 4, "%g", e.used[SKIP_RESOURCE_DSP]);
+	cr_expect(e.used[SKIP_RESOURCE_BRAM] == 4 * 3 + 4, "%g", e.used[SKIP_RESOURCE_BRAM]);
+	skip_estimate_deinit(&e);
+	CHECK_FAILS(skip_estimate_run(floats, &board, board.profile, (struct skip_workload){1, 64}, 0, &e, &err), SKIP_ERR_UNSUPPORTED);
+	cr_expect(strstr(err.message, "int8") != NULL, "%s", err.message);
+	skip_graph_destroy(graph);
+	skip_graph_destroy(floats);
 }

@@ -28,11 +28,12 @@ static enum skip_status print_result(const struct settings *set, const struct sk
 {
 	json_t *files = json_array(), *kernels = json_array();
 	for (int i = 0; i < emitted->n_files; i++) json_array_append_new(files, json_string(emitted->file[i].name));
-	for (size_t k = 0; k < plan->n_kernels; k++) json_array_append_new(kernels, json_string(plan->kernels[k].name));
+	if (emitted->module[0]) json_array_append_new(kernels, json_string(emitted->module));
+	for (size_t k = 0; !emitted->module[0] && k < plan->n_kernels; k++) json_array_append_new(kernels, json_string(plan->kernels[k].name));
 	if (set->common.json)
 		return skip_cli_print_json(json_pack("{s:s, s:s, s:o, s:o, s:s}", "folder", set->out, "name", emitted->set, "files", files, "kernels", kernels, "manifest_hash", emitted->hash),
 					   err);
-	printf("%-10s%s\n%-10s%s: %d files, %zu kernels\n", "name", emitted->set, "written", set->out, emitted->n_files, plan->n_kernels);
+	printf("%-10s%s\n%-10s%s: %d files, %zu kernels\n", "name", emitted->set, "written", set->out, emitted->n_files, emitted->module[0] ? (size_t)1 : plan->n_kernels);
 	printf("%-10s%.0f MHz, %.1f us (estimated by formula, never run)\n%-10ssh %s/build_%s.sh report\n", "estimate", e->clock_mhz, 1e6 * e->seconds, "next", set->out, set->board.board);
 	json_decref(files);
 	json_decref(kernels);

@@ -142,12 +142,12 @@ static const char *clock_tier(const struct skip_estimate *e)
 
 static json_t *estimate_json(const struct skip_estimate *e)
 {
-	json_t *out = json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:f, s:[f, f], s:f, s:[f, f], s:s, s:s, s:s, s:f, s:f, s:{s:i, s:i}, s:i, s:o, s:o, s:s, s:o}", "board", e->board->profile->id,
+	json_t *out = json_pack("{s:s, s:s, s:i, s:i, s:b, s:o, s:f, s:[f, f], s:f, s:[f, f], s:s, s:s, s:s, s:f, s:f, s:{s:i, s:i}, s:i, s:i, s:o, s:o, s:s, s:o}", "board", e->board->profile->id,
 				"dtype", e->int8 ? "int8" : "f32", "batch", e->work.batch, "length", e->work.length, "fits", (int)e->fits, "resources", resources_json(e),
 				"clock_mhz", e->clock_mhz, "clock_range_mhz", e->clock_mhz * (e->clock_given ? 1 : 0.5), e->clock_mhz * (e->clock_given ? 1 : 1.1),
 				"latency_us", 1e6 * e->seconds, "latency_range_us", 1e6 * e->low_seconds, 1e6 * e->high_seconds, "bound", skip_bound_name(e->bound), "status",
 				status_text(e->verified), "tier", skip_tier_name(e->tier), "macs", e->macs, "gops", 2e-9 * e->macs / e->seconds, "form", "rows", e->rows, "outputs", e->outputs,
-				"crossings", e->crossings, "kernels", kernels_json(e), "inputs", inputs_json(e), "clock_tier", clock_tier(e), "calibration", calibration_json(e));
+				"crossings", e->crossings, "on_host", e->on_host, "kernels", kernels_json(e), "inputs", inputs_json(e), "clock_tier", clock_tier(e), "calibration", calibration_json(e));
 	if (!e->fits) json_object_set_new(out, "why", json_string(e->why));
 	return out;
 }
@@ -178,6 +178,7 @@ static void print_one(const struct skip_estimate *e)
 	static const char *const words[SKIP_TIER_COUNT] = { "estimated by formula", "counts by a compiler's report", "counts as routed" };
 	const struct skip_board *board = e->board;
 	printf("board       %s: %s, %s, %s, never run\n", board->profile->id, board->profile->title, board->part, words[e->tier]);
+	if (e->on_host) printf("host        %d nodes have no engine here and stay with the host: not in these figures\n", e->on_host);
 	printf("form        %s, tiles of %d rows, %d outputs a cycle; batch %d of %d tokens\n", e->int8 ? "int8" : "f32", e->rows, e->outputs, e->work.batch, e->work.length);
 	for (int r = 0; r < SKIP_RESOURCE_COUNT; r++)
 		if (e->available[r] > 0) printf("%-12s%10.0f of %10.0f usable  %5.1f %%\n", board->unit[r], e->used[r], e->available[r], 100 * e->used[r] / e->available[r]);
@@ -212,6 +213,15 @@ static void print_row(const struct skip_estimate *e)
 	       share[2], e->clock_mhz, 1e6 * e->seconds, 1e6 * e->low_seconds, 1e6 * e->high_seconds, skip_bound_name(e->bound), status_text(e->verified));
 }
 
+/* A board whose engines do not take an op or a type of the network. */
+static void print_refusal(const struct settings *set, const struct skip_board *board, const struct skip_err *err, json_t *list)
+{
+	if (set->common.json)
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "board", board->profile->id, "fits", 0, "why", err->message));
+	else
+		printf("%-14s no   %s; unverified\n", board->profile->id, err->message);
+}
+
 /* ---- the two forms of the verb ---- */
 
 static enum skip_status run_one(const struct skip_cli_model *model, const struct settings *set, const struct skip_profiles *profiles, struct skip_err *err)
@@ -241,7 +251,7 @@ static enum skip_status run_all(const struct skip_cli_model *model, const struct
 {
 	enum skip_status status = SKIP_OK;
 	json_t *list = json_array();
-	bool any = false;
+	bool any = false, tried = false;
 	const struct reports none = { 0 };
 	if (!set->common.json)
 		printf("%-14s %-4s %5s %7s %7s %7s %7s %5s %11s %11s %11s  %-7s %s\n", "board", "fits", "rows", "outputs", "logic %", "dsp %", "ram %", "MHz", "us", "fast us", "slow us",
@@ -252,7 +262,13 @@ static enum skip_status run_all(const struct skip_cli_model *model, const struct
 		struct skip_estimate e;
 		if (!skip_profile_is_board(profile)) continue;
 		SKIP_TRY(skip_board_read(profile, &board, err));
-		SKIP_TRY(estimate_one(model, set, &board, &none, &e, err));
+		status = estimate_one(model, set, &board, &none, &e, err);
+		if (status == SKIP_ERR_UNSUPPORTED) {
+			print_refusal(set, &board, err, list);
+			continue;
+		}
+		SKIP_TRY(status);
+		tried = true;
 		if (set->common.json)
 			json_array_append_new(list, estimate_json(&e));
 		else
@@ -260,6 +276,9 @@ static enum skip_status run_all(const struct skip_cli_model *model, const struct
 		any |= e.fits;
 		skip_estimate_deinit(&e);
 	}
+	/* No board takes it: what the last one said. */
+	if (!tried) goto cleanup;
+	status = SKIP_OK;
 	if (set->common.json) SKIP_TRY(skip_cli_print_json(json_pack("{s:O}", "boards", list), err));
 	if (!any) status = skip_err_set(err, SKIP_ERR_TARGET, "the network fits no board in this form; try --fit");
 cleanup:

@@ -1,11 +1,9 @@
 /* The folder of a board: see board.h. hostcheck.c is written by hostcheck.c. */
-#include "device/emit/board.h"
-#include "base/json.h"
-#include "device/emit/kernelset.h"
+#include "device/emit/folder.h"
 #include <stdio.h>
 #include <string.h>
 
-static struct skip_buf *add_file(struct skip_emitted *out, const char *name)
+struct skip_buf *skip_emit_file(struct skip_emitted *out, const char *name)
 {
 	struct skip_emitted_file *file = &out->file[out->n_files++];
 	snprintf(file->name, sizeof(file->name), "%s", name);
@@ -27,21 +25,29 @@ static const struct skip_board_toolchain *toolchain_of(const struct skip_board *
 	return NULL;
 }
 
-/* The manifest, and beside what is hashed the hash, the name, and the plan of launches for whoever loads the built file. */
-static enum skip_status write_manifest(const struct skip_plan *plan, const struct skip_kernel_set *set, struct skip_buf *out, struct skip_err *err)
+enum skip_status skip_emit_manifest(const struct skip_kernel_set *set, const char *key, json_t *more, struct skip_emitted *out, struct skip_err *err)
 {
 	enum skip_status status;
-	json_t *plan_json = NULL, *root = json_copy(set->manifest);
-	SKIP_TRY(skip_plan_to_json(plan, &plan_json, err));
-	if (!root || json_object_set_new(root, "hash", json_string(set->hash)) || json_object_set_new(root, "name", json_string(set->name)) ||
-	    json_object_set(root, "plan", plan_json)) {
+	json_t *root = json_copy(set->manifest);
+	memcpy(out->set, set->name, sizeof(out->set));
+	memcpy(out->hash, set->hash, sizeof(out->hash));
+	if (!root || !more || json_object_set_new(root, "hash", json_string(set->hash)) || json_object_set_new(root, "name", json_string(set->name)) ||
+	    json_object_set(root, key, more)) {
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a manifest"));
 	}
-	status = skip_json_write(root, out, err);
+	status = skip_json_write(root, skip_emit_file(out, "manifest.json"), err);
 cleanup:
-	json_decref(plan_json);
+	json_decref(more);
 	json_decref(root);
 	return status;
+}
+
+/* Beside what is hashed the plan of launches, for whoever loads the built file. */
+static enum skip_status write_manifest(const struct skip_plan *plan, const struct skip_kernel_set *set, struct skip_emitted *out, struct skip_err *err)
+{
+	json_t *plan_json = NULL;
+	enum skip_status status = skip_plan_to_json(plan, &plan_json, err);
+	return status == SKIP_OK ? skip_emit_manifest(set, "plan", plan_json, out, err) : status;
 }
 
 /* ---- README ---- */
@@ -67,35 +73,44 @@ static void write_readme(struct skip_buf *out, const struct skip_estimate *e, co
 			e->verified ? "verified" : "partly unverified", board->profile->id, board->profile->id);
 }
 
-enum skip_status skip_emit_board(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_estimate *estimate,
-				 struct skip_emitted *out, struct skip_err *err)
+static enum skip_status emit_opencl(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_profile *forms,
+				    const struct skip_estimate *estimate, struct skip_emitted *out, struct skip_err *err)
 {
 	enum skip_status status;
 	const struct skip_board *board = estimate->board;
 	const bool twin = toolchain_of(board, "hls_cpp") != NULL;
-	struct skip_profile forms = *board->profile;
 	struct skip_kernel_set set;
 	char name[96];
+	SKIP_TRY(skip_kernel_set_make(graph, plan, forms, &set, err));
+	const bool links = set.link.length > 0;
+	if (!toolchain_of(board, "cl")) SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' has no toolchain for OpenCL C", board->profile->id));
+	skip_buf_puts(skip_emit_file(out, "kernels.cl"), plan->programs[0].text);
+	if (twin) skip_emit_twin(plan->programs[0].text, skip_emit_file(out, "kernels.cpp"));
+	if (links) skip_buf_puts(skip_emit_file(out, "link.cfg"), skip_buf_text(&set.link));
+	SKIP_TRY(write_manifest(plan, &set, out, err));
+	snprintf(name, sizeof(name), "build_%s.sh", board->profile->id);
+	skip_emit_script(&set, board, skip_emit_file(out, name));
+	SKIP_TRY(skip_emit_hostcheck(graph, plan, out->set, skip_emit_file(out, "hostcheck.c"), err));
+	write_readme(skip_emit_file(out, "README.md"), estimate, out, twin, links);
+cleanup:
+	skip_kernel_set_deinit(&set);
+	return status;
+}
+
+enum skip_status skip_emit_board(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_estimate *estimate,
+				 struct skip_emitted *out, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_profile forms = *estimate->board->profile;
 	memset(out, 0, sizeof(*out));
 	forms.mr[0] = estimate->rows;
 	forms.nv = estimate->outputs;
-	SKIP_TRY(skip_kernel_set_make(graph, plan, &forms, &set, err));
-	const bool links = set.link.length > 0;
-	memcpy(out->set, set.name, sizeof(out->set));
-	memcpy(out->hash, set.hash, sizeof(out->hash));
-	if (!toolchain_of(board, "cl")) SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' has no toolchain for OpenCL C", board->profile->id));
-	skip_buf_puts(add_file(out, "kernels.cl"), plan->programs[0].text);
-	if (twin) skip_emit_twin(plan->programs[0].text, add_file(out, "kernels.cpp"));
-	if (links) skip_buf_puts(add_file(out, "link.cfg"), skip_buf_text(&set.link));
-	SKIP_TRY(write_manifest(plan, &set, add_file(out, "manifest.json"), err));
-	snprintf(name, sizeof(name), "build_%s.sh", board->profile->id);
-	skip_emit_script(&set, board, add_file(out, name));
-	SKIP_TRY(skip_emit_hostcheck(graph, plan, out->set, add_file(out, "hostcheck.c"), err));
-	write_readme(add_file(out, "README.md"), estimate, out, twin, links);
-	for (int i = 0; i < out->n_files; i++) {
-		if (!skip_buf_ok(&out->file[i].text)) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %s", out->file[i].name));
+	if (skip_board_is_rtl(estimate->board))
+		status = skip_emit_rtl(graph, &forms, estimate, out, err);
+	else
+		status = emit_opencl(graph, plan, &forms, estimate, out, err);
+	for (int i = 0; status == SKIP_OK && i < out->n_files; i++) {
+		if (!skip_buf_ok(&out->file[i].text)) status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %s", out->file[i].name);
 	}
-cleanup:
-	skip_kernel_set_deinit(&set);
 	return status;
 }

@@ -1,6 +1,7 @@
 /*
  * The folder an FPGA board's programs are built from: kernel texts, what identifies the set, link and build files, a check of the built file, a page that
  * explains them. Same plan, same board, same bytes; no date, path or host name. Tools are called by the build script only.
+ * What the board's first toolchain takes decides the kind: OpenCL C and its C++ form (board.c), or SystemVerilog (rtl.c).
  */
 #ifndef SKIP_DEVICE_EMIT_BOARD_H
 #define SKIP_DEVICE_EMIT_BOARD_H
@@ -21,11 +22,12 @@ struct skip_emitted {
 	int n_files;
 	char set[160];                /* <kernelset>-<board>-<dtype>-<hash12>, the stem of the built file */
 	char hash[SKIP_SHA256_HEX];   /* of the canonical manifest */
+	char module[SKIP_NAME];       /* of the engine in SystemVerilog; "" in a folder of OpenCL kernels */
 };
 
 /*
- * `plan` was lowered from `graph` for the board's profile, `estimate` made of the same. The caller deinits *out, also after a failure.
- * Errors: SKIP_ERR_UNSUPPORTED, a board without a toolchain for OpenCL C.
+ * `plan` (not asked for in RTL) was lowered from `graph` for the board's profile, `estimate` made of the same. The caller deinits *out, also after a failure.
+ * Errors: SKIP_ERR_UNSUPPORTED, an op or a type that this kind of folder has not; SKIP_ERR_TARGET, shapes that want more engines than it holds.
  */
 enum skip_status skip_emit_board(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_estimate *estimate,
 				 struct skip_emitted *out, struct skip_err *err);

@@ -11,8 +11,15 @@
 
 const char *skip_kernel_text(const char *folder, const char *file)
 {
+	char name[64];
+	int n = snprintf(name, sizeof(name), "%s.cl", file);
+	return n < 0 || (size_t)n >= sizeof(name) ? NULL : skip_kernel_file(folder, name);
+}
+
+const char *skip_kernel_file(const char *folder, const char *file)
+{
 	char path[128];
-	int n = snprintf(path, sizeof(path), "%s/%s.cl", folder, file);
+	int n = snprintf(path, sizeof(path), "%s/%s", folder, file);
 	if (n < 0 || (size_t)n >= sizeof(path)) return NULL;
 	for (const struct skip_embedded *entry = skip_embedded_kernels; entry->path; entry++) {
 		if (!strcmp(entry->path, path)) return entry->text;
@@ -69,22 +76,29 @@ static void upper(const char *in, char *out, size_t size)
 	out[n] = '\0';
 }
 
-static enum skip_status emit_kernel(struct skip_buf *out, const struct skip_kernel_spec *spec, const char *name, struct skip_err *err)
+enum skip_status skip_emit_body(const struct skip_kernel_spec *spec, const char *name, const char *file, char mark, struct skip_buf *out, struct skip_err *err)
 {
-	const char *body = skip_kernel_text(spec->family, spec->variant);
-	if (!body) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernels/%s/%s.cl is missing", spec->family, spec->variant);
+	const char *body = skip_kernel_file(spec->family, file);
+	if (!body) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernels/%s/%s is missing", spec->family, file);
 	char family[48];
 	upper(spec->family, family, sizeof(family));
-	skip_buf_printf(out, "\n#define SKIP_%s_NAME %s\n", family, name);
-	skip_buf_printf(out, "#define SKIP_%s_KERNEL_%s\n", family, spec->body_kernel);
-	skip_buf_printf(out, "#define SKIP_%s_GROUP %d, %d, %d\n", family, spec->local[0], spec->local[1], spec->local[2]);
+	skip_buf_printf(out, "\n%cdefine SKIP_%s_NAME %s\n", mark, family, name);
+	skip_buf_printf(out, "%cdefine SKIP_%s_KERNEL_%s\n", mark, family, spec->body_kernel);
+	skip_buf_printf(out, "%cdefine SKIP_%s_GROUP %d, %d, %d\n", mark, family, spec->local[0], spec->local[1], spec->local[2]);
 	for (int i = 0; i < spec->n_constants; i++) {
-		skip_buf_printf(out, "#define SKIP_%s %s\n", spec->constant[i].name, spec->constant[i].text);
+		skip_buf_printf(out, "%cdefine SKIP_%s %s\n", mark, spec->constant[i].name, spec->constant[i].text);
 	}
 	skip_buf_puts(out, body);
-	for (int i = spec->n_constants - 1; i >= 0; i--) skip_buf_printf(out, "#undef SKIP_%s\n", spec->constant[i].name);
-	skip_buf_printf(out, "#undef SKIP_%s_GROUP\n#undef SKIP_%s_KERNEL_%s\n#undef SKIP_%s_NAME\n", family, family, spec->body_kernel, family);
+	for (int i = spec->n_constants - 1; i >= 0; i--) skip_buf_printf(out, "%cundef SKIP_%s\n", mark, spec->constant[i].name);
+	skip_buf_printf(out, "%cundef SKIP_%s_GROUP\n%cundef SKIP_%s_KERNEL_%s\n%cundef SKIP_%s_NAME\n", mark, family, mark, family, spec->body_kernel, mark, family);
 	return SKIP_OK;
+}
+
+static enum skip_status emit_kernel(struct skip_buf *out, const struct skip_kernel_spec *spec, const char *name, struct skip_err *err)
+{
+	char file[32];
+	snprintf(file, sizeof(file), "%.16s.cl", spec->variant);
+	return skip_emit_body(spec, name, file, '#', out, err);
 }
 
 static enum skip_status add_file(const char *const *file, const char **files, size_t *n, struct skip_err *err)

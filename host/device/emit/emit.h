@@ -19,4 +19,7 @@ enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct
 /* What opens a program: kernels/common/base.cl, then `files` of kernels/common (NULL-terminated, may be NULL). */
 enum skip_status skip_emit_common(const char *const *files, struct skip_buf *out, struct skip_err *err);
 
+/* One body, kernels/<family>/<file>, between its constants block and the lines that end it; `mark` opens a directive: '#', or '`' of SystemVerilog. */
+enum skip_status skip_emit_body(const struct skip_kernel_spec *spec, const char *name, const char *file, char mark, struct skip_buf *out, struct skip_err *err);
+
 #endif

@@ -70,7 +70,7 @@ static json_t *kernel_json(const struct skip_plan *plan, size_t k)
 	return json_pack("{s:s, s:o}", "name", plan->kernels[k].name, "args", args);
 }
 
-static json_t *toolchains_json(const struct skip_board *board)
+json_t *skip_kernel_set_toolchains(const struct skip_board *board)
 {
 	json_t *list = json_array();
 	for (int i = 0; i < board->n_toolchains; i++) {
@@ -104,7 +104,7 @@ static json_t *identity_json(const struct skip_graph *graph, const struct skip_p
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:{s:i, s:i}}", "format", SKIP_KERNEL_SET_FORMAT, "kind",
 			 board ? "opencl" : "emulated", "board", forms->id, "part", board ? board->part : "", "shell", board ? board->shell : "", "dtype", dtype_of(plan), "program",
 			 plan->n_programs ? plan->programs[0].hash : "", "link", link_hash, "options", plan->options, "channels", (int)forms->channels, "kernels", kernels, "toolchains",
-			 board ? toolchains_json(board) : json_array(), "dims", "model_width", graph->model_width, "layers", graph->layers, "max_positions", graph->max_positions, "prefix",
+			 board ? skip_kernel_set_toolchains(board) : json_array(), "dims", "model_width", graph->model_width, "layers", graph->layers, "max_positions", graph->max_positions, "prefix",
 			 graph->prefix, "form", "rows", forms->mr[0], "outputs", forms->nv);
 }
 
@@ -128,12 +128,20 @@ static enum skip_status hash_of(const json_t *manifest, char out[SKIP_SHA256_HEX
 	return status;
 }
 
+enum skip_status skip_kernel_set_seal(const struct skip_graph *graph, struct skip_kernel_set *set, struct skip_err *err)
+{
+	char stem[48];
+	enum skip_status status = hash_of(set->manifest, set->hash, err);
+	set_name(graph, stem, sizeof(stem));
+	snprintf(set->name, sizeof(set->name), "%s-%s-%s-%.12s", stem, skip_kernel_set_text(set, "board"), skip_kernel_set_text(set, "dtype"), set->hash);
+	return status;
+}
+
 enum skip_status skip_kernel_set_make(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_profile *forms, struct skip_kernel_set *out,
 				      struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_board board;
-	char stem[48];
 	const bool real = skip_profile_is_board(forms);
 	memset(out, 0, sizeof(*out));
 	skip_buf_init(&out->link);
@@ -142,9 +150,7 @@ enum skip_status skip_kernel_set_make(const struct skip_graph *graph, const stru
 	if (!skip_buf_ok(&out->link)) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a link file");
 	out->manifest = identity_json(graph, plan, forms, real ? &board : NULL, &out->link);
 	if (!out->manifest) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a manifest");
-	SKIP_TRY(hash_of(out->manifest, out->hash, err));
-	set_name(graph, stem, sizeof(stem));
-	snprintf(out->name, sizeof(out->name), "%s-%s-%s-%.12s", stem, forms->id, dtype_of(plan), out->hash);
+	status = skip_kernel_set_seal(graph, out, err);
 cleanup:
 	return status;
 }

@@ -26,6 +26,9 @@ struct skip_kernel_set {
  */
 enum skip_status skip_kernel_set_make(const struct skip_graph *graph, const struct skip_plan *plan, const struct skip_profile *forms, struct skip_kernel_set *out,
 				      struct skip_err *err);
+/* Hash and name of a set whose manifest is there; and its rows of tools. */
+enum skip_status skip_kernel_set_seal(const struct skip_graph *graph, struct skip_kernel_set *set, struct skip_err *err);
+json_t *skip_kernel_set_toolchains(const struct skip_board *board);
 /* Of a manifest that was written: what is no part of the identity ("hash", "name", "plan") is left out. SKIP_ERR_INPUT: a later format, or no manifest. */
 enum skip_status skip_kernel_set_read(const json_t *manifest, struct skip_kernel_set *out, struct skip_err *err);
 void skip_kernel_set_deinit(struct skip_kernel_set *set);

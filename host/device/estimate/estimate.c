@@ -33,11 +33,19 @@ static double use(struct skip_estimate *e, const struct skip_figure *figure)
 
 /* ---- engines ---- */
 
+/* Whether the board leaves a node to the host. */
+static bool is_on_host(const struct skip_estimate *e, const struct skip_node *node)
+{
+	const struct skip_family *family = skip_family_of(node->op->name);
+	return skip_board_is_rtl(e->board) && !(family && family->rtl);
+}
+
 enum skip_status skip_estimate_engine(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *forms, struct skip_workload work,
 				      struct skip_engine *out, struct skip_err *err)
 {
 	const struct skip_family *family = skip_family_of(node->op->name);
 	memset(out, 0, sizeof(*out));
+	if (skip_profile_is_rtl(forms) && family && family->rtl) return family->rtl->engine(graph, node, forms, work, out, err);
 	if (!family || !family->engine) {
 		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "layer %d: op '%s' has no FPGA engine", node->layer, node->op->name);
 	}
@@ -267,6 +275,7 @@ static enum skip_status add_time(struct skip_estimate *e, const struct skip_grap
 	const double slow = e->clock_given ? 1 : SKIP_CLOCK_LOW, fast = e->clock_given ? 1 : SKIP_CLOCK_HIGH;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		struct skip_engine engine;
+		if (is_on_host(e, &graph->nodes[n])) continue;
 		enum skip_status status = skip_estimate_engine(graph, &graph->nodes[n], forms, e->work, &engine, err);
 		if (status != SKIP_OK) return status;
 		struct spent t = node_time(e, &engine, e->clock_mhz);
@@ -305,10 +314,14 @@ enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, cons
 	size_t capacity = 0;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		struct skip_engine engine;
+		const bool on_host = is_on_host(&e, &graph->nodes[n]);
+		e.on_host += on_host;
+		if (on_host) continue;
 		SKIP_TRY(skip_estimate_engine(graph, &graph->nodes[n], forms, work, &engine, err));
 		SKIP_TRY(add_engine(&e, &engine, &capacity, err));
 		e.int8 |= engine.lanes[1] > 0;
 	}
+	if (e.n_kernels == 0) SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' has an engine for none of the %zu nodes", board->profile->id, graph->n_nodes));
 	for (size_t k = 0; k < e.n_kernels; k++) count_resources(&e, &e.kernel[k]);
 	if (reports) SKIP_TRY(skip_estimate_apply(&e, graph, forms, reports, err));
 	SKIP_TRY(place_all(&e, err));

@@ -44,6 +44,7 @@ struct skip_estimate {
 	bool int8;
 	struct skip_estimate_kernel *kernel;
 	size_t n_kernels;
+	int on_host; /* nodes that have no engine on this board; their time is not in here */
 	bool fits;
 	char why[160]; /* what is too much, where it does not fit */
 	double used[SKIP_RESOURCE_COUNT], available[SKIP_RESOURCE_COUNT]; /* available: (total - shell) * usable, over all regions */

@@ -64,6 +64,17 @@ const char *skip_resource_name(enum skip_resource resource)
 	return class_names[resource];
 }
 
+bool skip_profile_is_rtl(const struct skip_profile *profile)
+{
+	const char *kind = json_string_value(skip_profile_at(profile->json, "/compile/toolchain/0/source_kind"));
+	return kind && strcmp(kind, "sv") == 0;
+}
+
+bool skip_board_is_rtl(const struct skip_board *board)
+{
+	return skip_profile_is_rtl(board->profile);
+}
+
 bool skip_board_memory_has_ranges(const struct skip_board_memory *memory)
 {
 	return strncmp(memory->kind, "hbm", 3) == 0;
@@ -294,8 +305,8 @@ static enum skip_status read_toolchains(const json_t *document, struct skip_boar
 		SKIP_TRY(skip_json_string(entry, "max", &tool->max, err));
 		SKIP_TRY(skip_json_string(entry, "source_kind", &tool->source_kind, err));
 		SKIP_TRY(skip_json_string(entry, "target_macro", &tool->target_macro, err));
-		if (strcmp(tool->source_kind, "cl") != 0 && strcmp(tool->source_kind, "hls_cpp") != 0) {
-			return skip_err_set(err, SKIP_ERR_INPUT, "\"%ssource_kind\": expected \"cl\" or \"hls_cpp\", found \"%.40s\"", where, tool->source_kind);
+		if (strcmp(tool->source_kind, "cl") != 0 && strcmp(tool->source_kind, "hls_cpp") != 0 && strcmp(tool->source_kind, "sv") != 0) {
+			return skip_err_set(err, SKIP_ERR_INPUT, "\"%ssource_kind\": expected \"cl\", \"hls_cpp\" or \"sv\", found \"%.40s\"", where, tool->source_kind);
 		}
 		tool->flags = json_object_get(entry, "flags");
 		SKIP_TRY(read_flags(tool->flags, i, err));

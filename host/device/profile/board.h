@@ -72,6 +72,9 @@ bool skip_profile_has_engines(const struct skip_profile *profile);
 enum skip_status skip_board_read(const struct skip_profile *profile, struct skip_board *out, struct skip_err *err);
 /* The same without keeping it; of a parent only what is there is checked. */
 enum skip_status skip_board_check(const struct skip_profile *profile, struct skip_err *err);
+/* Whether it is built from SystemVerilog (its first toolchain takes "sv"): then only families with such a body have engines on it. */
+bool skip_board_is_rtl(const struct skip_board *board);
+bool skip_profile_is_rtl(const struct skip_profile *profile);
 /* Whether a pointer may reach a range of banks (HBM behind its switch) and not one alone. */
 bool skip_board_memory_has_ranges(const struct skip_board_memory *memory);
 /* "lut", "ff", "dsp", "bram", "uram": names of the classes, as in usable_fraction. */
