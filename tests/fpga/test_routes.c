@@ -1,6 +1,6 @@
 /*
  * One text, several routes, equal bits: PoCL, Intel's CPU runtime, Intel's FPGA emulation platform with each engine as one kernel, and the same with engines as kernels joined by
- * channels. And the depth of the channel that a value takes round an engine: as deep as the formula says it works, one token less hangs, and the watch on
+ * channels; and Mesa's rusticl on llvmpipe in sizes it can run. And the depth of the channel that a value takes round an engine: as deep as the formula says it works, one token less hangs, and the watch on
  * such kernels says which did not end. Everything here is emulated; nothing speaks for a board. Run by with-emulator.
  */
 #include "../kernels/fpga_nodes.h"
@@ -10,6 +10,7 @@
 #define POCL "Portable Computing Language"
 #define EMULATOR "FPGA Emulation"
 #define INTEL_CPU "Intel(R) OpenCL"
+#define RUSTICL "rusticl"
 
 struct route_case {
 	int precision;
@@ -23,14 +24,17 @@ static const struct route_case cases[] = {
 };
 
 /* The same inputs on another device in another form; every result has the bits it had. */
-static void same_on(struct kernel_check *check, const struct fpga_nodes *nodes, const char *device, const char *profile)
+static void same_in_form(struct kernel_check *check, const struct fpga_nodes *nodes, const char *device, const char *profile, int rows, int outputs)
 {
 	float **first = check->got;
 	close_device(&check->device);
 	check->device = open_device(device);
 	check->profile = profile;
 	check->got = calloc(check->graph->n_values + 1, sizeof(*check->got));
-	kernel_check_execute(check, skip_profiles_find(check->device.profiles, profile), 0);
+	struct skip_profile forms = *skip_profiles_find(check->device.profiles, profile);
+	if (rows) forms.mr[0] = rows;
+	if (outputs) forms.nv = outputs;
+	kernel_check_execute(check, &forms, 0);
 	for (int i = 0; i < nodes->n; i++) {
 		const int y = nodes->value[i];
 		const size_t n = kernel_check_count(check, y);
@@ -42,6 +46,11 @@ static void same_on(struct kernel_check *check, const struct fpga_nodes *nodes, 
 	for (size_t v = 0; v < check->graph->n_values; v++) free(check->got[v]);
 	free(check->got);
 	check->got = first;
+}
+
+static void same_on(struct kernel_check *check, const struct fpga_nodes *nodes, const char *device, const char *profile)
+{
+	same_in_form(check, nodes, device, profile, 0, 0);
 }
 
 ParameterizedTestParameters(routes, equal_bits)
@@ -58,6 +67,44 @@ ParameterizedTest(struct route_case *c, routes, equal_bits)
 	same_on(&check, &nodes, INTEL_CPU, "fpga-generic");
 	same_on(&check, &nodes, EMULATOR, "intel_fpga_emulator");
 	same_on(&check, &nodes, EMULATOR, "intel_fpga_emulator_channels");
+	kernel_check_end(&check);
+}
+
+/*
+ * rusticl 22.3 stops a work-item silently after 65,535 iterations of all its loops, unrolled ones too, so products are small there, and their tiles, which
+ * change no bit: the largest, ffn in float32, takes about 24,000.
+ */
+ParameterizedTestParameters(routes, small_on_rusticl)
+{
+	static int precisions[] = {SKIP_PRECISION_F32, SKIP_PRECISION_INT8};
+	return cr_make_param_array(int, precisions, 2);
+}
+ParameterizedTest(int *precision, routes, small_on_rusticl)
+{
+	struct kernel_check check;
+	struct fpga_nodes nodes = {.n = 0};
+	kernel_check_begin(&check, 5);
+	int x = kernel_check_input(&check, "x", SKIP_ROWS_T, 0, 21), w = fpga_matrix(&check, "w", 7, 21), b = kernel_check_param(&check, "b", 7, 0, 0, 1);
+	int w1 = fpga_matrix(&check, "w1", 17, 21), w2 = fpga_matrix(&check, "w2", 21, 17), b1 = kernel_check_param(&check, "b1", 17, 0, 0, 1),
+	    b2 = kernel_check_param(&check, "b2", 21, 0, 0, 1);
+	const enum skip_precision type = (enum skip_precision)*precision;
+	const union skip_attrs linear = {.linear = {.act = SKIP_ACT_TANH, .precision = type}}, ffn = {.ffn = {.act = SKIP_ACT_GELU, .precision = type}};
+	fpga_add(&check, &nodes, "linear", &x, 1, (int[]){w, b}, 2, linear, 0);
+	fpga_add(&check, &nodes, "ffn", (int[]){x, x}, 2, (int[]){w1, w2, b1, b2}, 4, ffn, 0);
+	check.device = open_device(POCL);
+	kernel_check_run(&check, "fpga-generic", (int[]){1, 4}, 2, 0);
+	same_in_form(&check, &nodes, RUSTICL, "fpga-generic", 4, 2);
+	kernel_check_end(&check);
+}
+
+Test(routes, small_rest_on_rusticl)
+{
+	struct kernel_check check;
+	kernel_check_begin(&check, 5);
+	struct fpga_nodes nodes = fpga_rest(&check, SKIP_PRECISION_F32);
+	check.device = open_device(POCL);
+	kernel_check_run(&check, "fpga-generic", (int[]){1, 4}, 2, 0);
+	same_in_form(&check, &nodes, RUSTICL, "fpga-generic", 4, 2);
 	kernel_check_end(&check);
 }
 
