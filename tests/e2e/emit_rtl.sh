@@ -19,6 +19,7 @@ gives 0 estimate head --board ecp5_85 --dtype int8
 check "and so does the estimate" grep -q '17 nodes have no engine here' "$log/out"
 
 fails 3 'int8: --dtype int8' emit head --board ecp5_85 -o none
+fails 3 'is built from RTL' bitstream command library head --board ecp5_85 --dtype int8
 make_toy tanh classes=3 act=gelu_new
 fails 3 'has relu and gelu, not gelu_tanh' emit tanh --board ecp5_85 --dtype int8 -o none
 finish

@@ -141,6 +141,8 @@ static enum skip_status command(const struct settings *set, const struct skip_pr
 	skip_buf_init(&lines);
 	SKIP_TRY(open_model(set, &model, err));
 	SKIP_TRY(skip_cli_open_board(&model, profiles, &set->board, true, &board, err));
+	if (skip_profile_is_rtl(board.profile))
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' is built from RTL, and a library holds programs of OpenCL kernels; skip emit writes its engine", board.profile->id));
 	SKIP_TRY(skip_library_folder(set->library, board.set.hash, folder, sizeof(folder), err));
 	write_lines(set, &board, &lines);
 	if (!skip_buf_ok(&lines)) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the commands"));

@@ -23,6 +23,7 @@ static enum skip_status lower(const struct skip_graph *graph, const int *wanted,
 	enum skip_status status;
 	memset(out, 0, sizeof(*out));
 	skip_buf_init(&out->set.link);
+	if (skip_profile_is_rtl(forms)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' is built from RTL, and a library holds programs of OpenCL kernels", forms->id);
 	SKIP_TRY(skip_lower(graph, forms, wanted, n_wanted, &out->plan, err));
 	status = skip_kernel_set_make(graph, out->plan, forms, &out->set, err);
 cleanup:
