@@ -9,10 +9,9 @@ struct view {
 	const char *bound;
 };
 
-/* The peak of bfloat16 and int8 is taken as float32's times the numbers that a word holds: as many multiply-adds share an instruction. */
 static struct view view_of(const struct skip_launch_profile *p, const struct skip_layers_settings *set, double total)
 {
-	double compute = 2 * p->macs / (set->peak_gflops * p->per_word), memory = p->bytes / set->bandwidth_gbs;
+	double compute = 2 * p->macs / set->peak_gflops[p->precision], memory = p->bytes / set->bandwidth_gbs;
 	return (struct view){ .share = 100 * p->seconds / total,
 			      .gflops = 2e-9 * p->macs / p->seconds,
 			      .gbs = 1e-9 * p->bytes / p->seconds,

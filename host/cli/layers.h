@@ -5,9 +5,10 @@
 #include "device/session.h"
 
 struct skip_layers_settings {
-	double seconds;			   /* runs go on for so long */
-	double peak_gflops, bandwidth_gbs; /* measured; float32 */
-	bool print;			   /* the table to stdout */
+	double seconds;				   /* runs go on for so long */
+	double peak_gflops[SKIP_PRECISION_COUNT]; /* measured, for the types the model uses */
+	double bandwidth_gbs;
+	bool print; /* the table to stdout */
 };
 
 /* Profiles `batch` and appends an object per launch to `list` (docs/cli.md). name: the model's path. */

@@ -12,7 +12,6 @@ struct skip_device_info {
 	int platform_index, device_index;
 	struct skip_device_facts facts;
 	int compute_units;
-	bool fp16, fp64, int_dot; /* the device claims them: cl_khr_fp16, cl_khr_fp64, cl_khr_integer_dot_product */
 	const char *profile_id;
 };
 
@@ -42,8 +41,19 @@ enum skip_status skip_device_use_bitstreams(struct skip_device *device, const ch
 bool skip_device_bitstreams(const struct skip_device *device, const char **library, const char **source);
 const struct skip_device_info *skip_device_get_info(const struct skip_device *device);
 const struct skip_profile *skip_device_profile(const struct skip_device *device);
-/* Measured FMA peak of float32 in GFLOP/s (emitted kernel, independent accumulators, best of several runs). */
-enum skip_status skip_device_measure_peak(struct skip_device *device, double *gflops_f32, struct skip_err *err);
+/* What a device can do besides, found by building and running a few lines and comparing their answer: a claim of the driver is not enough. */
+struct skip_device_probes {
+	bool fp16, fp64, int_dot; /* arithmetic in half, in double; four int8 products packed in a word (cl_khr_integer_dot_product) */
+	/* Forms of the profile, in its order, whose products in a short type were right; none for F32. */
+	char dot[SKIP_PRECISION_COUNT][4][24];
+	int n_dot[SKIP_PRECISION_COUNT];
+};
+enum skip_status skip_device_probe(struct skip_device *device, struct skip_device_probes *out, struct skip_err *err);
+/*
+ * Measured peak of a type in GFLOP/s, two operations a multiply-add (emitted kernel, independent accumulators, best of several runs). In a short type:
+ * of the first form of the profile that gives its known answer; 0 when none does.
+ */
+enum skip_status skip_device_measure_peak(struct skip_device *device, enum skip_precision precision, double *gflops, struct skip_err *err);
 /* Measured rate of reading a buffer larger than any cache, in GB/s of 1e9 bytes (256 MiB of device memory for as long as it takes). */
 enum skip_status skip_device_measure_bandwidth(struct skip_device *device, double *gbs, struct skip_err *err);
 

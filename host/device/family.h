@@ -47,6 +47,14 @@ struct skip_rtl {
 				    struct skip_err *err);
 };
 
+/* A kernel that is nothing but the innermost loop of a family's products, on operands that stay in the first cache: what a form can do at most. */
+struct skip_peak_loop {
+	struct skip_kernel_spec spec;		/* arguments: x, w, out; every work-item reads and writes the same */
+	size_t x_words, w_words, out_words;	/* 32-bit words */
+	uint32_t ones;				/* the word of ones that fills x and w */
+	double macs;				/* multiply-adds of a work-item */
+};
+
 struct skip_family {
 	const char *name;
 	const char *const *ops;      /* names of the ops it covers, NULL-terminated */
@@ -61,6 +69,8 @@ struct skip_family {
 	enum skip_status (*engine)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
 				   struct skip_workload work, struct skip_engine *out, struct skip_err *err);
 	const struct skip_rtl *rtl; /* NULL: on boards built from RTL its nodes stay with the host */
+	/* The loop of products in a short type, in the first form of the profile; NULL for families that have none. */
+	enum skip_status (*peak)(const struct skip_profile *profile, enum skip_precision precision, struct skip_peak_loop *out, struct skip_err *err);
 };
 
 extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */

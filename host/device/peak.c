@@ -1,15 +1,20 @@
 /*
- * The measured limits: how many float32 fused multiply-adds a device does when nothing else is in the way, and how fast it reads memory. They are
- * the yardsticks of every speed report, so they are measured with programs of the same dialect and vector width as the kernels.
+ * The measured limits: how many multiply-adds a device does when nothing else is in the way, and how fast it reads memory. They are the yardsticks
+ * of every speed report, so they are measured with programs of the same dialect and vector width as the kernels.
  *
- * peak: a work-item holds CHAINS vectors, each fed from itself: enough of them to hide the latency of an FMA (4 cycles on two ports), few enough
+ * float32: a work-item holds CHAINS vectors, each fed from itself: enough of them to hide the latency of an FMA (4 cycles on two ports), few enough
  * to stay in registers (16 on AVX2, 32 on AVX-512).
+ * short types: the innermost loop of the form that products take on this device (struct skip_peak_loop).
  * stream: work-items add up a buffer that no cache holds. Reading, not copying: weights are most of what kernels move, and how a store moves
  * (with or without reading its line first) is another question.
  */
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "device/emit/emit.h"
 #include "device/opencl/cl.h"
+#include "device/run/run.h"
+#include <stdio.h>
 
 #define CHAINS 12
 #define STEPS 4096 /* per work-item: checkers skip loops that run longer than 65,535 rounds */
@@ -64,7 +69,7 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_device_measure_peak(struct skip_device *device, double *gflops_f32, struct skip_err *err)
+static enum skip_status measure_f32(struct skip_device *device, double *gflops, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_cl *cl = skip_device_cl(device);
@@ -90,13 +95,91 @@ enum skip_status skip_device_measure_peak(struct skip_device *device, double *gf
 	SKIP_TRY(skip_cl_set_word(kernel, 2, &shift, err));
 	SKIP_TRY(best_rate(cl, kernel, local, (size_t)skip_device_get_info(device)->compute_units * 16 * local, &rate, err));
 	skip_cl_program_store(cl, program);
-	*gflops_f32 = rate * STEPS * CHAINS * profile->vec * 2.0 * 1e-9;
+	*gflops = rate * STEPS * CHAINS * profile->vec * 2.0 * 1e-9;
 cleanup:
 	skip_cl_buffer_destroy(out);
 	skip_cl_kernel_destroy(kernel);
 	skip_cl_program_destroy(program);
 	skip_buf_deinit(&text);
 	return status;
+}
+
+static enum skip_status find_loop(const struct skip_profile *profile, enum skip_precision precision, struct skip_peak_loop *out, struct skip_err *err)
+{
+	for (size_t i = 0; skip_families[i]; i++) {
+		if (skip_families[i]->peak) return skip_families[i]->peak(profile, precision, out, err);
+	}
+	return skip_err_set(err, SKIP_ERR_INTERNAL, "no kernel family has a loop to measure");
+}
+
+/* The loop as a program of its own. */
+static enum skip_status emit_loop(const struct skip_profile *profile, const struct skip_peak_loop *loop, struct skip_plan **out, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_plan *plan = skip_alloc_zeroed(1, sizeof(*plan));
+	if (plan) plan->kernels = skip_alloc_zeroed(1, sizeof(*plan->kernels));
+	if (!plan || !plan->kernels) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a kernel"));
+	plan->n_kernels = 1;
+	snprintf(plan->profile, sizeof(plan->profile), "%s", profile->id);
+	snprintf(plan->kernels[0].name, sizeof(plan->kernels[0].name), "peak");
+	SKIP_TRY(skip_emit_programs(&loop->spec, plan, err));
+	*out = plan;
+	plan = NULL;
+cleanup:
+	skip_plan_destroy(plan);
+	return status;
+}
+
+static enum skip_status make_operand(struct skip_cl *cl, size_t words, uint32_t word, struct skip_cl_buffer **out, struct skip_err *err)
+{
+	enum skip_status status;
+	uint32_t *data = skip_alloc_array(words, sizeof(*data));
+	if (!data) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for an operand");
+	for (size_t i = 0; i < words; i++) data[i] = word;
+	SKIP_TRY(skip_cl_buffer_create(cl, words * sizeof(*data), out, err));
+	SKIP_TRY(skip_cl_write(cl, *out, 0, data, words * sizeof(*data), err));
+cleanup:
+	skip_free(data);
+	return status;
+}
+
+static enum skip_status measure_short(struct skip_device *device, enum skip_precision precision, double *gflops, struct skip_err *err)
+{
+	enum skip_status status;
+	struct skip_cl *cl = skip_device_cl(device);
+	const struct skip_profile *profile = skip_device_profile(device);
+	struct skip_peak_loop loop = {0};
+	struct skip_plan *plan = NULL;
+	struct skip_cl_program *program = NULL;
+	struct skip_cl_kernel *kernel = NULL;
+	struct skip_cl_buffer *operand[3] = {NULL};
+	double rate = 0;
+	SKIP_TRY(skip_known_forms(device, precision, err));
+	*gflops = 0;
+	if (profile->n_dot[precision] == 0) goto cleanup;
+	SKIP_TRY(find_loop(profile, precision, &loop, err));
+	SKIP_TRY(emit_loop(profile, &loop, &plan, err));
+	SKIP_TRY(skip_cl_program_build(cl, "peak", plan->programs[0].text, profile->options, &program, err));
+	SKIP_TRY(skip_cl_kernel_create(program, plan->kernels[0].name, &kernel, err));
+	const size_t words[3] = {loop.x_words, loop.w_words, loop.out_words};
+	for (unsigned i = 0; i < 3; i++) {
+		SKIP_TRY(make_operand(cl, words[i], i < 2 ? loop.ones : 0, &operand[i], err));
+		SKIP_TRY(skip_cl_set_buffer(kernel, i, operand[i], err));
+	}
+	SKIP_TRY(best_rate(cl, kernel, loop.spec.local[0], (size_t)skip_device_get_info(device)->compute_units * 4, &rate, err));
+	skip_cl_program_store(cl, program);
+	*gflops = 2e-9 * rate * loop.macs;
+cleanup:
+	for (int i = 0; i < 3; i++) skip_cl_buffer_destroy(operand[i]);
+	skip_cl_kernel_destroy(kernel);
+	skip_cl_program_destroy(program);
+	skip_plan_destroy(plan);
+	return status;
+}
+
+enum skip_status skip_device_measure_peak(struct skip_device *device, enum skip_precision precision, double *gflops, struct skip_err *err)
+{
+	return precision == SKIP_PRECISION_F32 ? measure_f32(device, gflops, err) : measure_short(device, precision, gflops, err);
 }
 
 /*

@@ -61,7 +61,7 @@ struct skip_launch_profile {
 	double seconds;	       /* median of the runs, the device's own clock */
 	double macs, bytes;
 	double rows, computed; /* of the cover: real rows, and those its tiles compute. Both 0 without a cover */
-	int per_word;	       /* numbers in a 32-bit word of its packed weights (skip_layout_per_word), else 1 */
+	enum skip_precision precision; /* of its node's products */
 };
 /* Runs `batch` as skip_session_run does, with a finish after every launch: once unseen, then for `seconds`, but 5 to 101 times. out[i] is plan
  * launch i. Afterwards the current batch is the last chunk. */

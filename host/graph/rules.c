@@ -12,6 +12,18 @@ const char *const skip_act_names[] = {"none", "gelu", "gelu_tanh", "relu", "tanh
 const char *const skip_precision_names[] = {"f32", "bf16", "int8", NULL};
 const char *const skip_at_names[] = {"first", "last", NULL};
 
+enum skip_precision skip_node_precision(const struct skip_node *node)
+{
+	for (size_t i = 0; i < node->op->n_attrs; i++) {
+		const struct skip_attr_desc *attr = &node->op->attrs[i];
+		enum skip_precision precision;
+		if (attr->names != skip_precision_names) continue;
+		memcpy(&precision, (const char *)&node->attrs + attr->offset, sizeof(precision));
+		return precision;
+	}
+	return SKIP_PRECISION_F32;
+}
+
 const struct skip_value *skip_rule_in(const struct skip_graph *graph, const struct skip_node *node, int i)
 {
 	return i < node->n_in && node->in[i] != SKIP_NONE ? &graph->values[node->in[i]] : NULL;

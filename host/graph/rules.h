@@ -53,6 +53,8 @@ double skip_act_slope(enum skip_act act, double u);
 extern const char *const skip_act_names[];
 extern const char *const skip_precision_names[]; /* "f32", "bf16", "int8", NULL */
 extern const char *const skip_at_names[];        /* "first", "last", NULL */
+/* What the products of a node are taken in; F32 for ops without products. */
+enum skip_precision skip_node_precision(const struct skip_node *node);
 
 /* 0 where element `index` of stream `stream` is dropped, else 1/(1-rate) rounded to float (docs/method.md 2.1; the kernels compute the
  * same). */

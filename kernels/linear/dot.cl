@@ -10,6 +10,7 @@
  * K N: sizes; MR NV VEC BLOCK: tile; E INT ASM: form; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument
  * there; WORDS: words of a row of y in bfloat16, 0 for floats.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written, but as zeros of words.
+ * PEAK is the innermost loop alone, BLOCK times over operands that stay in the first cache: the yardstick of MAIN.
  */
 #ifndef SKIP_LINEAR_K
 #error "SKIP_LINEAR_K: depth of the product"
@@ -111,6 +112,7 @@ static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM
 	return sum;
 }
 
+#ifdef SKIP_LINEAR_KERNEL_MAIN
 __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
 	__global const uint *restrict x, /* [M][XW] words, with INT the scale last (kernels/common/words.cl) */
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [ceil(N / NR)][PANEL] vectors: [KW][NV] words, with INT [NV] scales and [NV] starts of the sums */
@@ -221,6 +223,36 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 		}
 	}
 }
+#endif
+
+#ifdef SKIP_LINEAR_KERNEL_PEAK
+__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+	__global const uint *restrict x, /* [MR][XW] words */
+	__global const SKIP_LINEAR_INT_V *restrict w, /* [KW][NV] vectors of words */
+	__global SKIP_LINEAR_SUM_V *restrict out) /* one vector that every work-item writes, so that nothing may be left out */
+{
+	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
+	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV], all = (SKIP_LINEAR_SUM_V)(0);
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = (SKIP_LINEAR_SUM_V)(0);
+	}
+	for (uint pass = 0; pass < SKIP_LINEAR_BLOCK; pass++) {
+		for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
+			SKIP_UNROLL(SKIP_LINEAR_MR)
+			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+				SKIP_UNROLL(SKIP_LINEAR_NV)
+				for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+					sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], x[i * SKIP_LINEAR_XW + k], w[k * SKIP_LINEAR_NV + v]);
+				}
+			}
+		}
+	}
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) all += sum[i][v];
+	}
+	*out = all;
+}
+#endif
 
 #undef SKIP_LINEAR_V
 #undef SKIP_LINEAR_INT_V

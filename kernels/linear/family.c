@@ -134,6 +134,14 @@ static void common_constants(struct skip_kernel_spec *spec, const struct product
 	skip_spec_int(spec, "LINEAR_N", p->n);
 }
 
+static void tile_constants(struct skip_kernel_spec *spec, const struct skip_profile *profile, int tile, int block)
+{
+	skip_spec_int(spec, "LINEAR_MR", tile);
+	skip_spec_int(spec, "LINEAR_NV", profile->nv);
+	skip_spec_int(spec, "LINEAR_VEC", profile->vec);
+	skip_spec_int(spec, "LINEAR_BLOCK", block);
+}
+
 static void epilogue_constants(struct skip_kernel_spec *spec, const struct product *p)
 {
 	skip_spec_word(spec, "LINEAR_ACT", p->act);
@@ -204,16 +212,12 @@ static int block_of(int tile, int k)
 	return block < 1 ? 1 : block > BLOCK_MAX ? BLOCK_MAX : (int)block;
 }
 
-static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int nv, int vec, int tile, int *kernel,
-				   struct skip_err *err)
+static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int tile, int *kernel, struct skip_err *err)
 {
 	struct skip_kernel_spec spec;
 	skip_spec_init(&spec, "linear", "cpu", "MAIN");
 	common_constants(&spec, p);
-	skip_spec_int(&spec, "LINEAR_MR", tile);
-	skip_spec_int(&spec, "LINEAR_NV", nv);
-	skip_spec_int(&spec, "LINEAR_VEC", vec);
-	skip_spec_int(&spec, "LINEAR_BLOCK", block_of(tile, p->k));
+	tile_constants(&spec, skip_lowering_profile(lowering), tile, block_of(tile, p->k));
 	epilogue_constants(&spec, p);
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
 }
@@ -222,7 +226,7 @@ static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct s
 {
 	enum skip_status status;
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
-	const int vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1, nr = vec * nv;
+	const int nv = profile->nv, nr = profile->vec * nv;
 	struct product p;
 	int fixed, tile[SKIP_LAUNCH_MAX_COVER], tile_kernel[SKIP_LAUNCH_MAX_COVER], n_tiles = 0;
 	SKIP_TRY(bind(lowering, node, NULL, nr, &p, err));
@@ -235,7 +239,7 @@ static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct s
 		}
 		if (n_tiles == 0) tile[n_tiles++] = 1;
 	}
-	for (int i = 0; i < n_tiles; i++) SKIP_TRY(cpu_kernel(lowering, &p, nv, vec, tile[i], &tile_kernel[i], err));
+	for (int i = 0; i < n_tiles; i++) SKIP_TRY(cpu_kernel(lowering, &p, tile[i], &tile_kernel[i], err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, tile_kernel[0]);
 	add_buffers(launch, &p);
 	if (rows == SKIP_SIZE_ONE) {
@@ -266,10 +270,7 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 	struct skip_kernel_spec spec;
 	skip_spec_init(&spec, "linear", "dot", "MAIN");
 	common_constants(&spec, p);
-	skip_spec_int(&spec, "LINEAR_MR", tile);
-	skip_spec_int(&spec, "LINEAR_NV", profile->nv);
-	skip_spec_int(&spec, "LINEAR_VEC", profile->vec);
-	skip_spec_int(&spec, "LINEAR_BLOCK", dot_block(form, p->k));
+	tile_constants(&spec, profile, tile, dot_block(form, p->k));
 	form_constants(&spec, form);
 	epilogue_constants(&spec, p);
 	skip_spec_int(&spec, "LINEAR_WORDS", p->words ? skip_layout_row(SKIP_LAYOUT_BF16X2, p->n) : 0);
@@ -369,8 +370,37 @@ static enum skip_layout reads(const struct skip_graph *graph, const struct skip_
 	return find_form(profile, node->attrs.linear.precision, &form, NULL) == SKIP_OK && !form->generic ? form->layout : SKIP_LAYOUT_ROWS;
 }
 
+/* Words of the loop's operands: 10 KiB at most, and 4096 steps, since checkers skip loops of more than 65,535. */
+enum { PEAK_WORDS = 64, PEAK_PASSES = 64 };
+
+/* A form without vectors of its own is measured in plain arithmetic on the profile's. */
+static enum skip_status peak(const struct skip_profile *profile, enum skip_precision precision, struct skip_peak_loop *out, struct skip_err *err)
+{
+	const struct form *form = NULL;
+	enum skip_status status = find_form(profile, precision, &form, err);
+	if (status != SKIP_OK) return status;
+	const int per_word = skip_layout_per_word(form->layout), tile = best_tile(profile, profile->nv, profile->mr[0]);
+	const struct product none = {.act = "skip_none", .bias = SKIP_NONE, .residual = SKIP_NONE, .k = PEAK_WORDS * per_word, .n = profile->vec * profile->nv};
+	struct skip_kernel_spec *spec = &out->spec;
+	skip_spec_init(spec, "linear", "dot", "PEAK");
+	common_constants(spec, &none);
+	tile_constants(spec, profile, tile, PEAK_PASSES);
+	skip_spec_int(spec, "LINEAR_E", per_word);
+	skip_spec_int(spec, "LINEAR_INT", precision == SKIP_PRECISION_INT8);
+	skip_spec_int(spec, "LINEAR_ASM", form->assembly);
+	epilogue_constants(spec, &none);
+	skip_spec_int(spec, "LINEAR_WORDS", 0);
+	out->x_words = (size_t)tile * (size_t)skip_layout_row(form->layout, none.k);
+	out->w_words = (size_t)PEAK_WORDS * (size_t)none.n;
+	out->out_words = (size_t)profile->vec;
+	out->ones = precision == SKIP_PRECISION_BF16 ? 0x3f803f80 : per_word == 4 ? 0x01010101 : 0x00010001;
+	out->macs = (double)tile * none.n * none.k * PEAK_PASSES;
+	return SKIP_OK;
+}
+
 static const char *const ops[] = {"linear", NULL};
 static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"maths", "words", NULL};
 
-const struct skip_family skip_family_linear = {.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .engine = skip_linear_engine};
+const struct skip_family skip_family_linear = {
+	.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .peak = peak, .engine = skip_linear_engine};

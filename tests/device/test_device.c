@@ -133,13 +133,33 @@ Test(device, threads_limit_the_compute_units_of_pocl)
 	skip_profiles_destroy(profiles);
 }
 
-Test(device, peak_is_a_speed)
+Test(device, peaks_are_speeds)
 {
 	struct skip_err err;
 	struct test_device open = open_device(NULL);
-	double gflops = 0;
-	CHECK_OK(skip_device_measure_peak(open.device, &gflops, &err));
-	cr_expect(gflops > 0.5 && gflops < 1e6, "%g", gflops);
+	for (int p = 0; p < SKIP_PRECISION_COUNT; p++) {
+		double gflops = 0;
+		CHECK_OK(skip_device_measure_peak(open.device, (enum skip_precision)p, &gflops, &err));
+		cr_expect(gflops > 0.5 && gflops < 1e6, "type %d: %g", p, gflops);
+	}
+	close_device(&open);
+}
+
+Test(device, probes_find_the_forms_that_answer)
+{
+	struct skip_err err;
+	struct test_device open = open_device(NULL);
+	struct skip_device_probes probes;
+	CHECK_OK(skip_device_probe(open.device, &probes, &err));
+	cr_expect(probes.n_dot[SKIP_PRECISION_F32] == 0);
+	for (int p = SKIP_PRECISION_BF16; p < SKIP_PRECISION_COUNT; p++) {
+		double gflops = 0;
+		const struct skip_profile *profile = skip_device_profile(open.device);
+		CHECK_OK(skip_device_measure_peak(open.device, (enum skip_precision)p, &gflops, &err));
+		/* What products use is the first of those that answered; the last of a profile is made to answer everywhere. */
+		cr_assert(probes.n_dot[p] >= 1, "type %d", p);
+		cr_expect(strcmp(probes.dot[p][0], profile->dot[p][0]) == 0, "%s, but %s is used", probes.dot[p][0], profile->dot[p][0]);
+	}
 	close_device(&open);
 }
 

@@ -92,3 +92,23 @@ Test(known, without_a_right_form_nothing_runs)
 	open_with(0, SKIP_PRECISION_INT8, false);
 	open_with(0, SKIP_PRECISION_BF16, false);
 }
+
+Test(known, what_no_form_answers_has_no_peak_and_is_not_probed)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = NULL;
+	struct skip_device *device = NULL;
+	struct skip_device_probes probes;
+	double gflops = 7;
+	CHECK_OK(skip_profiles_load(NULL, &profiles, &err));
+	put_first(profiles, SKIP_PRECISION_INT8, "no-such-form", 0);
+	put_first(profiles, SKIP_PRECISION_BF16, "no-such-form", 2);
+	CHECK_OK(skip_device_open(profiles, NULL, 0, &device, &err));
+	CHECK_OK(skip_device_probe(device, &probes, &err));
+	cr_expect(probes.n_dot[SKIP_PRECISION_INT8] == 0);
+	cr_expect(probes.n_dot[SKIP_PRECISION_BF16] >= 1 && strcmp(probes.dot[SKIP_PRECISION_BF16][0], "no-such-form") != 0);
+	CHECK_OK(skip_device_measure_peak(device, SKIP_PRECISION_INT8, &gflops, &err));
+	cr_expect(gflops == 0, "%g", gflops);
+	skip_device_close(device);
+	skip_profiles_destroy(profiles);
+}

@@ -66,8 +66,8 @@ struct cell {
 	const char *name;
 };
 
-static enum skip_status run_cell(struct subject *subjects, size_t n, const struct cell *cell, double seconds, double peak, bool print, json_t *rows,
-				 struct skip_err *err)
+static enum skip_status run_cell(struct subject *subjects, size_t n, const struct cell *cell, double seconds, const double *peak, bool print,
+				 json_t *rows, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_session *sessions[MAX_LIST];
@@ -79,12 +79,14 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 	}
 	SKIP_TRY(skip_measure_interleaved(sessions, values, n, cell->data, cell->batch, 5, seconds, ms, err));
 	for (size_t i = 0; i < n; i++) {
-		double gflops = work_gflop(subjects[i].model.graph, cell->data) / (ms[i][0] / 1e3);
+		const enum skip_precision precision = skip_cli_precision(subjects[i].model.graph);
+		double share = 0, gflops = work_gflop(subjects[i].model.graph, cell->data) / (ms[i][0] / 1e3);
+		if (peak[precision] > 0) share = gflops / peak[precision];
 		/* against the last one named: the reference */
 		double speedup = ms[n - 1][0] / ms[i][0];
-		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype",
-					skip_precision_names[skip_cli_precision(subjects[i].model.graph)], "batch", cell->batch,
-					"median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops", gflops, "peak_share", gflops / peak, "speedup", speedup);
+		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype",
+					skip_precision_names[precision], "batch", cell->batch, "median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops",
+					gflops, "peak_gflops", peak[precision], "peak_share", share, "speedup", speedup);
 		if (cell->length)
 			json_object_set_new(row, "length", json_integer(cell->length));
 		else
@@ -94,7 +96,7 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 		char length[24];
 		snprintf(length, sizeof(length), "%d", cell->length);
 		printf("%-32.32s %5d %7s %10.3f %10.3f %9.1f %6.1f %% %7.2fx\n", subjects[i].path, cell->batch, cell->length ? length : "data", ms[i][0], ms[i][1],
-		       gflops, 100 * gflops / peak, speedup);
+		       gflops, 100 * share, speedup);
 	}
 cleanup:
 	return status;
@@ -145,25 +147,44 @@ static enum skip_status choose_lengths(const struct settings *set, const struct 
 	return SKIP_OK;
 }
 
+/* The peaks of float32 and of the types the subjects use. */
+static enum skip_status measure_peaks(struct skip_device *device, const struct subject *subjects, size_t n, double *peak, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	bool used[SKIP_PRECISION_COUNT] = { [SKIP_PRECISION_F32] = true };
+	for (size_t i = 0; i < n; i++) {
+		const struct skip_graph *graph = subjects[i].model.graph;
+		for (size_t node = 0; node < graph->n_nodes; node++) used[skip_node_precision(&graph->nodes[node])] = true;
+	}
+	for (int p = 0; p < SKIP_PRECISION_COUNT; p++)
+		if (used[p]) SKIP_TRY(skip_device_measure_peak(device, (enum skip_precision)p, &peak[p], err));
+cleanup:
+	return status;
+}
+
+static void print_head(const struct skip_device *device, const double *peak)
+{
+	printf("%s, measured GFLOP/s:", skip_device_get_info(device)->facts.name);
+	for (int p = 0; p < SKIP_PRECISION_COUNT; p++)
+		if (peak[p] > 0) printf(" %s %.1f", skip_precision_names[p], peak[p]);
+	printf("\n%-32s %5s %7s %10s %10s %9s %8s %8s\n", "model", "batch", "length", "median ms", "p95 ms", "GFLOP/s", "of peak", "speedup");
+}
+
 static enum skip_status bench(struct subject *subjects, size_t n, const struct settings *set, struct skip_device *device, struct skip_err *err)
 {
 	enum skip_status status;
 	int batches[MAX_LIST], lengths[MAX_LIST];
 	int vocabulary = 1000;
 	size_t n_batches, n_lengths;
-	double peak;
 	struct skip_layers_settings profile = { .seconds = set->seconds, .print = !set->common.json };
 	struct skip_dataset data = { 0 };
 	json_t *rows = json_array(), *layers = json_array();
 	SKIP_TRY(skip_cli_int_list("--batch", set->batch, 4096, batches, MAX_LIST, &n_batches, err));
 	SKIP_TRY(choose_lengths(set, subjects, n, lengths, &n_lengths, err));
 	for (size_t i = 0; i < n; i++) vocabulary = smaller(vocabulary, skip_cli_vocabulary(subjects[i].model.graph));
-	SKIP_TRY(skip_device_measure_peak(device, &peak, err));
-	profile.peak_gflops = peak;
+	SKIP_TRY(measure_peaks(device, subjects, n, profile.peak_gflops, err));
 	if (set->layers) SKIP_TRY(skip_device_measure_bandwidth(device, &profile.bandwidth_gbs, err));
-	if (!set->common.json)
-		printf("%s, %.1f GFLOP/s measured\n%-32s %5s %7s %10s %10s %9s %8s %8s\n", skip_device_get_info(device)->facts.name, peak, "model", "batch", "length",
-		       "median ms", "p95 ms", "GFLOP/s", "of peak", "speedup");
+	if (!set->common.json) print_head(device, profile.peak_gflops);
 	if (set->data) {
 		SKIP_TRY(skip_cli_read(set->data, &subjects[0].model, &set->input, false, false, NULL, NULL, &data, err));
 		if (!data.n_rows) SKIP_TRY(skip_err_at(err, SKIP_ERR_INPUT, set->data, 0, -1, "no rows to time"));
@@ -176,12 +197,12 @@ static enum skip_status bench(struct subject *subjects, size_t n, const struct s
 				SKIP_TRY(synthetic(batches[b], lengths[l], vocabulary, &data, err));
 			}
 			struct cell cell = { .data = &data, .batch = batches[b], .length = set->data ? 0 : lengths[l], .name = set->data };
-			SKIP_TRY(run_cell(subjects, n, &cell, set->seconds, peak, !set->common.json, rows, err));
+			SKIP_TRY(run_cell(subjects, n, &cell, set->seconds, profile.peak_gflops, !set->common.json, rows, err));
 			for (size_t i = 0; set->layers && i < n; i++) SKIP_TRY(print_layers(&subjects[i], &data, batches[b], &profile, layers, err));
 		}
 	}
 	if (set->common.json) {
-		json_t *out = json_pack("{s:o, s:f, s:O}", "device", skip_record_host(device), "peak_gflops", peak, "rows", rows);
+		json_t *out = json_pack("{s:o, s:f, s:O}", "device", skip_record_host(device), "peak_gflops", profile.peak_gflops[SKIP_PRECISION_F32], "rows", rows);
 		if (set->layers) {
 			json_object_set_new(out, "bandwidth_gbs", json_real(profile.bandwidth_gbs));
 			json_object_set(out, "launches", layers);

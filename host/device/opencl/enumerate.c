@@ -35,18 +35,6 @@ static void device_text(cl_device_id device, cl_device_info what, char *out, siz
 	for (size_t n = strlen(out); n > 0 && out[n - 1] == ' '; n--) out[n - 1] = '\0';
 }
 
-/* Whether `word` is one of the blank-separated words of `list`. */
-static bool has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	for (const char *at = strstr(list, word); at; at = strstr(at + n, word)) {
-		bool starts = at == list || at[-1] == ' ';
-		bool ends = at[n] == '\0' || at[n] == ' ';
-		if (starts && ends) return true;
-	}
-	return false;
-}
-
 static void describe(cl_platform_id platform, cl_device_id device, struct skip_cl_found *out)
 {
 	struct skip_device_facts *facts = &out->info.facts;
@@ -71,9 +59,6 @@ static void describe(cl_platform_id platform, cl_device_id device, struct skip_c
 	cl_uint units = 0;
 	if (clGetDeviceInfo(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL) != CL_SUCCESS) units = 0;
 	out->info.compute_units = units > 0 ? (int)units : 1;
-	out->info.fp16 = has_word(facts->extensions, "cl_khr_fp16");
-	out->info.fp64 = has_word(facts->extensions, "cl_khr_fp64");
-	out->info.int_dot = has_word(facts->extensions, "cl_khr_integer_dot_product");
 }
 
 /* Appends the devices of one platform. */

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "device/run/run.h"
 #include "graph/op.h"
+#include "graph/rules.h"
 #include <math.h>
 #include <string.h>
 
@@ -44,8 +45,9 @@ cleanup:
 	return status;
 }
 
-/* Whether the first form of the profile gives the answer of the reference. */
-static enum skip_status run_known(struct skip_device *device, enum skip_precision precision, bool *right, struct skip_err *err)
+/* Whether the first form of `profile` gives the answer of the reference. */
+static enum skip_status run_known(struct skip_device *device, const struct skip_profile *profile, enum skip_precision precision, bool *right,
+				  struct skip_err *err)
 {
 	enum skip_status status;
 	static const int32_t zeros[ROWS];
@@ -54,6 +56,7 @@ static enum skip_status run_known(struct skip_device *device, enum skip_precisio
 	float x[ROWS * DEPTH], got[ROWS * COLUMNS];
 	double wide[ROWS * DEPTH];
 	struct skip_graph *graph = NULL;
+	struct skip_plan *plan = NULL;
 	struct skip_session *session = NULL;
 	struct skip_ref_result known = {0};
 	struct skip_rng rng;
@@ -63,7 +66,8 @@ static enum skip_status run_known(struct skip_device *device, enum skip_precisio
 	const int in = graph->nodes[0].in[0], out = graph->nodes[0].out[0];
 	const struct skip_ref_input input = {in, wide};
 	SKIP_TRY(skip_reference_run(graph, &batch, &input, 1, 0, &known, err));
-	SKIP_TRY(skip_session_open(device, graph, &out, 1, false, &session, err));
+	SKIP_TRY(skip_lower(graph, profile, &out, 1, &plan, err));
+	SKIP_TRY(skip_session_create(device, graph, plan, false, &session, err));
 	SKIP_TRY(skip_session_set_batch(session, &batch, err));
 	SKIP_TRY(skip_session_write(session, in, x, err));
 	SKIP_TRY(skip_session_enqueue(session, 0, graph->n_nodes, 0, err));
@@ -74,36 +78,48 @@ static enum skip_status run_known(struct skip_device *device, enum skip_precisio
 cleanup:
 	skip_reference_free(&known);
 	skip_session_destroy(session);
+	skip_plan_destroy(plan);
 	skip_graph_destroy(graph);
 	return status;
+}
+
+/* The same where a device that fails it gives no answer: only a lack of memory is an error. */
+static enum skip_status try_known(struct skip_device *device, const struct skip_profile *profile, enum skip_precision precision, bool *right,
+				  struct skip_err *err)
+{
+	struct skip_err why;
+	skip_err_init(&why);
+	*right = false;
+	enum skip_status status = run_known(device, profile, precision, right, &why);
+	if (status == SKIP_ERR_NOMEM) return skip_err_set(err, status, "%s", why.message);
+	if (!*right)
+		skip_log(SKIP_LOG_INFO, "form %s of products fails its known answer: %s", profile->dot[precision][0],
+			 status == SKIP_OK ? "wrong numbers" : why.message);
+	return SKIP_OK;
 }
 
 static bool uses(const struct skip_graph *graph, enum skip_precision precision)
 {
 	for (size_t n = 0; n < graph->n_nodes; n++) {
-		const struct skip_node *node = &graph->nodes[n];
-		if (!strcmp(node->op->name, "linear") && node->attrs.linear.precision == precision) return true;
-		if (!strcmp(node->op->name, "attention") && node->attrs.attention.precision == precision) return true;
+		if (skip_node_precision(&graph->nodes[n]) == precision) return true;
 	}
 	return false;
 }
 
-static enum skip_status settle(struct skip_device *device, enum skip_precision precision, struct skip_err *err)
+enum skip_status skip_known_forms(struct skip_device *device, enum skip_precision precision, struct skip_err *err)
 {
 	const struct skip_profile *profile = skip_device_profile(device);
-	skip_device_settle_form(device, precision); /* the run below opens a session too */
-	if (profile->n_dot[precision] == 0) return SKIP_OK; /* nothing to choose from: its families have one way, or refuse */
+	if (skip_device_form_settled(device, precision)) return SKIP_OK;
 	while (profile->n_dot[precision] > 0) {
-		bool right = false;
-		struct skip_err why = {0};
-		enum skip_status status = run_known(device, precision, &right, &why);
-		if (status == SKIP_ERR_NOMEM) return skip_err_set(err, status, "%s", why.message);
-		if (status == SKIP_OK && right) return SKIP_OK;
-		skip_log(SKIP_LOG_WARN, "form %s of products fails its known answer and is not used: %s", profile->dot[precision][0],
-			 status == SKIP_OK ? "wrong numbers" : why.message);
+		bool right;
+		enum skip_status status = try_known(device, profile, precision, &right, err);
+		if (status != SKIP_OK) return status;
+		if (right) break;
+		skip_log(SKIP_LOG_WARN, "form %s of products fails its known answer and is not used", profile->dot[precision][0]);
 		skip_device_drop_form(device, precision);
 	}
-	return skip_err_set(err, SKIP_ERR_DEVICE, "profile '%s': no form of products in a short type gives the right numbers on this device", profile->id);
+	skip_device_settle_form(device, precision);
+	return SKIP_OK;
 }
 
 static bool first_is_plain(const struct skip_profile *profile, enum skip_precision precision)
@@ -116,19 +132,38 @@ enum skip_status skip_device_accelerates(struct skip_device *device, enum skip_p
 {
 	enum skip_status status = SKIP_OK;
 	/* Plain forms are tried when they are used: this is asked on devices that will not. */
-	if (!first_is_plain(skip_device_profile(device), precision) && !skip_device_form_settled(device, precision))
-		status = settle(device, precision, err);
-	if (status == SKIP_ERR_DEVICE) status = SKIP_OK; /* said by the log; the profile has no form now */
+	if (!first_is_plain(skip_device_profile(device), precision)) status = skip_known_forms(device, precision, err);
 	*out = status == SKIP_OK && !first_is_plain(skip_device_profile(device), precision);
 	return status;
 }
 
-enum skip_status skip_known_forms(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
+enum skip_status skip_known_graph(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	const struct skip_profile *profile = skip_device_profile(device);
 	for (int p = SKIP_PRECISION_BF16; p < SKIP_PRECISION_COUNT; p++) {
-		enum skip_precision precision = (enum skip_precision)p;
-		if (!skip_device_form_settled(device, precision) && uses(graph, precision)) SKIP_TRY(settle(device, precision, err));
+		/* Where there is nothing to choose from, the families have one way, or refuse. */
+		if (profile->n_dot[p] == 0 || !uses(graph, (enum skip_precision)p)) continue;
+		SKIP_TRY(skip_known_forms(device, (enum skip_precision)p, err));
+		if (profile->n_dot[p] > 0) continue;
+		SKIP_TRY(skip_err_set(err, SKIP_ERR_DEVICE, "profile '%s': no form of products in a short type gives the right numbers on this device",
+				      profile->id));
+	}
+cleanup:
+	return status;
+}
+
+enum skip_status skip_known_each(struct skip_device *device, enum skip_precision precision, struct skip_device_probes *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_profile *own = skip_device_profile(device);
+	struct skip_profile one = *own;
+	one.n_dot[precision] = 1;
+	for (int f = 0; f < own->n_dot[precision]; f++) {
+		bool right;
+		memcpy(one.dot[precision][0], own->dot[precision][f], sizeof(one.dot[precision][0]));
+		SKIP_TRY(try_known(device, &one, precision, &right, err));
+		if (right) memcpy(out->dot[precision][out->n_dot[precision]++], one.dot[precision][0], sizeof(one.dot[precision][0]));
 	}
 cleanup:
 	return status;

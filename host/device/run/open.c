@@ -26,7 +26,7 @@ enum skip_status skip_session_open(struct skip_device *device, const struct skip
 	struct skip_graph *copy = NULL;
 	struct skip_plan *plan = NULL;
 	struct skip_session *session = NULL;
-	SKIP_TRY(skip_known_forms(device, graph, err));
+	SKIP_TRY(skip_known_graph(device, graph, err));
 	SKIP_TRY(skip_graph_copy(graph, &copy, err));
 	SKIP_TRY(make_plan(device, copy, wanted, n_wanted, &plan, err));
 	SKIP_TRY(skip_session_create(device, copy, plan, warm, &session, err));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "device/run/run.h"
 #include "graph/op.h"
+#include "graph/rules.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,11 +84,7 @@ static void add_work(const struct skip_session *session, size_t i, const struct 
 	const struct skip_plan_launch *launch = &plan->launches[i];
 	out->macs += launch_macs(session, i, chunk);
 	for (int a = 0; a < launch->n_args; a++) {
-		if (!counts(plan, launch, a)) continue;
-		const struct skip_plan_buffer *buffer = &plan->buffers[launch->arg[a].buffer];
-		int per_word = buffer->role == SKIP_BUFFER_WEIGHT ? skip_layout_per_word(buffer->layout) : 0;
-		if (per_word > out->per_word) out->per_word = per_word;
-		out->bytes += buffer_bytes(session, launch, launch->arg[a].buffer);
+		if (counts(plan, launch, a)) out->bytes += buffer_bytes(session, launch, launch->arg[a].buffer);
 	}
 	if (launch->n_cover > 0) add_cover(session, launch, most, out);
 }
@@ -100,7 +97,10 @@ static enum skip_status count_work(struct skip_session *session, const struct sk
 	struct skip_chunks chunks = {0};
 	int64_t *most = skip_alloc_zeroed(plan->n_launches, sizeof(*most));
 	if (!most) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu launches", plan->n_launches));
-	for (size_t i = 0; i < plan->n_launches; i++) out[i] = (struct skip_launch_profile){.kernel = plan->launches[i].kernel, .per_word = 1};
+	for (size_t i = 0; i < plan->n_launches; i++) {
+		const struct skip_node *node = &session->graph->nodes[plan->launches[i].node];
+		out[i] = (struct skip_launch_profile){.kernel = plan->launches[i].kernel, .precision = skip_node_precision(node)};
+	}
 	SKIP_TRY(skip_chunks_init(session, batch, value, &chunks, err));
 	while (skip_chunks_next(&chunks)) {
 		SKIP_TRY(skip_session_set_batch(session, &chunks.now, err));

@@ -131,10 +131,12 @@ enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *e
 void skip_bind_destroy(struct skip_session *session);
 
 /*
- * known.c: forms of the short types a graph uses, tried on the device once; those that fail are taken from its profile. SKIP_ERR_DEVICE when none is
- * left. The state is the device's (device.c).
+ * known.c: the forms of a short type are tried on the device once; those that fail are taken from its profile, so that n_dot may become 0. The state is
+ * the device's (device.c). For the types of a graph: SKIP_ERR_DEVICE when no form is left. And each form of the profile on its own, nothing is taken.
  */
-enum skip_status skip_known_forms(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err);
+enum skip_status skip_known_forms(struct skip_device *device, enum skip_precision precision, struct skip_err *err);
+enum skip_status skip_known_graph(struct skip_device *device, const struct skip_graph *graph, struct skip_err *err);
+enum skip_status skip_known_each(struct skip_device *device, enum skip_precision precision, struct skip_device_probes *out, struct skip_err *err);
 bool skip_device_form_settled(const struct skip_device *device, enum skip_precision precision);
 void skip_device_settle_form(struct skip_device *device, enum skip_precision precision);
 void skip_device_drop_form(struct skip_device *device, enum skip_precision precision); /* the first of its profile */
