@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,4 +48,30 @@ bool skip_path_join(char *out, size_t size, const char *folder, const char *name
 	const char *slash = length && folder[length - 1] != '/' ? "/" : "";
 	int written = snprintf(out, size, "%s%s%s", folder, slash, name);
 	return written >= 0 && (size_t)written < size;
+}
+
+bool skip_cache_folder(const char *variable, char *out, size_t size)
+{
+	const char *set = getenv(variable), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	if (set && set[0]) return strcmp(set, "0") && strcmp(set, "off") && (size_t)snprintf(out, size, "%s", set) < size;
+	if (xdg && xdg[0] == '/') return skip_path_join(out, size, xdg, "skip");
+	return home && home[0] && skip_path_join(out, size, home, ".cache/skip");
+}
+
+enum skip_status skip_folder_make(const char *folder, struct skip_err *err)
+{
+	char path[1200];
+	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path)) {
+		return skip_err_at(err, SKIP_ERR_OUTPUT, folder, 0, -1, "path is too long");
+	}
+	for (char *at = path + 1;; at++) {
+		if (*at != '/' && *at != '\0') continue;
+		char end = *at;
+		*at = '\0';
+		if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+			return skip_err_at(err, SKIP_ERR_OUTPUT, path, 0, -1, "cannot make folder: %s", strerror(errno));
+		}
+		if (!end) return SKIP_OK;
+		*at = end;
+	}
 }

@@ -13,6 +13,11 @@ bool skip_file_exists(const char *path);
 bool skip_file_is_folder(const char *path);
 /* "a/b" joined into `out`; false when it does not fit. */
 bool skip_path_join(char *out, size_t size, const char *folder, const char *name);
+/* The user's cache folder for skip: what `variable` of the environment says, else $XDG_CACHE_HOME/skip, ~/.cache/skip. False when that variable is "off" or
+ * "0", or there is no such place. */
+bool skip_cache_folder(const char *variable, char *out, size_t size);
+/* mkdir -p. SKIP_ERR_OUTPUT names the folder. */
+enum skip_status skip_folder_make(const char *folder, struct skip_err *err);
 
 /*
  * Atomic output: everything is written beside the target under a temporary name, synced and renamed by commit; destroy without

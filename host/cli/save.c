@@ -85,7 +85,7 @@ enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *d
 {
 	enum skip_status status;
 	struct skip_session *session = NULL;
-	struct skip_plan *generic = NULL;
+	struct skip_plan *own = NULL, *generic = NULL;
 	struct skip_buf report;
 	json_t *history = NULL, *known = NULL;
 	struct skip_st_entry *scores = NULL;
@@ -96,7 +96,10 @@ enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *d
 	const struct skip_profile *profile = skip_profiles_find(device->profiles, "generic");
 	skip_buf_init(&report);
 	SKIP_TRY(skip_open_inference(device->device, save->graph, "logits", false, &session, &value, err));
-	plans[0] = skip_session_plan(session);
+	/* As the profiles were shipped: what a tuner found on this machine is not the package's. */
+	const struct skip_profile *shipped = skip_profiles_find(device->profiles, skip_device_profile(device->device)->id);
+	SKIP_TRY(skip_lower(skip_session_graph(session), shipped, &value, 1, &own, err));
+	plans[0] = own;
 	SKIP_TRY(skip_lower(skip_session_graph(session), profile, &value, 1, &generic, err));
 	plans[1] = generic;
 	SKIP_TRY(known_answers(save->graph, &known, err));
@@ -116,6 +119,7 @@ cleanup:
 	json_decref(known);
 	skip_free(scores);
 	skip_buf_deinit(&report);
+	skip_plan_destroy(own);
 	skip_plan_destroy(generic);
 	skip_session_destroy(session);
 	return status;

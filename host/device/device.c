@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "device/opencl/cl.h"
 #include "device/profile/board.h"
+#include "device/tune.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 struct skip_device {
 	struct skip_cl *cl;
-	struct skip_profile profile;       /* as matched, without the forms that failed here */
+	struct skip_profile profile;       /* as matched and tuned, without the forms that failed here */
+	struct skip_tuning found;          /* of the device's file */
+	const struct skip_tuning *tuning;  /* in use */
 	bool settled[SKIP_PRECISION_COUNT]; /* forms that have given their known answer */
 	struct skip_device_info info;
 	char *library, *source; /* of bitstreams, NULL without */
@@ -164,6 +167,8 @@ enum skip_status skip_device_open_for(const struct skip_profiles *profiles, cons
 	device->info = chosen->info;
 	device->info.profile_id = device->profile.id;
 	SKIP_TRY(skip_cl_open(chosen, &device->cl, err));
+	SKIP_TRY(skip_tuning_load(device, &device->found, err));
+	skip_device_set_tuning(device, &device->found);
 	*out = device;
 	device = NULL;
 cleanup:
@@ -178,6 +183,7 @@ void skip_device_close(struct skip_device *device)
 	skip_cl_close(device->cl);
 	skip_free(device->library);
 	skip_free(device->source);
+	skip_tuning_deinit(&device->found);
 	skip_free(device);
 }
 
@@ -209,6 +215,19 @@ const struct skip_device_info *skip_device_get_info(const struct skip_device *de
 const struct skip_profile *skip_device_profile(const struct skip_device *device)
 {
 	return &device->profile;
+}
+
+const struct skip_tuning *skip_device_tuning(const struct skip_device *device)
+{
+	return device->tuning;
+}
+
+void skip_device_set_tuning(struct skip_device *device, const struct skip_tuning *tuning)
+{
+	static const struct skip_tuning none;
+	device->tuning = tuning ? tuning : &none;
+	device->profile.tuned = device->tuning->choice;
+	device->profile.n_tuned = device->tuning->n_choices;
 }
 
 bool skip_device_form_settled(const struct skip_device *device, enum skip_precision precision)

@@ -55,6 +55,32 @@ struct skip_peak_loop {
 	double macs;				/* multiply-adds of a work-item */
 };
 
+/*
+ * Tuning. What measuring can choose of a family's kernels is a tile: a few numbers whose names and meaning are the family's. Lowering takes the tile tuned
+ * for a node's shape, else the one its board file ships, else the family's first; either counts only when it is one of the family's own.
+ */
+#define SKIP_TILE_NUMBERS 4
+struct skip_tile {
+	int number[SKIP_TILE_NUMBERS];
+	int reach_rows, reach_cols; /* rows, and elements, behind the last one of a value that a work-item may touch */
+};
+struct skip_tile_problem {
+	char shape[SKIP_NAME];	/* nodes of one shape share a tile: "k384 n1536 T f32 cpu" */
+	struct skip_node node;	/* the barest of them, on the values and tensors of the graph: what is tried and timed */
+	/* A right answer lies within so many roundings to float of the reference: of the sum of magnitudes, or where sums are exact of the answer itself. */
+	double roundings;
+	bool exact;
+};
+struct skip_tiling {
+	const char *const *names; /* of the numbers, NULL-terminated; a number that is 0 is left off where tiles are written */
+	/* Names the node's shape; false where there is nothing to choose. */
+	bool (*problem)(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
+			struct skip_tile_problem *out);
+	/* Tile `i` of those worth trying for a node that has a problem, what the profile says first; false: there are no more. */
+	bool (*candidate)(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node, size_t i,
+			  struct skip_tile *out);
+};
+
 struct skip_family {
 	const char *name;
 	const char *const *ops;      /* names of the ops it covers, NULL-terminated */
@@ -71,11 +97,18 @@ struct skip_family {
 	const struct skip_rtl *rtl; /* NULL: on boards built from RTL its nodes stay with the host */
 	/* The loop of products in a short type, in the first form of the profile; NULL for families that have none. */
 	enum skip_status (*peak)(const struct skip_profile *profile, enum skip_precision precision, struct skip_peak_loop *out, struct skip_err *err);
+	const struct skip_tiling *tiling; /* NULL: nothing to choose */
 };
 
 extern const struct skip_family *const skip_families[]; /* NULL-terminated, made by CMake */
 /* The family that covers an op, NULL when none does. */
 const struct skip_family *skip_family_of(const char *op);
+/* The first variant of the profile that the family has; NULL: none. */
+const char *skip_family_variant(const struct skip_family *family, const struct skip_profile *profile);
+/* Hash over the texts of a family's kernels, the shared ones too: what was found for other texts does not count. */
+enum skip_status skip_family_version(const struct skip_family *family, char out[SKIP_SHA256_HEX], struct skip_err *err);
+/* "mr12 nv2" of a tile; at most 48 characters with the end. */
+void skip_tile_text(const struct skip_tiling *tiling, const struct skip_tile *tile, char out[48]);
 /* Text of kernels/<folder>/<file>.cl, compiled in; NULL when absent. And of a file of any ending. */
 const char *skip_kernel_text(const char *folder, const char *file);
 const char *skip_kernel_file(const char *folder, const char *file);
@@ -83,6 +116,8 @@ const char *skip_kernel_file(const char *folder, const char *file);
 /* For families: */
 const struct skip_graph *skip_lowering_graph(const struct skip_lowering *lowering);
 const struct skip_profile *skip_lowering_profile(const struct skip_lowering *lowering);
+/* The tile of the node being lowered, which has a problem (struct skip_tiling). */
+const struct skip_tile *skip_lowering_tile(struct skip_lowering *lowering);
 void skip_spec_init(struct skip_kernel_spec *spec, const char *family, const char *variant, const char *body_kernel);
 void skip_spec_int(struct skip_kernel_spec *spec, const char *name, int64_t value);
 void skip_spec_float(struct skip_kernel_spec *spec, const char *name, float value); /* exact hexadecimal literal */

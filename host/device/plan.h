@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/sha256.h"
-#include "graph/graph.h"
+#include "device/profile/profile.h"
 #include <stdbool.h>
 
 enum skip_size { SKIP_SIZE_ONE, SKIP_SIZE_T, SKIP_SIZE_B, SKIP_SIZE_R, SKIP_SIZE_Q, SKIP_SIZE_COUNT };
@@ -116,6 +116,7 @@ struct skip_plan_launch {
 	int n_cover;
 	/* A stage of the same engine as the launch before: the two are joined by channels and run side by side, each on a queue of its own. One piece. */
 	bool together;
+	enum skip_tile_origin tile; /* where the tile of its node came from: a statement too */
 	double macs_per_row; /* of cover_rows or T; a statement of the manifest, nothing here reads it */
 };
 

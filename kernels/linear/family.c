@@ -6,10 +6,14 @@
  * reads rows that are rounded already: by the node before where it can (skip_lowering_words), else by round.cl.
  */
 #include "device/family.h"
+#include "graph/rules.h"
 #include "linear/fpga.h"
+#include <stdio.h>
 #include <string.h>
 
 #define SUMS_MAX 24    /* vectors a row tile may keep in registers: more spill, at half the speed */
+#define SUMS_MIN 8     /* fewer do not hide the latency of a multiply-add: not worth trying */
+#define NV_MAX 4
 #define GENERIC_GROUP 32
 #define BLOCK_BYTES (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
 #define BLOCK_MAX 16
@@ -134,11 +138,11 @@ static void common_constants(struct skip_kernel_spec *spec, const struct product
 	skip_spec_int(spec, "LINEAR_N", p->n);
 }
 
-static void tile_constants(struct skip_kernel_spec *spec, const struct skip_profile *profile, int tile, int block)
+static void tile_constants(struct skip_kernel_spec *spec, int mr, int nv, int vec, int block)
 {
-	skip_spec_int(spec, "LINEAR_MR", tile);
-	skip_spec_int(spec, "LINEAR_NV", profile->nv);
-	skip_spec_int(spec, "LINEAR_VEC", profile->vec);
+	skip_spec_int(spec, "LINEAR_MR", mr);
+	skip_spec_int(spec, "LINEAR_NV", nv);
+	skip_spec_int(spec, "LINEAR_VEC", vec);
 	skip_spec_int(spec, "LINEAR_BLOCK", block);
 }
 
@@ -192,17 +196,34 @@ cleanup:
 	return status;
 }
 
-/* The row tile that wastes the fewest rows; the larger of equals. `mr` is descending. */
-static int best_tile(const struct skip_profile *profile, int nv, int rows)
+/* How a product is cut: heights of its row tiles, descending, vectors in a row of them, and most tiles that a work-item of a short type takes. */
+struct cut {
+	int mr[SKIP_LAUNCH_MAX_COVER], n_mr, nv, block;
+};
+
+/* The heights of the profile from `highest` down, and itself; those that do not fit registers are left out. */
+static struct cut make_cut(const struct skip_profile *profile, int highest, int nv, int block)
 {
-	int best = 0, waste = 0;
-	for (int i = 0; i < profile->n_mr; i++) {
-		int tile = profile->mr[i], lost = (tile - rows % tile) % tile;
-		if (tile * nv > SUMS_MAX || (best && lost >= waste)) continue;
-		best = tile;
-		waste = lost;
+	struct cut cut = {.nv = nv, .block = block};
+	if (highest * nv <= SUMS_MAX) cut.mr[cut.n_mr++] = highest;
+	for (int i = 0; i < profile->n_mr && cut.n_mr < SKIP_LAUNCH_MAX_COVER; i++) {
+		if (profile->mr[i] < highest && profile->mr[i] * nv <= SUMS_MAX) cut.mr[cut.n_mr++] = profile->mr[i];
 	}
-	return best ? best : 1;
+	if (cut.n_mr == 0) cut.mr[cut.n_mr++] = 1;
+	return cut;
+}
+
+/* As the profile says. */
+static struct cut own_cut(const struct skip_profile *profile) { return make_cut(profile, profile->mr[0], profile->nv, profile->block); }
+
+/* The height that wastes the fewest of `rows`; the larger of equals. */
+static int best_height(const struct cut *cut, int rows)
+{
+	int best = cut->mr[0];
+	for (int i = 1; i < cut->n_mr; i++) {
+		if ((cut->mr[i] - rows % cut->mr[i]) % cut->mr[i] < (best - rows % best) % best) best = cut->mr[i];
+	}
+	return best;
 }
 
 /* Row tiles of a block. */
@@ -212,42 +233,36 @@ static int block_of(int tile, int k)
 	return block < 1 ? 1 : block > BLOCK_MAX ? BLOCK_MAX : (int)block;
 }
 
-static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int tile, int *kernel, struct skip_err *err)
+static enum skip_status cpu_kernel(struct skip_lowering *lowering, const struct product *p, int mr, int nv, int *kernel, struct skip_err *err)
 {
 	struct skip_kernel_spec spec;
 	skip_spec_init(&spec, "linear", "cpu", "MAIN");
 	common_constants(&spec, p);
-	tile_constants(&spec, skip_lowering_profile(lowering), tile, block_of(tile, p->k));
+	tile_constants(&spec, mr, nv, skip_lowering_profile(lowering)->vec, block_of(mr, p->k));
 	epilogue_constants(&spec, p);
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
 }
 
-static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+/* One height for a fixed number of rows, else a cover of all. */
+static enum skip_status lower_cpu(struct skip_lowering *lowering, const struct skip_node *node, const struct cut *cut, struct skip_err *err)
 {
 	enum skip_status status;
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
-	const int nv = profile->nv, nr = profile->vec * nv;
+	const int nr = skip_lowering_profile(lowering)->vec * cut->nv;
 	struct product p;
-	int fixed, tile[SKIP_LAUNCH_MAX_COVER], tile_kernel[SKIP_LAUNCH_MAX_COVER], n_tiles = 0;
+	int fixed, kernel[SKIP_LAUNCH_MAX_COVER];
 	SKIP_TRY(bind(lowering, node, NULL, nr, &p, err));
-	enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
-	if (rows == SKIP_SIZE_ONE) {
-		tile[n_tiles++] = best_tile(profile, nv, fixed);
-	} else {
-		for (int i = 0; i < profile->n_mr && n_tiles < SKIP_LAUNCH_MAX_COVER; i++) {
-			if (profile->mr[i] * nv <= SUMS_MAX) tile[n_tiles++] = profile->mr[i];
-		}
-		if (n_tiles == 0) tile[n_tiles++] = 1;
-	}
-	for (int i = 0; i < n_tiles; i++) SKIP_TRY(cpu_kernel(lowering, &p, tile[i], &tile_kernel[i], err));
-	struct skip_plan_launch *launch = skip_lowering_begin(lowering, tile_kernel[0]);
+	const enum skip_size rows = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
+	const bool covers = rows != SKIP_SIZE_ONE;
+	const int single = best_height(cut, fixed), n = covers ? cut->n_mr : 1;
+	for (int i = 0; i < n; i++) SKIP_TRY(cpu_kernel(lowering, &p, covers ? cut->mr[i] : single, cut->nv, &kernel[i], err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel[0]);
 	add_buffers(launch, &p);
-	if (rows == SKIP_SIZE_ONE) {
-		skip_launch_int(launch, 0);
-		skip_launch_global(launch, 0, rows, fixed, 0, tile[0]);
-	} else {
+	if (covers) {
 		skip_launch_row0(launch);
-		for (int i = 0; i < n_tiles; i++) skip_launch_cover(launch, rows, tile_kernel[i], tile[i]);
+		for (int i = 0; i < n; i++) skip_launch_cover(launch, rows, kernel[i], cut->mr[i]);
+	} else {
+		skip_launch_int(launch, 0);
+		skip_launch_global(launch, 0, rows, fixed, 0, single);
 	}
 	skip_launch_global(launch, 1, SKIP_SIZE_ONE, p.n, 0, nr);
 	launch->macs_per_row = (double)p.n * p.k;
@@ -263,14 +278,13 @@ static int dot_block(const struct form *form, int k)
 	return rows < 1 ? 1 : (int)rows;
 }
 
-static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct product *p, const struct form *form, int tile, int *kernel,
+static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct product *p, const struct form *form, int mr, int nv, int *kernel,
 				   struct skip_err *err)
 {
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	struct skip_kernel_spec spec;
 	skip_spec_init(&spec, "linear", "dot", "MAIN");
 	common_constants(&spec, p);
-	tile_constants(&spec, profile, tile, dot_block(form, p->k));
+	tile_constants(&spec, mr, nv, skip_lowering_profile(lowering)->vec, dot_block(form, p->k));
 	form_constants(&spec, form);
 	epilogue_constants(&spec, p);
 	skip_spec_int(&spec, "LINEAR_WORDS", p->words ? skip_layout_row(SKIP_LAYOUT_BF16X2, p->n) : 0);
@@ -278,57 +292,56 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 }
 
 /*
- * Row tiles of a work-item: at most the profile's block, and so many that an item is worth its launch but 64 rows still make 48 items, which two or more
+ * Row tiles of a work-item: at most the block of the cut, and so many that an item is worth its launch but 64 rows still make 48 items, which two or more
  * threads share evenly.
  */
-static int dot_tiles(const struct skip_profile *profile, const struct product *p)
+static int dot_tiles(const struct cut *cut, int vec, const struct product *p)
 {
-	const int panels = (p->n + profile->vec * profile->nv - 1) / (profile->vec * profile->nv);
-	int tiles = profile->block;
+	const int nr = vec * cut->nv, panels = (p->n + nr - 1) / nr;
+	int tiles = cut->block;
 	if (tiles > ITEM_DEPTH / p->k) tiles = ITEM_DEPTH / p->k;
-	if (tiles > panels * 64 / (48 * profile->mr[0])) tiles = panels * 64 / (48 * profile->mr[0]);
+	if (tiles > panels * 64 / (48 * cut->mr[0])) tiles = panels * 64 / (48 * cut->mr[0]);
 	return tiles > 1 ? tiles : 1;
 }
 
 /* Launches of several heights: work-items of several, half as many and so on down to one of the largest tile, which one kernel serves, then smaller tiles. */
-static enum skip_status dot_cover(struct skip_lowering *lowering, const struct product *p, const struct form *form, enum skip_size size,
-				  struct skip_plan_launch *launch, struct skip_err *err)
+static enum skip_status dot_cover(struct skip_lowering *lowering, const struct product *p, const struct form *form, const struct cut *cut,
+				  enum skip_size size, struct skip_plan_launch *launch, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const int vec = skip_lowering_profile(lowering)->vec;
 	int kernel;
-	for (int i = 0; i < profile->n_mr; i++) {
-		if (profile->mr[i] * profile->nv > SUMS_MAX) continue;
-		SKIP_TRY(dot_kernel(lowering, p, form, profile->mr[i], &kernel, err));
-		for (int tiles = launch->n_cover ? 1 : dot_tiles(profile, p); tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
-			skip_launch_cover(launch, size, kernel, profile->mr[i] * tiles);
+	for (int i = 0; i < cut->n_mr; i++) {
+		SKIP_TRY(dot_kernel(lowering, p, form, cut->mr[i], cut->nv, &kernel, err));
+		for (int tiles = launch->n_cover ? 1 : dot_tiles(cut, vec, p); tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
+			skip_launch_cover(launch, size, kernel, cut->mr[i] * tiles);
 	}
 cleanup:
 	return status;
 }
 
-static enum skip_status lower_dot(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, struct skip_err *err)
+static enum skip_status lower_dot(struct skip_lowering *lowering, const struct skip_node *node, const struct form *form, const struct cut *cut,
+				  struct skip_err *err)
 {
 	enum skip_status status;
-	const struct skip_profile *profile = skip_lowering_profile(lowering);
-	const int nr = profile->vec * profile->nv;
+	const int nr = skip_lowering_profile(lowering)->vec * cut->nv;
 	struct product p;
 	int fixed, kernel;
 	SKIP_TRY(bind(lowering, node, form, nr, &p, err));
 	p.act = short_act_word(node->attrs.linear.act);
 	enum skip_size size = skip_value_size(skip_lowering_graph(lowering), p.rows_value, &fixed);
-	const int tile = best_tile(profile, profile->nv, size == SKIP_SIZE_ONE ? fixed : profile->mr[0]);
-	SKIP_TRY(dot_kernel(lowering, &p, form, tile, &kernel, err));
+	const int height = best_height(cut, size == SKIP_SIZE_ONE ? fixed : cut->mr[0]);
+	SKIP_TRY(dot_kernel(lowering, &p, form, height, cut->nv, &kernel, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_buffers(launch, &p);
 	if (size == SKIP_SIZE_ONE) {
-		skip_launch_int(launch, tile);
+		skip_launch_int(launch, height);
 		skip_launch_int(launch, 0);
-		skip_launch_global(launch, 0, size, fixed, 0, tile);
+		skip_launch_global(launch, 0, size, fixed, 0, height);
 	} else {
 		skip_launch_tile(launch);
 		skip_launch_row0(launch);
-		SKIP_TRY(dot_cover(lowering, &p, form, size, launch, err));
+		SKIP_TRY(dot_cover(lowering, &p, form, cut, size, launch, err));
 	}
 	skip_launch_global(launch, 1, SKIP_SIZE_ONE, p.n, 0, nr);
 	launch->macs_per_row = (double)p.n * p.k;
@@ -349,16 +362,92 @@ static enum skip_status find_form(const struct skip_profile *profile, enum skip_
 	return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "profile '%s': there is no form '%s' of products in this type", profile->id, name);
 }
 
-static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
+/* The form of the node's products, NULL in float32, and whether they go through the bodies of tiles at all. */
+static enum skip_status find_way(const struct skip_profile *profile, const char *variant, const struct skip_node *node, const struct form **form,
+				 bool *tiled, struct skip_err *err)
 {
-	const struct form *form = NULL;
-	if (!strcmp(variant, "fpga")) return skip_linear_lower_fpga(lowering, node, err);
-	if (node->attrs.linear.precision != SKIP_PRECISION_F32) {
-		enum skip_status status = find_form(skip_lowering_profile(lowering), node->attrs.linear.precision, &form, err);
+	const enum skip_precision precision = node->attrs.linear.precision;
+	*form = NULL;
+	if (precision != SKIP_PRECISION_F32) {
+		enum skip_status status = find_form(profile, precision, form, err);
 		if (status != SKIP_OK) return status;
 	}
-	if (strcmp(variant, "cpu") || (form && form->generic)) return lower_generic(lowering, node, form, err);
-	return form ? lower_dot(lowering, node, form, err) : lower_cpu(lowering, node, err);
+	*tiled = !strcmp(variant, "cpu") && !(*form && (*form)->generic);
+	return SKIP_OK;
+}
+
+/*
+ * Tuning: heights, vectors of a row and, in short types, tiles of a work-item. Products share a choice when depth, columns, kind of rows, type and form are
+ * the same; what hangs on them does not matter to it. A fixed number of rows has one height that fits it.
+ */
+static bool problem(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
+		    struct skip_tile_problem *out)
+{
+	const struct form *form;
+	bool tiled;
+	const struct skip_value *y = &graph->values[node->out[0]];
+	const int k = graph->values[node->in[0]].cols;
+	if (y->rows == SKIP_ROWS_FIXED || find_way(profile, variant, node, &form, &tiled, NULL) != SKIP_OK || !tiled) return false;
+	snprintf(out->shape, sizeof(out->shape), "k%d n%d %s %s %s", k, y->cols, y->rows == SKIP_ROWS_T ? "T" : "B",
+		 skip_precision_names[node->attrs.linear.precision], form ? form->name : variant);
+	out->node = *node;
+	out->node.n_in = out->node.n_param = 1;
+	out->node.attrs.linear.act = SKIP_ACT_NONE;
+	out->exact = node->attrs.linear.precision == SKIP_PRECISION_INT8;
+	/* Any order of k sums, and the last rounding; of an exact sum: to float, its scale, their product. */
+	out->roundings = out->exact ? 4 : k + 6;
+	return true;
+}
+
+/* Enough sums to hide the latency of a multiply-add, and as many as registers hold. Words are rounded in whole rows of 16 (writes_words). */
+static bool candidate(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node, size_t i,
+		      struct skip_tile *out)
+{
+	static const int heights[] = {12, 10, 8, 6, 5, 4, 3}, blocks[] = {1, 2, 8};
+	const bool words = node->attrs.linear.precision != SKIP_PRECISION_F32;
+	const struct cut own = own_cut(profile);
+	struct cut cut = own;
+	size_t n = 0;
+	bool found = i == 0;
+	(void)graph;
+	(void)variant;
+	for (int nv = 1; nv <= NV_MAX; nv++) {
+		for (size_t h = 0; h < sizeof(heights) / sizeof(heights[0]) && !found; h++) {
+			if (heights[h] * nv > SUMS_MAX || heights[h] * nv < SUMS_MIN || (words && nv * profile->vec % 16)) continue;
+			found = ++n == i;
+			if (found) cut = make_cut(profile, heights[h], nv, own.block);
+		}
+	}
+	for (size_t b = 0; b < sizeof(blocks) / sizeof(blocks[0]) && words && !found; b++) {
+		found = ++n == i;
+		if (found) cut.block = blocks[b];
+	}
+	*out = (struct skip_tile){{cut.mr[0], cut.nv, words ? cut.block : 0}, .reach_rows = cut.mr[0] * cut.block, .reach_cols = cut.nv * profile->vec};
+	return found;
+}
+
+static const char *const tile_names[] = {"mr", "nv", "block", NULL};
+static const struct skip_tiling tiling = {tile_names, problem, candidate};
+
+/* The tile chosen for a node, as a cut; a fixed number of rows goes by the profile. */
+static struct cut chosen_cut(struct skip_lowering *lowering, const struct skip_node *node)
+{
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	if (skip_lowering_graph(lowering)->values[node->out[0]].rows == SKIP_ROWS_FIXED) return own_cut(profile);
+	const struct skip_tile *tile = skip_lowering_tile(lowering);
+	return make_cut(profile, tile->number[0], tile->number[1], tile->number[2] ? tile->number[2] : profile->block);
+}
+
+static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
+{
+	const struct form *form;
+	bool tiled;
+	if (!strcmp(variant, "fpga")) return skip_linear_lower_fpga(lowering, node, err);
+	enum skip_status status = find_way(skip_lowering_profile(lowering), variant, node, &form, &tiled, err);
+	if (status != SKIP_OK) return status;
+	if (!tiled) return lower_generic(lowering, node, form, err);
+	const struct cut cut = chosen_cut(lowering, node);
+	return form ? lower_dot(lowering, node, form, &cut, err) : lower_cpu(lowering, node, &cut, err);
 }
 
 static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
@@ -379,12 +468,13 @@ static enum skip_status peak(const struct skip_profile *profile, enum skip_preci
 	const struct form *form = NULL;
 	enum skip_status status = find_form(profile, precision, &form, err);
 	if (status != SKIP_OK) return status;
-	const int per_word = skip_layout_per_word(form->layout), tile = best_tile(profile, profile->nv, profile->mr[0]);
+	const struct cut cut = own_cut(profile);
+	const int per_word = skip_layout_per_word(form->layout), tile = cut.mr[0];
 	const struct product none = {.act = "skip_none", .bias = SKIP_NONE, .residual = SKIP_NONE, .k = PEAK_WORDS * per_word, .n = profile->vec * profile->nv};
 	struct skip_kernel_spec *spec = &out->spec;
 	skip_spec_init(spec, "linear", "dot", "PEAK");
 	common_constants(spec, &none);
-	tile_constants(spec, profile, tile, PEAK_PASSES);
+	tile_constants(spec, tile, cut.nv, profile->vec, PEAK_PASSES);
 	skip_spec_int(spec, "LINEAR_E", per_word);
 	skip_spec_int(spec, "LINEAR_INT", precision == SKIP_PRECISION_INT8);
 	skip_spec_int(spec, "LINEAR_ASM", form->assembly);
@@ -403,4 +493,5 @@ static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
 static const char *const common[] = {"maths", "words", NULL};
 
 const struct skip_family skip_family_linear = {
-	.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .peak = peak, .engine = skip_linear_engine};
+	.name = "linear", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .peak = peak, .engine = skip_linear_engine,
+	.tiling = &tiling};

@@ -69,6 +69,21 @@ enum skip_status skip_emit_common(const char *const *files, struct skip_buf *out
 	return status;
 }
 
+enum skip_status skip_family_version(const struct skip_family *family, char out[SKIP_SHA256_HEX], struct skip_err *err)
+{
+	struct skip_buf text;
+	const size_t length = strlen(family->name);
+	skip_buf_init(&text);
+	enum skip_status status = skip_emit_common(family->common, &text, err);
+	for (const struct skip_embedded *entry = skip_embedded_kernels; entry->path; entry++) {
+		if (!strncmp(entry->path, family->name, length) && entry->path[length] == '/') skip_buf_printf(&text, "\n%s\n%s", entry->path, entry->text);
+	}
+	if (status == SKIP_OK && !skip_buf_ok(&text)) status = skip_err_set(err, SKIP_ERR_NOMEM, "texts of family '%s'", family->name);
+	if (status == SKIP_OK) skip_sha256_hex(skip_buf_text(&text), text.length, out);
+	skip_buf_deinit(&text);
+	return status;
+}
+
 static void upper(const char *in, char *out, size_t size)
 {
 	size_t n = 0;

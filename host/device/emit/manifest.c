@@ -97,11 +97,12 @@ static json_t *launch_json(const struct skip_plan_launch *launch)
 	}
 	json_t *out = json_pack("{s:i, s:i, s:o, s:o, s:o, s:s, s:f}", "node", launch->node, "kernel", launch->kernel, "global", global, "args", args, "cover",
 				cover, "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
-	if (out && launch->together && json_object_set_new(out, "together", json_true()) != 0) {
-		json_decref(out);
-		return NULL;
-	}
-	return out;
+	bool said = out != NULL;
+	if (said && launch->together) said = json_object_set_new(out, "together", json_true()) == 0;
+	if (said && launch->tile) said = json_object_set_new(out, "tile", json_string(skip_tile_origin_names[launch->tile])) == 0;
+	if (said) return out;
+	json_decref(out);
+	return NULL;
 }
 
 enum skip_status skip_plan_to_json(const struct skip_plan *plan, json_t **out, struct skip_err *err)
@@ -297,6 +298,10 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 	SKIP_TRY(read_word(object, "cover_rows", size_names, &word, err));
 	out->cover_rows = (enum skip_size)word;
 	SKIP_TRY(skip_json_bool_or(object, "together", false, &out->together, err));
+	if (json_object_get(object, "tile")) {
+		SKIP_TRY(read_word(object, "tile", skip_tile_origin_names, &word, err));
+		out->tile = (enum skip_tile_origin)word;
+	}
 	if (json_array_size(global) != 3 || json_array_size(args) > SKIP_LAUNCH_MAX_ARGS) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "launch has %zu dimensions and %zu arguments, possible are 3 and up to %d", json_array_size(global),
 				    json_array_size(args), SKIP_LAUNCH_MAX_ARGS);

@@ -90,14 +90,16 @@ static struct skip_plan_buffer new_buffer(enum skip_buffer_role role)
 }
 
 /* Elements behind the last row that a row tile, or a whole vector at the end of the last row, may touch. Generic bodies touch none. */
-static int64_t slack_of(const struct skip_profile *profile, int64_t cols)
+static int64_t slack_of(const struct skip_lowering *lowering, int64_t cols)
 {
+	const struct skip_profile *profile = lowering->profile;
 	if (profile->n_variants == 0 || !strcmp(profile->variants[0], "generic")) return 0;
-	int64_t rows = profile->query_block;
+	int64_t rows = profile->query_block > lowering->reach_rows ? profile->query_block : lowering->reach_rows;
 	for (int i = 0; i < profile->n_mr; i++) {
 		if (profile->mr[i] * profile->block > rows) rows = profile->mr[i] * profile->block;
 	}
-	return rows * cols + (int64_t)profile->vec * (profile->nv > 1 ? profile->nv : 1);
+	const int64_t panel = (int64_t)profile->vec * (profile->nv > 1 ? profile->nv : 1);
+	return rows * cols + (panel > lowering->reach_cols ? panel : lowering->reach_cols);
 }
 
 enum skip_size skip_value_size(const struct skip_graph *graph, int value, int *fixed)
@@ -125,7 +127,7 @@ enum skip_status skip_lowering_value(struct skip_lowering *lowering, int value, 
 	made.rows = (struct skip_extent){.size = skip_value_size(lowering->graph, value, &fixed), .mul = 1, .div = 1};
 	if (made.rows.size == SKIP_SIZE_ONE) made.rows.mul = fixed;
 	made.cols = v->cols;
-	made.slack = slack_of(lowering->profile, made.cols);
+	made.slack = slack_of(lowering, made.cols);
 	made.value = value;
 	snprintf(made.name, sizeof(made.name), "%s", v->name);
 	enum skip_status status = add_buffer(lowering, &made, buffer, err);
@@ -139,7 +141,7 @@ enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const cha
 	struct skip_plan_buffer made = new_buffer(SKIP_BUFFER_SCRATCH);
 	made.rows = rows;
 	made.cols = cols;
-	made.slack = slack_of(lowering->profile, cols);
+	made.slack = slack_of(lowering, cols);
 	snprintf(made.name, sizeof(made.name), "node%d.%s", lowering->node, name);
 	return add_buffer(lowering, &made, buffer, err);
 }
@@ -177,7 +179,7 @@ enum skip_status skip_lowering_words(struct skip_lowering *lowering, int value, 
 	made.rows = (struct skip_extent){.size = skip_value_size(lowering->graph, value, &fixed), .mul = 1, .div = 1};
 	if (made.rows.size == SKIP_SIZE_ONE) made.rows.mul = fixed;
 	made.cols = skip_layout_row(layout, v->cols);
-	made.slack = slack_of(lowering->profile, made.cols);
+	made.slack = slack_of(lowering, made.cols);
 	snprintf(made.name, sizeof(made.name), "%.*s.%s", (int)sizeof(made.name) - 10, v->name, layout_name(layout));
 	enum skip_status status = add_buffer(lowering, &made, buffer, err);
 	if (status == SKIP_OK) *known = *buffer;
@@ -277,6 +279,13 @@ const struct skip_plan_buffer *skip_lowering_buffer(const struct skip_lowering *
 	return &lowering->plan->buffers[buffer];
 }
 
+const struct skip_tile *skip_lowering_tile(struct skip_lowering *lowering)
+{
+	const struct skip_lowering_tile *chosen = &lowering->tiles[lowering->node];
+	assert(chosen->origin != SKIP_TILE_NONE);
+	return &chosen->tile;
+}
+
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel)
 {
 	assert(!lowering->open);
@@ -353,6 +362,7 @@ enum skip_status skip_lowering_end(struct skip_lowering *lowering, struct skip_p
 	struct skip_plan *plan = lowering->plan;
 	assert(lowering->open && launch == &lowering->launch);
 	lowering->open = false;
+	launch->tile = lowering->tiles[lowering->node].origin;
 	if (!skip_grow((void **)&plan->launches, &lowering->cap_launches, plan->n_launches + 1, sizeof(*plan->launches))) {
 		return skip_err_set(err, SKIP_ERR_NOMEM, "launch %zu of the plan", plan->n_launches);
 	}

@@ -20,7 +20,7 @@ const struct skip_family *skip_family_of(const char *op)
 	return NULL;
 }
 
-static const char *variant_of(const struct skip_family *family, const struct skip_profile *profile)
+const char *skip_family_variant(const struct skip_family *family, const struct skip_profile *profile)
 {
 	for (int v = 0; v < profile->n_variants; v++) {
 		for (const char *const *have = family->variants; *have; have++) {
@@ -42,7 +42,7 @@ static enum skip_status find_readers(struct skip_lowering *lowering, const int *
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
 		const struct skip_family *family = skip_family_of(node->op->name);
-		const char *variant = family ? variant_of(family, lowering->profile) : NULL;
+		const char *variant = family ? skip_family_variant(family, lowering->profile) : NULL;
 		for (int i = 0; i < node->n_in; i++) {
 			if (node->in[i] == SKIP_NONE) continue;
 			enum skip_layout layout = variant && family->reads ? family->reads(graph, lowering->profile, variant, node, i) : SKIP_LAYOUT_ROWS;
@@ -57,7 +57,7 @@ static enum skip_status lower_node(struct skip_lowering *lowering, const struct 
 	const char *op = node->op->name, *profile = lowering->profile->id;
 	const struct skip_family *family = skip_family_of(op);
 	if (!family) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "node %d: no kernel family covers op '%s'", lowering->node, op);
-	const char *variant = variant_of(family, lowering->profile);
+	const char *variant = skip_family_variant(family, lowering->profile);
 	if (!variant) {
 		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "node %d: family '%s' has none of the variants of profile '%s'", lowering->node,
 				    family->name, profile);
@@ -96,6 +96,7 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 		}
 	}
 	SKIP_TRY(find_readers(&lowering, wanted, n_wanted, err));
+	SKIP_TRY(skip_lowering_choose_tiles(&lowering, err));
 	SKIP_TRY(create_plan(graph, profile, &lowering.plan, err));
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		lowering.node = (int)n;
@@ -108,6 +109,7 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 cleanup:
 	skip_plan_destroy(lowering.plan);
 	skip_free(lowering.specs);
+	skip_free(lowering.tiles);
 	skip_free(lowering.read_as);
 	skip_free(lowering.words);
 	return status;

@@ -13,9 +13,18 @@ struct skip_lowering {
 	unsigned *read_as; /* [graph->n_values] bit for each layout the value is read in */
 	int *words;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] buffers of values in words, SKIP_NONE */
 	int node; /* being lowered */
+	/* [graph->n_nodes] tiles, of nodes that have a choice (origin not NONE); and how far any of them reaches behind the rows of a value. */
+	struct skip_lowering_tile {
+		struct skip_tile tile;
+		enum skip_tile_origin origin;
+	} *tiles;
+	int reach_rows, reach_cols;
 	struct skip_plan_launch launch; /* between begin and end */
 	bool open;
 };
+
+/* tiles.c: the tile of every node that has a choice. */
+enum skip_status skip_lowering_choose_tiles(struct skip_lowering *lowering, struct skip_err *err);
 
 /* memory.c: gives every value and scratch buffer that may share memory its pool slot. `wanted` values and graph inputs keep their own. */
 enum skip_status skip_lowering_plan_memory(struct skip_lowering *lowering, const int *wanted, size_t n_wanted, struct skip_err *err);

@@ -2,29 +2,11 @@
 #include "device/opencl/cache.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define MAGIC "SKIPCLB1"
 #define HEADER (8 + 64 + 8 + 64)
-
-void skip_cl_cache_folder(char *out, size_t size)
-{
-	const char *set = getenv("SKIP_KERNEL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	bool fits = true;
-	out[0] = '\0';
-	if (set && set[0]) {
-		if (strcmp(set, "0") != 0 && strcmp(set, "off") != 0) fits = (size_t)snprintf(out, size, "%s", set) < size;
-	} else if (xdg && xdg[0] == '/') {
-		fits = skip_path_join(out, size, xdg, "skip");
-	} else if (home && home[0]) {
-		fits = skip_path_join(out, size, home, ".cache/skip");
-	}
-	if (!fits) out[0] = '\0';
-}
 
 static bool file_path(char *out, size_t size, const char *folder, const char *key)
 {
@@ -58,25 +40,6 @@ cleanup:
 	return good;
 }
 
-/* mkdir -p. */
-static enum skip_status make_folders(const char *folder, struct skip_err *err)
-{
-	char path[1200];
-	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path)) {
-		return skip_err_at(err, SKIP_ERR_OUTPUT, folder, 0, -1, "path is too long");
-	}
-	for (char *at = path + 1;; at++) {
-		if (*at != '/' && *at != '\0') continue;
-		char end = *at;
-		*at = '\0';
-		if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-			return skip_err_at(err, SKIP_ERR_OUTPUT, path, 0, -1, "cannot make folder: %s", strerror(errno));
-		}
-		if (!end) return SKIP_OK;
-		*at = end;
-	}
-}
-
 enum skip_status skip_cl_cache_store(const char *folder, const char *key, const void *data, size_t size, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -86,7 +49,7 @@ enum skip_status skip_cl_cache_store(const char *folder, const char *key, const 
 	struct skip_buf file;
 	skip_buf_init(&file);
 	if (!file_path(path, sizeof(path), folder, key)) return skip_err_at(err, SKIP_ERR_OUTPUT, folder, 0, -1, "path is too long");
-	SKIP_TRY(make_folders(folder, err));
+	SKIP_TRY(skip_folder_make(folder, err));
 	put_length(length, size);
 	skip_sha256_hex(data, size, sum);
 	skip_buf_append(&file, MAGIC, 8);

@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* SKIP_KERNEL_CACHE_DIR, `0` or `off` for none; else $XDG_CACHE_HOME/skip or ~/.cache/skip. "" when the cache is off or has no place. */
-void skip_cl_cache_folder(char *out, size_t size);
 /* Appends the binary stored under `key` (64 characters); false when there is none that is whole. */
 bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out);
 /* Stores under a temporary name and renames, making the folder when needed. */

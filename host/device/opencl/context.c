@@ -1,5 +1,6 @@
 /* Context, queue, memory and transfers. */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "device/opencl/internal.h"
 #include <assert.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ enum skip_status skip_cl_open(const struct skip_cl_found *found, struct skip_cl 
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a context");
 		goto cleanup;
 	}
-	skip_cl_cache_folder(cl->cache_folder, sizeof(cl->cache_folder));
+	if (!skip_cache_folder("SKIP_KERNEL_CACHE_DIR", cl->cache_folder, sizeof(cl->cache_folder))) cl->cache_folder[0] = '\0';
 	*out = cl;
 	cl = NULL;
 cleanup:

@@ -30,7 +30,7 @@ struct source_list {
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
-static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", "tiles", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
 enum skip_status skip_profile_check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
@@ -46,8 +46,7 @@ enum skip_status skip_profile_check_fields(const json_t *object, const char *whe
 	return SKIP_OK;
 }
 
-/* Puts "forms." before the key that a typed read named. */
-static enum skip_status inside(enum skip_status status, const char *where, struct skip_err *err)
+enum skip_status skip_profile_inside(enum skip_status status, const char *where, struct skip_err *err)
 {
 	if (status == SKIP_OK || !err || err->message[0] != '"') return status;
 	char old[sizeof(err->message)];
@@ -238,7 +237,7 @@ static enum skip_status read_variants(const json_t *forms, struct skip_profile *
 {
 	enum skip_status status = SKIP_OK;
 	json_t *list = NULL;
-	SKIP_TRY(inside(skip_json_array(forms, "variants", &list, err), "forms", err));
+	SKIP_TRY(skip_profile_inside(skip_json_array(forms, "variants", &list, err), "forms", err));
 	size_t n = json_array_size(list);
 	if (n == 0 || n > sizeof(out->variants) / sizeof(out->variants[0])) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.variants\": expected 1 to %zu names, found %zu",
@@ -265,7 +264,7 @@ static enum skip_status read_row_tiles(const json_t *forms, struct skip_profile 
 {
 	enum skip_status status = SKIP_OK;
 	json_t *list = NULL;
-	SKIP_TRY(inside(skip_json_array(forms, "mr", &list, err), "forms", err));
+	SKIP_TRY(skip_profile_inside(skip_json_array(forms, "mr", &list, err), "forms", err));
 	size_t n = json_array_size(list), most = sizeof(out->mr) / sizeof(out->mr[0]);
 	if (n == 0 || n > most) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.mr\": expected 1 to %zu row tiles, found %zu", most, n);
 	for (size_t i = 0; i < n; i++) {
@@ -287,7 +286,7 @@ static enum skip_status read_dot(const json_t *forms, const char *key, enum skip
 {
 	enum skip_status status = SKIP_OK;
 	json_t *list = NULL;
-	SKIP_TRY(inside(skip_json_array(forms, key, &list, err), "forms", err));
+	SKIP_TRY(skip_profile_inside(skip_json_array(forms, key, &list, err), "forms", err));
 	size_t n = json_array_size(list), most = sizeof(out->dot[0]) / sizeof(out->dot[0][0]);
 	if (n > most) return skip_err_set(err, SKIP_ERR_INPUT, "\"forms.%s\": expected at most %zu forms, found %zu", key, most, n);
 	for (size_t i = 0; i < n; i++) {
@@ -339,12 +338,13 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	SKIP_TRY(read_variants(forms, out, err));
 	SKIP_TRY(read_row_tiles(forms, out, err));
 	SKIP_TRY(read_combine(forms, out, err));
-	SKIP_TRY(inside(skip_json_bool_or(forms, "channels", false, &out->channels, err), "forms", err));
+	SKIP_TRY(skip_profile_read_tiles(forms, out, err));
+	SKIP_TRY(skip_profile_inside(skip_json_bool_or(forms, "channels", false, &out->channels, err), "forms", err));
 	SKIP_TRY(read_dot(forms, "bf16", SKIP_PRECISION_BF16, out, err));
 	SKIP_TRY(read_dot(forms, "int8", SKIP_PRECISION_INT8, out, err));
 	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++) {
 		int64_t value = 0;
-		SKIP_TRY(inside(skip_json_int(forms, number[i].key, number[i].min, number[i].max, &value, err), "forms", err));
+		SKIP_TRY(skip_profile_inside(skip_json_int(forms, number[i].key, number[i].min, number[i].max, &value, err), "forms", err));
 		*number[i].out = (int)value;
 	}
 	if (out->vec != 4 && out->vec != 8 && out->vec != 16) {
@@ -365,7 +365,7 @@ static enum skip_status read_compile(struct skip_profile *out, struct skip_err *
 	size_t used = 0;
 	SKIP_TRY(skip_json_object(out->json, "compile", &compile, err));
 	SKIP_TRY(skip_profile_check_fields(compile, "compile.", compile_fields, err));
-	SKIP_TRY(inside(skip_json_array(compile, "options", &options, err), "compile", err));
+	SKIP_TRY(skip_profile_inside(skip_json_array(compile, "options", &options, err), "compile", err));
 	for (size_t i = 0; i < json_array_size(options); i++) {
 		const char *option = json_string_value(json_array_get(options, i));
 		if (!option || option[0] != '-') {
@@ -414,6 +414,12 @@ cleanup:
 	return status;
 }
 
+static void free_profile(struct skip_profile *profile)
+{
+	json_decref(profile->json);
+	skip_free((void *)(uintptr_t)profile->shipped);
+}
+
 static int compare_ids(const void *a, const void *b)
 {
 	return strcmp(((const struct skip_profile *)a)->id, ((const struct skip_profile *)b)->id);
@@ -437,7 +443,7 @@ enum skip_status skip_profiles_load(const char *folder, struct skip_profiles **o
 		SKIP_TRY(resolve(&list, &list.at[profiles->count], 0, &profile->json, err));
 		status = read_profile(&list.at[profiles->count], profile, err);
 		if (status != SKIP_OK) {
-			json_decref(profile->json);
+			free_profile(profile);
 			goto cleanup;
 		}
 	}
@@ -459,7 +465,7 @@ cleanup:
 void skip_profiles_destroy(struct skip_profiles *profiles)
 {
 	if (!profiles) return;
-	for (size_t i = 0; i < profiles->count; i++) json_decref(profiles->profile[i].json);
+	for (size_t i = 0; i < profiles->count; i++) free_profile(&profiles->profile[i]);
 	skip_free(profiles->profile);
 	skip_free(profiles);
 }

@@ -12,6 +12,15 @@
 
 enum skip_profile_kind { SKIP_PROFILE_CPU, SKIP_PROFILE_GPU, SKIP_PROFILE_FPGA, SKIP_PROFILE_CHECKER, SKIP_PROFILE_CUSTOM };
 
+/*
+ * The tile chosen for the nodes of one shape: the numbers by which a kernel family cuts its work. Both texts are the family's own (skip_tiling in
+ * device/family.h): "k384 n1536 T f32 cpu" and "mr12 nv2".
+ */
+struct skip_tile_choice {
+	char family[24], shape[SKIP_NAME], tile[48];
+};
+enum skip_tile_origin { SKIP_TILE_NONE, SKIP_TILE_DEFAULT, SKIP_TILE_SHIPPED, SKIP_TILE_TUNED }; /* NONE: no tile was chosen */
+
 struct skip_profile {
 	char id[SKIP_NAME], title[128];
 	enum skip_profile_kind kind;
@@ -29,6 +38,8 @@ struct skip_profile {
 	int chunk;       /* tokens of a batch that go through the network together, about; 0: all */
 	int query_block, key_align;
 	int round_ffn, round_head; /* grid of kept widths */
+	const struct skip_tile_choice *shipped, *tuned; /* [n_shipped] of the board file, the profiles' own; [n_tuned] of the device (device/tune.h), borrowed */
+	size_t n_shipped, n_tuned;
 	bool channels;             /* stages of an engine are kernels joined by channels (the target macro is in `options`) */
 	const char *combine[4];    /* ops that kernels take whole (skip_pass_inference), NULL-terminated; borrowed from `json` */
 	char options[256];         /* compiler flags */
@@ -41,6 +52,13 @@ struct skip_device_facts {
 	char embedded_board[128]; /* board or shell an FPGA binary was built for, read from the binary; "" without one */
 	bool local_cpu; /* its code runs on this machine's CPU, so host CPUID speaks for it */
 };
+
+/* The tile that `origin` (SHIPPED, TUNED) has for a shape of a family; NULL when it has none. */
+const char *skip_profile_tile(const struct skip_profile *profile, enum skip_tile_origin origin, const char *family, const char *shape);
+extern const char *const skip_tile_origin_names[]; /* "none", "default", "shipped", "tuned", NULL */
+/* One choice as it stands in a board file and in the user's cache: {"family", "shape", "tile"}; SKIP_ERR_INPUT says what is wrong. */
+enum skip_status skip_tile_choice_read(const json_t *json, struct skip_tile_choice *out, struct skip_err *err);
+json_t *skip_tile_choice_json(const struct skip_tile_choice *choice); /* NULL: no memory */
 
 struct skip_profiles;
 /* Loads all; SKIP_ERR_INPUT names file and field. `folder` NULL: SKIP_BOARDS or the compiled-in set. */
