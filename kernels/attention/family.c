@@ -3,6 +3,7 @@
  * sees its own.
  *
  * cpu, forward: [PREFIX of keys, of values when they drop, both of the body prefix], MAIN. Backward: [PREFIX twice], BWD, SUM for each prefix gradient.
+ * gpu, forward in float32 without dropout and without places, as long as the scores of a block of queries fit local memory: MAIN.
  * dot, forward with products in bfloat16: MAIN. dot_bwd: BWD in place of cpu's.
  * generic, forward: MAIN. Backward: QUERY, KEY, SLOT, as far as their outputs are wanted.
  */
@@ -226,15 +227,31 @@ cleanup:
 	return status;
 }
 
-static enum skip_status forward_cpu(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
+enum { GPU_LANES = 16, GPU_LOCAL = 24 * 1024 }; /* work-items of a row of queries; bytes of scores and queries of a group: every device has 32 KiB */
+
+static bool gpu_fits(const struct shape *shape, int rows)
+{
+	return shape->attrs->precision == SKIP_PRECISION_F32 && !shape->drop && skip_attention_is_plain(shape->node) &&
+	       (int64_t)rows * (shape->keys + shape->attrs->qk) * (int64_t)sizeof(float) <= GPU_LOCAL;
+}
+
+/* A block of queries and a head are a work-item on cpu, a work-group on gpu. */
+static enum skip_status forward_blocks(struct skip_lowering *lowering, const struct shape *shape, bool gpu, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_kernel_spec spec;
 	int kernel, blocks;
-	skip_spec_init(&spec, "attention", "cpu", "MAIN");
+	const int rows = skip_lowering_profile(lowering)->query_block, items = gpu ? rows * GPU_LANES : 1;
+	skip_spec_init(&spec, "attention", gpu ? "gpu" : "cpu", "MAIN");
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
-	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
+	if (gpu) {
+		skip_spec_int(&spec, "ATTENTION_R", rows);
+		skip_spec_int(&spec, "ATTENTION_LANES", GPU_LANES);
+		spec.local[0] = (uint16_t)items;
+	} else {
+		skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
+	}
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	add_inputs(launch, shape);
@@ -244,7 +261,7 @@ static enum skip_status forward_cpu(struct skip_lowering *lowering, const struct
 		skip_launch_buffer(launch, blocks);
 	}
 	SKIP_TRY(add_outputs(lowering, launch, shape, 0, 1, err));
-	skip_launch_global(launch, 0, shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_Q, 1, 0, 1);
+	skip_launch_global(launch, 0, shape->rows_b ? SKIP_SIZE_B : SKIP_SIZE_Q, items, 0, 1);
 	skip_launch_global(launch, 1, SKIP_SIZE_ONE, shape->attrs->heads, 0, 1);
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
@@ -449,6 +466,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	struct shape shape;
 	if (!strcmp(variant, "fpga")) return skip_attention_lower_fpga(lowering, node, err);
 	SKIP_TRY(bind(lowering, node, variant, &shape, err));
+	if (!strcmp(variant, "gpu") && !backward && gpu_fits(&shape, profile->query_block)) return forward_blocks(lowering, &shape, true, err);
 	if (strcmp(variant, "cpu")) {
 		status = backward ? backward_generic(lowering, &shape, err) : generic_rows(lowering, &shape, SKIP_NONE, err);
 		goto cleanup;
@@ -468,14 +486,14 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	} else if (shape.attrs->precision == SKIP_PRECISION_BF16) {
 		status = forward_dot(lowering, &shape, err);
 	} else {
-		status = forward_cpu(lowering, &shape, err);
+		status = forward_blocks(lowering, &shape, false, err);
 	}
 cleanup:
 	return status;
 }
 
 static const char *const ops[] = {"attention", "attention_bwd", NULL};
-static const char *const variants[] = {"cpu", "fpga", "generic", NULL};
+static const char *const variants[] = {"cpu", "fpga", "gpu", "generic", NULL};
 static const char *const common[] = {"maths", "dropout", "lanes", NULL};
 
 const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .engine = skip_attention_engine};

@@ -117,6 +117,45 @@ struct gradient_case {
 	enum toy_form form;
 };
 
+/* Profiles of devices that are not here: their forms are the same text, so what is here can run it. */
+Test(network, the_gpu_form_equals_float64)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	struct toy_options options = network_options(20, SKIP_POOL_MEAN, TOY_BERT);
+	struct skip_graph *graph = toy_graph(&options), *live = NULL, *fused = NULL;
+	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
+	struct skip_plan *plan = NULL;
+	struct skip_session *session = NULL;
+	int logits = skip_graph_find_value(graph, "logits");
+	size_t n;
+	double *want = toy_run(graph, &batch.batch, "logits", &n);
+	float *got = malloc(n * sizeof(*got));
+	CHECK_OK(skip_pass_dead(graph, &logits, 1, &live, &err));
+	CHECK_OK(skip_pass_fuse(live, false, &logits, 1, &fused, &err));
+	CHECK_OK(skip_lower(fused, skip_profiles_find(device.profiles, "nvidia-generic"), &logits, 1, &plan, &err));
+	const char *families[] = {"linear_main", "attention_main", "layernorm_main"};
+	for (size_t f = 0; f < 3; f++) {
+		bool group = false;
+		for (size_t k = 0; k < plan->n_kernels; k++)
+			group = group || (!strncmp(plan->kernels[k].name, families[f], strlen(families[f])) && plan->kernels[k].local[0] > 32);
+		cr_expect(group, "%s has no work-groups", families[f]);
+	}
+	CHECK_OK(skip_session_create(device.device, fused, plan, false, &session, &err));
+	CHECK_OK(skip_session_run(session, &batch.batch, logits, got, &err));
+	double worst = off(got, want, n);
+	cr_assert_leq(worst, WITHIN, "%g", worst);
+	skip_session_destroy(session);
+	skip_plan_destroy(plan);
+	skip_graph_destroy(fused);
+	skip_graph_destroy(live);
+	free(got);
+	free(want);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+	close_device(&device);
+}
+
 ParameterizedTestParameters(network, gradients_on_the_device)
 {
 	static struct gradient_case all[] = {

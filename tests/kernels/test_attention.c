@@ -423,10 +423,18 @@ ParameterizedTest(struct run *run, attention, small_shapes)
 	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), false, run);
 }
 
+/* Work-groups and local memory; rusticl.sh runs these too. */
+Test(attention, small_gpu)
+{
+	const struct run run = {"nvidia-generic", {1, 7, 3}, 3};
+	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), false, &run);
+}
+
 static const struct run large_runs[] = {
     {"generic", {1, 7, 61}, 3},
     {"pocl-generic", {1, 7, 61, 16}, 4},
     {"pocl-x86-avx512", {1, 7, 61, 128, 17}, 5},
+    {"nvidia-generic", {1, 7, 61, 17}, 4},
 };
 ParameterizedTestParameters(attention, large_shapes)
 {

@@ -96,6 +96,12 @@ ParameterizedTest(struct run *run, layernorm, small_shapes)
 {
 	check_shapes(small, sizeof(small) / sizeof(*small), run);
 }
+/* Work-groups and local memory; rusticl.sh runs these too. */
+Test(layernorm, small_gpu)
+{
+	const struct run run = {"nvidia-generic", {1, 7, 61}, 3};
+	check_shapes(small, sizeof(small) / sizeof(*small), &run);
+}
 ParameterizedTestParameters(layernorm, large_shapes)
 {
 	return cr_make_param_array(struct run, (void *)runs, sizeof(runs) / sizeof(*runs));

@@ -93,8 +93,16 @@ ParameterizedTest(struct run *run, linear, small_shapes)
 	check_shapes(small, (int)(sizeof(small) / sizeof(small[0])), SKIP_PRECISION_F32, run, 1);
 }
 
+/* Work-groups and local memory; rusticl.sh runs these too. */
+Test(linear, small_gpu)
+{
+	const struct run run = {"nvidia-generic", {1, 7, 61}, 3};
+	check_shapes(small, (int)(sizeof(small) / sizeof(small[0])), SKIP_PRECISION_F32, &run, 1);
+}
+
 static const struct run large_runs[] = {
 	{"generic", {3, 61}, 2}, {"pocl-x86-avx2", {61, 62}, 2}, {"pocl-x86-avx512", {1, 7, 61}, 3}, {"pocl-x86-avx512", {126}, 1},
+	{"nvidia-generic", {61, 62}, 2},
 };
 
 ParameterizedTestParameters(linear, large_shapes)
