@@ -49,7 +49,7 @@ enum skip_status skip_cli_layers(const char *name, struct skip_session *session,
 	for (size_t i = 0; i < plan->n_launches; i++) {
 		const struct skip_launch_profile *p = &profile[i];
 		const struct view view = view_of(p, set, sum.seconds);
-		const char *kernel = plan->kernels[p->kernel].name;
+		const char *kernel = p->kernel == SKIP_NONE ? skip_call_names[plan->launches[i].call] : plan->kernels[p->kernel].name;
 		int layer = graph->nodes[plan->launches[i].node].layer;
 		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:s, s:f, s:f, s:f, s:f, s:s, s:f}", "model", name, "batch", batch->n_seqs, "tokens",
 						      batch->n_tokens, "layer", layer, "kernel", kernel, "median_ms", p->seconds * 1e3, "share", view.share,

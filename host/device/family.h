@@ -150,6 +150,7 @@ int skip_lowering_next_layout(const struct skip_lowering *lowering, int tensor, 
 const struct skip_plan_buffer *skip_lowering_buffer(const struct skip_lowering *lowering, int buffer);
 /* The launch being built: begin, add arguments in the order of the kernel, end. */
 struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int kernel);
+struct skip_plan_launch *skip_lowering_begin_call(struct skip_lowering *lowering, enum skip_call call); /* of a library, no kernel */
 void skip_launch_buffer(struct skip_plan_launch *launch, int buffer);
 void skip_launch_name(struct skip_plan_launch *launch, const char *name); /* of the argument added last, as the body calls it */
 void skip_launch_size(struct skip_plan_launch *launch, enum skip_size size);

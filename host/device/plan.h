@@ -89,6 +89,14 @@ struct skip_plan_arg {
 	                     /* ROW0: first row of a cover piece, TILE: rows of its tiles; KEY: dropout key of this run (uint) */
 };
 
+/*
+ * What a launch runs when it is no emitted kernel: a routine of a library, which has no text of ours. Its arguments are
+ *   GEMM  x, w, y; rows (size or int), columns, depth, transpose (ints): y = x W, W stored [columns][depth], [depth][columns] when transpose
+ */
+enum skip_call { SKIP_CALL_NONE, SKIP_CALL_GEMM, SKIP_CALL_COUNT };
+extern const char *const skip_call_names[]; /* "", "clblast.sgemm", NULL */
+enum { SKIP_GEMM_X, SKIP_GEMM_W, SKIP_GEMM_Y, SKIP_GEMM_ROWS, SKIP_GEMM_COLS, SKIP_GEMM_DEPTH, SKIP_GEMM_TRANSPOSE, SKIP_GEMM_ARGS };
+
 #define SKIP_LAUNCH_MAX_ARGS 20
 #define SKIP_LAUNCH_MAX_COVER 4
 
@@ -105,7 +113,8 @@ struct skip_plan_kernel {
  */
 struct skip_plan_launch {
 	int node;   /* graph node it belongs to */
-	int kernel; /* when n_cover == 0 */
+	int kernel; /* when n_cover == 0; SKIP_NONE for a call */
+	enum skip_call call; /* not NONE: this instead of a kernel; then no global size, no cover */
 	struct skip_extent global[3];
 	struct skip_plan_arg arg[SKIP_LAUNCH_MAX_ARGS];
 	int n_args;

@@ -57,7 +57,7 @@ const struct skip_plan *skip_session_plan(const struct skip_session *session);
  * every weight and value it touches, whole and once a chunk; of tables that are looked up, a row per token.
  */
 struct skip_launch_profile {
-	int kernel;	       /* of the plan; with a cover the one that computes most rows */
+	int kernel;	       /* of the plan; with a cover the one that computes most rows; SKIP_NONE: a library's call */
 	double seconds;	       /* median of the runs, the device's own clock */
 	double macs, bytes;
 	double rows, computed; /* of the cover: real rows, and those its tiles compute. Both 0 without a cover */

@@ -2,7 +2,7 @@
  * Matrix products with everything that can hang on them: bias, activation, residual.
  *
  * generic: weights as they stand, one work-item per element. cpu, gpu: weights in panels of NR columns, row tiles of several heights that cover the
- * rows, each a work-item's on cpu, a work-group's on gpu.
+ * rows, each a work-item's on cpu, a work-group's on gpu. clblast: float32 by a library, the rest as in generic.
  * Precisions below float32 have bodies of their own, one for each of the two (dot.cl, generic_dot.cl), in the form the profile names. The one for cpu
  * reads rows that are rounded already: by the node before where it can (skip_lowering_words), else by round.cl.
  */
@@ -229,8 +229,8 @@ cleanup:
 	return status;
 }
 
-/* The bodies of a node's products: the generic ones, and those with tiles. */
-enum way { WAY_GENERIC, WAY_CPU, WAY_DOT, WAY_GPU };
+/* The bodies of a node's products: the generic ones, none but a library's, and those with tiles. */
+enum way { WAY_GENERIC, WAY_CLBLAST, WAY_CPU, WAY_DOT, WAY_GPU };
 
 /* Which it is, and the form in a short type; NULL in float32. */
 static enum skip_status find_way(const struct skip_profile *profile, const char *variant, const struct skip_node *node, const struct skip_linear_form **form,
@@ -246,6 +246,7 @@ static enum skip_status find_way(const struct skip_profile *profile, const char 
 	if (!strcmp(variant, "cpu") && !*form) *way = WAY_CPU;
 	if (!strcmp(variant, "cpu") && *form && !(*form)->generic) *way = WAY_DOT;
 	if (!strcmp(variant, "gpu") && !*form) *way = WAY_GPU;
+	if (!strcmp(variant, "clblast") && !*form) *way = WAY_CLBLAST;
 	return SKIP_OK;
 }
 
@@ -260,7 +261,7 @@ static bool problem(const struct skip_graph *graph, const struct skip_profile *p
 	enum way way;
 	const struct skip_value *y = &graph->values[node->out[0]];
 	const int k = graph->values[node->in[0]].cols;
-	if (y->rows == SKIP_ROWS_FIXED || find_way(profile, variant, node, &form, &way, NULL) != SKIP_OK || way == WAY_GENERIC) return false;
+	if (y->rows == SKIP_ROWS_FIXED || find_way(profile, variant, node, &form, &way, NULL) != SKIP_OK || way < WAY_CPU) return false;
 	snprintf(out->shape, sizeof(out->shape), "k%d n%d %s %s %s", k, y->cols, y->rows == SKIP_ROWS_T ? "T" : "B",
 		 skip_precision_names[node->attrs.linear.precision], form ? form->name : variant);
 	out->node = *node;
@@ -327,6 +328,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	enum skip_status status = find_way(profile, variant, node, &form, &way, err);
 	if (status != SKIP_OK) return status;
 	if (way == WAY_GENERIC) return lower_generic(lowering, node, form, err);
+	if (way == WAY_CLBLAST) return skip_linear_lower_clblast(lowering, node, err);
 	/* A fixed number of rows goes by the profile. */
 	const bool fixed = skip_lowering_graph(lowering)->values[node->out[0]].rows == SKIP_ROWS_FIXED;
 	const struct skip_tile *tile = fixed ? NULL : skip_lowering_tile(lowering);
@@ -345,7 +347,7 @@ static enum skip_layout reads(const struct skip_graph *graph, const struct skip_
 }
 
 static const char *const ops[] = {"linear", NULL};
-static const char *const variants[] = {"cpu", "fpga", "gpu", "generic", NULL};
+static const char *const variants[] = {"clblast", "cpu", "fpga", "gpu", "generic", NULL};
 static const char *const common[] = {"maths", "words", NULL};
 
 const struct skip_family skip_family_linear = {

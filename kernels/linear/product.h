@@ -1,8 +1,9 @@
 /*
  * What the files of linear share: a product with its buffers, how it is cut, and in a short type the form it is taken in.
  *
- *   family.c  what fits which node, buffers, generic and cpu, tuning     dot.c   short types
- *   gpu.c     work-groups                                                fpga.c  boards
+ *   family.c   what fits which node, buffers, generic and cpu, tuning     dot.c   short types
+ *   gpu.c      work-groups                                                fpga.c  boards
+ *   clblast.c  products that the library takes
  */
 #ifndef SKIP_KERNELS_LINEAR_PRODUCT_H
 #define SKIP_KERNELS_LINEAR_PRODUCT_H
@@ -60,6 +61,9 @@ void skip_linear_buffers(struct skip_plan_launch *launch, const struct skip_line
 /* gpu.c. tile NULL: as the profile says. And candidate `i` of tiles. */
 enum skip_status skip_linear_lower_gpu(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_tile *tile, struct skip_err *err);
 bool skip_linear_gpu_tile(const struct skip_profile *profile, size_t i, struct skip_tile *out);
+
+/* clblast.c */
+enum skip_status skip_linear_lower_clblast(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err);
 
 /* dot.c */
 enum skip_status skip_linear_lower_dot(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_linear_form *form,

@@ -22,7 +22,7 @@ check() {
 			quoted = name ~ /^"/
 			sub(/^["<]/, "", name)
 			sub(/[">].*$/, "", name)
-			if (name ~ /^CL\// && !may_opencl) wrong("only host/device/opencl/ includes " name)
+			if (name ~ /^(CL\/|clblast)/ && !may_opencl) wrong("only host/device/opencl/ includes " name)
 			if (!quoted || name ~ /^CL\//) next
 			split(name, step, "/")
 			target = step[1]
@@ -54,7 +54,7 @@ printf '#include "device/family.h"\n#include "graph/graph.h"\n#include "linear/f
 check "$work/bad" || { echo "the checker refuses a good tree"; exit 1; }
 printf '\n#include "graph/graph.h"\n' >"$work/bad/host/base/up.c"
 printf '#include "model/model.h"\n' >"$work/bad/host/text/beside.h"
-printf '  # include <CL/cl.h>\n' >"$work/bad/host/device/run/opencl.c"
+printf '  # include <CL/cl.h>\n#include <clblast_c.h>\n' >"$work/bad/host/device/run/opencl.c"
 printf '#include "method/metrics.h"\n' >"$work/bad/host/report/down.c"
 printf '#include "../graph/graph.h"\n#include "graph.h"\n' >"$work/bad/host/method/tune/crooked.c"
 printf '#include "method/metrics.h"\n' >"$work/bad/kernels/linear/family.c"
@@ -63,6 +63,7 @@ cut -d: -f1,2 "$work/found" >"$work/places"
 cat >"$work/wanted" <<'END'
 host/base/up.c:2
 host/device/run/opencl.c:1
+host/device/run/opencl.c:2
 host/method/tune/crooked.c:1
 host/method/tune/crooked.c:2
 host/report/down.c:1

@@ -1,5 +1,6 @@
 /* Whole networks on a device against float64: the shrunk network is the masked one, and gradients are gradients. */
 #include "base/alloc.h"
+#include "device/opencl/cl.h"
 #include "device/session.h"
 #include "graph/pass.h"
 #include "graph/toy_graph.h"
@@ -149,6 +150,45 @@ Test(network, the_gpu_form_equals_float64)
 	skip_plan_destroy(plan);
 	skip_graph_destroy(fused);
 	skip_graph_destroy(live);
+	free(got);
+	free(want);
+	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+	close_device(&device);
+}
+
+/* Products that a library takes, in the network and in its manifest. */
+Test(network, the_library_equals_float64)
+{
+	struct skip_err err;
+	if (!skip_cl_has_gemm()) cr_skip_test("built without CLBlast");
+	struct test_device device = open_device("pocl-clblast");
+	struct toy_options options = network_options(0, SKIP_POOL_CLS, TOY_BERT);
+	struct skip_graph *graph = toy_graph(&options);
+	struct toy_batch batch = toy_batch_make(&options, lengths, 4, 3);
+	struct skip_plan *plan = NULL, *again = NULL;
+	json_t *json = NULL, *second = NULL;
+	int logits = skip_graph_find_value(graph, "logits"), calls = 0;
+	size_t n;
+	double *want = toy_run(graph, &batch.batch, "logits", &n);
+	float *got = device_logits(device.device, graph, &batch.batch);
+	double worst = off(got, want, n);
+	cr_assert_leq(worst, WITHIN, "%g", worst);
+	CHECK_OK(skip_lower(graph, skip_device_profile(device.device), &logits, 1, &plan, &err));
+	for (size_t i = 0; i < plan->n_launches; i++) {
+		calls += plan->launches[i].call == SKIP_CALL_GEMM;
+		bool call = plan->launches[i].call != SKIP_CALL_NONE;
+		cr_expect(call == (plan->launches[i].kernel == SKIP_NONE));
+	}
+	cr_expect(calls > 0);
+	CHECK_OK(skip_plan_to_json(plan, &json, &err));
+	CHECK_OK(skip_plan_from_json(json, &again, &err));
+	CHECK_OK(skip_plan_to_json(again, &second, &err));
+	cr_expect(json_equal(json, second));
+	json_decref(json);
+	json_decref(second);
+	skip_plan_destroy(plan);
+	skip_plan_destroy(again);
 	free(got);
 	free(want);
 	toy_batch_free(&batch);

@@ -94,6 +94,24 @@ Test(profile, devices_match_as_the_table_says)
 	skip_profiles_destroy(profiles);
 }
 
+/* Not even a device that fits nothing else; and a child is matched again. */
+Test(profile, by_name_matches_no_device)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = NULL;
+	make_folder();
+	put("generic.json", GENERIC);
+	put("named.json", "{\"schema\":1,\"id\":\"named\",\"extends\":\"generic\",\"by_name\":true,\"match\":[{\"platform\":\"P\"}]}");
+	put("child.json", "{\"schema\":1,\"id\":\"child\",\"extends\":\"named\",\"match\":[{\"platform\":\"Q\"}]}");
+	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
+	struct skip_device_facts facts = facts_of("P", "d", "v", "cpu");
+	cr_expect(strcmp(matched(profiles, &facts), "generic") == 0, "%s", matched(profiles, &facts));
+	cr_expect(skip_profile_holds(skip_profiles_find(profiles, "named"), &facts));
+	facts = facts_of("Q", "d", "v", "cpu");
+	cr_expect(strcmp(matched(profiles, &facts), "child") == 0, "%s", matched(profiles, &facts));
+	skip_profiles_destroy(profiles);
+}
+
 Test(profile, host_cpu_decides_for_local_devices)
 {
 	struct skip_profiles *profiles = load_boards();
@@ -321,6 +339,7 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 	    {CHILD("\"kind\":\"toaster\""), "\"kind\": expected cpu"},
 	    {CHILD("\"kind\":3"), "\"kind\""},
 	    {CHILD("\"colour\":3"), "\"colour\": unknown field"},
+	    {CHILD("\"by_name\":3"), "\"by_name\""},
 	    {CHILD("\"forms\":3"), "\"forms\""},
 	    {CHILD("\"forms\":{\"mrr\":[4]}"), "\"forms.mrr\": unknown field"},
 	    {CHILD("\"forms\":{\"mr\":[]}"), "\"forms.mr\""},

@@ -114,6 +114,15 @@ ParameterizedTest(struct run *run, linear, large_shapes)
 	check_shapes(large, (int)(sizeof(large) / sizeof(large[0])), SKIP_PRECISION_F32, run, 2);
 }
 
+/* By a library, of whose kernels oclgrind has nothing to say. */
+Test(linear, library)
+{
+	const struct run run = {"pocl-clblast", {1, 7, 61}, 3};
+	if (!skip_cl_has_gemm()) cr_skip_test("built without CLBlast");
+	check_shapes(small, (int)(sizeof(small) / sizeof(small[0])), SKIP_PRECISION_F32, &run, 1);
+	check_shapes(large, (int)(sizeof(large) / sizeof(large[0])), SKIP_PRECISION_F32, &run, 2);
+}
+
 static const enum skip_precision short_types[] = {SKIP_PRECISION_BF16, SKIP_PRECISION_INT8};
 
 static void check_short(const struct shape *shapes, int n_shapes, const struct run *run)

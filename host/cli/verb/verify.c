@@ -35,6 +35,18 @@ static void check_program(struct checks *checks, const char *package, const char
 	skip_buf_deinit(&text);
 }
 
+/* What runs without a text of ours is said, not passed over. */
+static void note_calls(struct checks *checks, const struct skip_plan *plan)
+{
+	char name[256], detail[128];
+	int calls = 0;
+	for (size_t i = 0; i < plan->n_launches; i++) calls += plan->launches[i].call != SKIP_CALL_NONE;
+	if (!calls) return;
+	snprintf(name, sizeof(name), "calls %s", plan->profile);
+	snprintf(detail, sizeof(detail), "%d of %zu launches are a library's and have no text to compare", calls, plan->n_launches);
+	add(checks, name, true, detail);
+}
+
 static enum skip_status check_programs(struct checks *checks, const struct skip_cli_model *model, const struct skip_cli_device *device, struct skip_err *err)
 {
 	enum skip_status status;
@@ -49,6 +61,7 @@ static enum skip_status check_programs(struct checks *checks, const struct skip_
 		if (!skip_file_is_folder(folder)) continue;
 		SKIP_TRY(skip_lower(skip_session_graph(session), profile, &value, 1, &plan, err));
 		for (size_t p = 0; p < plan->n_programs; p++) check_program(checks, model->path, profile->id, &plan->programs[p]);
+		note_calls(checks, plan);
 		skip_plan_destroy(plan);
 	}
 cleanup:

@@ -99,6 +99,7 @@ static json_t *launch_json(const struct skip_plan_launch *launch)
 				cover, "cover_rows", size_names[launch->cover_rows], "macs_per_row", launch->macs_per_row);
 	bool said = out != NULL;
 	if (said && launch->together) said = json_object_set_new(out, "together", json_true()) == 0;
+	if (said && launch->call) said = json_object_set_new(out, "call", json_string(skip_call_names[launch->call])) == 0;
 	if (said && launch->tile) said = json_object_set_new(out, "tile", json_string(skip_tile_origin_names[launch->tile])) == 0;
 	if (said) return out;
 	json_decref(out);
@@ -290,7 +291,9 @@ static enum skip_status read_launch(const json_t *object, const struct skip_plan
 	json_t *global, *args, *cover;
 	int word = 0;
 	SKIP_TRY(read_int(object, "node", 0, INT_MAX, &out->node, err));
-	SKIP_TRY(read_int(object, "kernel", 0, (int64_t)plan->n_kernels - 1, &out->kernel, err));
+	if (json_object_get(object, "call")) SKIP_TRY(read_word(object, "call", skip_call_names, &word, err));
+	out->call = (enum skip_call)word;
+	SKIP_TRY(read_int(object, "kernel", out->call ? SKIP_NONE : 0, out->call ? SKIP_NONE : (int64_t)plan->n_kernels - 1, &out->kernel, err));
 	SKIP_TRY(skip_json_array(object, "global", &global, err));
 	SKIP_TRY(skip_json_array(object, "args", &args, err));
 	SKIP_TRY(skip_json_array(object, "cover", &cover, err));

@@ -297,6 +297,13 @@ struct skip_plan_launch *skip_lowering_begin(struct skip_lowering *lowering, int
 	return &lowering->launch;
 }
 
+struct skip_plan_launch *skip_lowering_begin_call(struct skip_lowering *lowering, enum skip_call call)
+{
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, SKIP_NONE);
+	launch->call = call;
+	return launch;
+}
+
 static void add_arg(struct skip_plan_launch *launch, struct skip_plan_arg arg)
 {
 	assert(launch->n_args < SKIP_LAUNCH_MAX_ARGS);

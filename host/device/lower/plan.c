@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include <assert.h>
 
+const char *const skip_call_names[] = {"", "clblast.sgemm", NULL};
+
 int skip_layout_per_word(enum skip_layout layout)
 {
 	static const int numbers[SKIP_LAYOUT_COUNT] = {[SKIP_LAYOUT_BF16X2] = 2, [SKIP_LAYOUT_S8X4] = 4, [SKIP_LAYOUT_S16X2] = 2};

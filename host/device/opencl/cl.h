@@ -108,6 +108,16 @@ enum skip_status skip_cl_enqueue_timed(struct skip_cl *cl, struct skip_cl_kernel
  */
 #define SKIP_CL_TOGETHER 8
 enum skip_status skip_cl_run_together(struct skip_cl *cl, struct skip_cl_kernel *const *kernel, int n, struct skip_err *err);
+/*
+ * clblast.c: a library's product, y [m][n] = x [m][k] W with W stored [n][k], or [k][n] when `transpose`, enqueued like a kernel; m may be 0. The first
+ * call of a shape's kind compiles. Without the library in the build: false, and SKIP_ERR_UNSUPPORTED.
+ */
+struct skip_cl_gemm {
+	struct skip_cl_buffer *x, *w, *y;
+	int m, n, k, transpose;
+};
+bool skip_cl_has_gemm(void);
+enum skip_status skip_cl_gemm(struct skip_cl *cl, const struct skip_cl_gemm *gemm, struct skip_err *err);
 enum skip_status skip_cl_flush(struct skip_cl *cl, struct skip_err *err);
 enum skip_status skip_cl_finish(struct skip_cl *cl, struct skip_err *err);
 

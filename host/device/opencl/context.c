@@ -46,6 +46,7 @@ cleanup:
 void skip_cl_close(struct skip_cl *cl)
 {
 	if (!cl) return;
+	skip_cl_forget_library(cl);
 	for (int i = 0; i < SKIP_CL_TOGETHER; i++) {
 		if (cl->beside[i]) clReleaseCommandQueue(cl->beside[i]);
 	}

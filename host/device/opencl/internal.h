@@ -14,6 +14,7 @@ struct skip_cl {
 	cl_command_queue beside[SKIP_CL_TOGETHER]; /* made when kernels first run together */
 	cl_command_queue timed; /* made when something is timed first: events with times cost a little on every enqueue */
 	bool host_memory;
+	bool library_used; /* clblast.c has something to forget */
 	struct skip_buf identity; /* platform, device and driver, as they enter cache keys */
 	char cache_folder[1024];  /* "" when the cache is off */
 };
@@ -32,6 +33,7 @@ struct skip_cl_program {
 
 cl_kernel skip_cl_kernel_handle(const struct skip_cl_kernel *kernel);
 const char *skip_cl_kernel_name(const struct skip_cl_kernel *kernel);
+void skip_cl_forget_library(struct skip_cl *cl);
 
 /* Fills `err` with SKIP_ERR_DEVICE (SKIP_ERR_NOMEM for a host that ran out) and "<call> (<what>): <name of code> (<code>)"; `what` may be
  * NULL. */

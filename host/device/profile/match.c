@@ -3,7 +3,8 @@
  *
  * An entry of `match` holds when all its conditions do. Globs are those of fnmatch(3), case counts. Among the profiles with an entry that
  * holds, the one whose entry has most conditions wins (each element of a list is one), then the longest literal text; what still ties is
- * an error of the files. A profile without `match` is only a parent, except `generic`, which holds for everything with no condition.
+ * an error of the files. A profile without `match` is only a parent, except `generic`, which holds for everything with no condition; one with
+ * `by_name` is never chosen here.
  */
 #include "device/profile/internal.h"
 #include <fnmatch.h>
@@ -151,7 +152,7 @@ enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const
 	struct rank best_rank = {0, 0};
 	for (size_t i = 0; i < profiles->count; i++) {
 		struct rank rank;
-		if (!profile_rank(&profiles->profile[i], facts, &rank)) continue;
+		if (profiles->profile[i].by_name || !profile_rank(&profiles->profile[i], facts, &rank)) continue;
 		int order = best ? compare_ranks(rank, best_rank) : 1;
 		if (order > 0) {
 			best = &profiles->profile[i];

@@ -28,7 +28,7 @@ struct source_list {
 };
 
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
-static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match",   "compile",    "forms",
+static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match", "by_name",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
 static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", "tiles", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
@@ -186,7 +186,7 @@ static void forget_provenance(json_t *resolved, const json_t *child)
 	}
 }
 
-/* A new document with all parents merged in; `match`, `id` and `extends` are the child's own. */
+/* A new document with all parents merged in; `match`, `by_name`, `id` and `extends` are the child's own. */
 static enum skip_status resolve(const struct source_list *list, const struct source *source, int depth, json_t **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -217,6 +217,7 @@ static enum skip_status resolve(const struct source_list *list, const struct sou
 		}
 		SKIP_TRY(resolve(list, parent, depth + 1, &resolved, err));
 		json_object_del(resolved, "match");
+		json_object_del(resolved, "by_name");
 		forget_provenance(resolved, source->json);
 	} else {
 		resolved = json_object();
@@ -405,6 +406,7 @@ static enum skip_status read_profile(const struct source *source, struct skip_pr
 		goto cleanup;
 	}
 	out->kind = (enum skip_profile_kind)k;
+	SKIP_TRY(skip_json_bool_or(out->json, "by_name", false, &out->by_name, err));
 	SKIP_TRY(read_forms(out, err));
 	SKIP_TRY(read_compile(out, err));
 	SKIP_TRY(skip_match_check(out->json, err));

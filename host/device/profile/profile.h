@@ -25,6 +25,7 @@ struct skip_profile {
 	char id[SKIP_NAME], title[128];
 	enum skip_profile_kind kind;
 	json_t *json; /* resolved document */
+	bool by_name; /* matches nothing by itself */
 	/* forms */
 	char variants[4][16]; /* body variants in order of preference: "cpu", "generic"; "generic" closes every list */
 	int n_variants;

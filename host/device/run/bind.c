@@ -9,7 +9,7 @@ static enum skip_status create_launch(struct skip_session *session, size_t i, st
 	const struct skip_plan *plan = session->plan;
 	const struct skip_plan_launch *launch = &plan->launches[i];
 	struct skip_bound *bound = &session->bound[i];
-	int n = launch->n_cover > 0 ? launch->n_cover : 1;
+	int n = launch->call ? 0 : launch->n_cover > 0 ? launch->n_cover : 1;
 	for (int v = 0; v < n; v++) {
 		const struct skip_plan_kernel *kernel = &plan->kernels[launch->n_cover > 0 ? launch->cover[v].kernel : launch->kernel];
 		enum skip_status status = skip_cl_kernel_create(session->program[kernel->program], kernel->name, &bound->kernel[v], err);
@@ -155,10 +155,27 @@ static enum skip_status run_together(struct skip_session *session, size_t i, siz
 	return skip_cl_run_together(session->cl, kernel, (int)n, err);
 }
 
+/* A library's routine for the current batch; it takes its arguments at every call. */
+static enum skip_status enqueue_call(struct skip_session *session, const struct skip_plan_launch *launch, struct skip_err *err)
+{
+	const struct skip_plan_arg *arg = launch->arg, *rows = &arg[SKIP_GEMM_ROWS];
+	const struct skip_cl_gemm gemm = {
+	    .x = skip_memory_buffer(session, arg[SKIP_GEMM_X].buffer),
+	    .w = skip_memory_buffer(session, arg[SKIP_GEMM_W].buffer),
+	    .y = skip_memory_buffer(session, arg[SKIP_GEMM_Y].buffer),
+	    .m = rows->kind == SKIP_ARG_SIZE ? session->sizes.of[rows->size] : rows->i,
+	    .n = arg[SKIP_GEMM_COLS].i,
+	    .k = arg[SKIP_GEMM_DEPTH].i,
+	    .transpose = arg[SKIP_GEMM_TRANSPOSE].i,
+	};
+	return skip_cl_gemm(session->cl, &gemm, err);
+}
+
 enum skip_status skip_bind_enqueue(struct skip_session *session, size_t i, uint32_t dropout_key, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_bound *bound = &session->bound[i];
+	if (session->plan->launches[i].call) return enqueue_call(session, &session->plan->launches[i], err);
 	if (session->plan->launches[i].together) return SKIP_OK;
 	if (skip_bind_group(session->plan, i) > 1) return run_together(session, i, skip_bind_group(session->plan, i), err);
 	SKIP_TRY(set_key(&session->plan->launches[i], bound, dropout_key, err));
@@ -177,6 +194,14 @@ enum skip_status skip_bind_time(struct skip_session *session, size_t i, double *
 	enum skip_status status = SKIP_OK;
 	const struct skip_bound *bound = &session->bound[i];
 	double sum = 0;
+	if (session->plan->launches[i].call) {
+		SKIP_TRY(skip_cl_finish(session->cl, err));
+		double start = skip_clock_seconds();
+		SKIP_TRY(enqueue_call(session, &session->plan->launches[i], err));
+		SKIP_TRY(skip_cl_finish(session->cl, err));
+		*seconds = skip_clock_seconds() - start;
+		return SKIP_OK;
+	}
 	if (skip_bind_group(session->plan, i) > 1 || session->plan->launches[i].together) {
 		/* The stages share one time, which the first of them gets. */
 		double start = skip_clock_seconds();
@@ -206,6 +231,7 @@ enum skip_status skip_bind_warm(struct skip_session *session, struct skip_err *e
 	if (!seen) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu kernels", plan->n_kernels);
 	for (size_t i = 0; i < plan->n_launches; i++) {
 		const struct skip_bound *bound = &session->bound[i];
+		if (plan->launches[i].call) SKIP_TRY(enqueue_call(session, &plan->launches[i], err));
 		if (skip_bind_group(plan, i) > 1 || plan->launches[i].together) {
 			SKIP_TRY(skip_bind_enqueue(session, i, 0, err));
 			continue;

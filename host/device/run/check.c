@@ -53,13 +53,30 @@ static enum skip_status check_buffer(const struct skip_plan *plan, const struct 
 	return SKIP_OK;
 }
 
+static enum skip_status check_call(const struct skip_plan *plan, size_t i, struct skip_err *err)
+{
+	const struct skip_plan_launch *l = &plan->launches[i];
+	if (l->call != SKIP_CALL_GEMM || l->kernel != SKIP_NONE || l->n_cover) FAIL("launch %zu of the plan: a call of what no library has", i);
+	if (l->n_args != SKIP_GEMM_ARGS) FAIL("launch %zu of the plan: %d arguments of a product", i, l->n_args);
+	for (int a = 0; a < SKIP_GEMM_ARGS; a++) {
+		const enum skip_arg_kind kind = l->arg[a].kind;
+		bool good = a <= SKIP_GEMM_Y ? kind == SKIP_ARG_BUFFER : kind == SKIP_ARG_INT || (a == SKIP_GEMM_ROWS && kind == SKIP_ARG_SIZE);
+		if (!good || (kind == SKIP_ARG_INT && l->arg[a].i < 0)) FAIL("launch %zu of the plan: argument %d of a product is none", i, a);
+	}
+	return SKIP_OK;
+}
+
 static enum skip_status check_launch(const struct skip_plan *plan, const struct skip_graph *graph, size_t i, struct skip_err *err)
 {
 	const struct skip_plan_launch *l = &plan->launches[i];
 	if (l->node < 0 || (graph && !inside(l->node, graph->n_nodes))) FAIL("launch %zu of the plan: no node %d", i, l->node);
 	if (l->n_args < 0 || l->n_args > SKIP_LAUNCH_MAX_ARGS) FAIL("launch %zu of the plan: %d arguments", i, l->n_args);
 	if (l->n_cover < 0 || l->n_cover > SKIP_LAUNCH_MAX_COVER) FAIL("launch %zu of the plan: cover of %d tiles", i, l->n_cover);
-	if (l->n_cover == 0 && !inside(l->kernel, plan->n_kernels)) FAIL("launch %zu of the plan: no kernel %d", i, l->kernel);
+	if (l->call) {
+		enum skip_status status = check_call(plan, i, err);
+		if (status != SKIP_OK) return status;
+	}
+	if (!l->call && l->n_cover == 0 && !inside(l->kernel, plan->n_kernels)) FAIL("launch %zu of the plan: no kernel %d", i, l->kernel);
 	if (l->n_cover > 0 && (unsigned)l->cover_rows >= SKIP_SIZE_COUNT) FAIL("launch %zu of the plan: no size %d", i, l->cover_rows);
 	for (int c = 0; c < l->n_cover; c++) {
 		int tile = l->cover[c].tile, before = c > 0 ? l->cover[c - 1].tile : 4096;

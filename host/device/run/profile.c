@@ -49,13 +49,21 @@ static bool counts(const struct skip_plan *plan, const struct skip_plan_launch *
 	return true;
 }
 
-/* The multiply-adds of a node belong to its last launch: those before it prepare. */
+/* Whether launch i computes the products of its node: a call does, else the last one, those before it prepare. */
+static bool computes(const struct skip_plan *plan, size_t i)
+{
+	const struct skip_plan_launch *launch = &plan->launches[i];
+	if (launch->call) return true;
+	if (i > 0 && launch[-1].node == launch->node && launch[-1].call) return false;
+	return i + 1 == plan->n_launches || launch[1].node != launch->node;
+}
+
 static double launch_macs(const struct skip_session *session, size_t i, const struct skip_batch *batch)
 {
 	const struct skip_plan *plan = session->plan;
 	const struct skip_node *node = &session->graph->nodes[plan->launches[i].node];
 	double macs = 0;
-	if (!node->op->macs || (i + 1 < plan->n_launches && plan->launches[i + 1].node == plan->launches[i].node)) return 0;
+	if (!node->op->macs || !computes(plan, i)) return 0;
 	for (int b = 0; b < batch->n_seqs; b++) macs += node->op->macs(session->graph, node, batch->offset[b + 1] - batch->offset[b]);
 	return macs;
 }
