@@ -57,6 +57,19 @@ static int finish(enum skip_status status, const struct skip_err *err, const str
 	return skip_status_exit_code(status);
 }
 
+/*
+ * Whatever fails once a signal was caught failed because of it: compilers inside of OpenCL runtimes catch it too and take away the files they are
+ * working on, which then reads like a program that does not build.
+ */
+static enum skip_status run(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err)
+{
+	enum skip_status status = verb->run(verb, argc, argv, err);
+	if (!skip_cli_interrupted || status == SKIP_OK || status == SKIP_ERR_TARGET || status == SKIP_ERR_INTERRUPTED) return status;
+	struct skip_err why = *err;
+	skip_err_init(err);
+	return skip_err_set(err, SKIP_ERR_INTERRUPTED, "a signal stopped it: %s", why.message);
+}
+
 int main(int argc, char **argv)
 {
 	struct skip_err err;
@@ -79,7 +92,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; skip_verbs[i]; i++) {
 		if (strcmp(skip_verbs[i]->name, argv[1])) continue;
-		return finish(skip_verbs[i]->run(skip_verbs[i], argc - 2, argv + 2, &err), &err, skip_verbs[i]);
+		return finish(run(skip_verbs[i], argc - 2, argv + 2, &err), &err, skip_verbs[i]);
 	}
 	return finish(skip_err_set(&err, SKIP_ERR_USAGE, "unknown verb '%s'; see skip --help", argv[1]), &err, NULL);
 }

@@ -289,9 +289,9 @@ ParameterizedTestParameters(gradients, slots)
 
 ParameterizedTest(struct attention_case *c, gradients, slots)
 {
+	if (!c->prefix) return;
 	struct one_op one = one_make("attention");
 	struct skip_err err;
-	if (!c->prefix) return;
 	fill_attention(&one, c);
 	while (one.node.n_param < SKIP_ATTENTION_SLOTS) one.node.param[one.node.n_param++] = SKIP_NONE;
 	double *slots = one_tensor(&one, "slots", c->prefix, 0, false), wanted[20] = {0};
