@@ -434,7 +434,6 @@ static const struct run large_runs[] = {
     {"generic", {1, 7, 61}, 3},
     {"pocl-generic", {1, 7, 61, 16}, 4},
     {"pocl-x86-avx512", {1, 7, 61, 128, 17}, 5},
-    {"nvidia-generic", {1, 7, 61, 17}, 4},
 };
 ParameterizedTestParameters(attention, large_shapes)
 {
@@ -443,6 +442,12 @@ ParameterizedTestParameters(attention, large_shapes)
 ParameterizedTest(struct run *run, attention, large_shapes)
 {
 	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), false, run);
+}
+
+Test(attention, large_gpu)
+{
+	const struct run run = {"nvidia-generic", {1, 7, 61, 17}, 4};
+	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), false, &run);
 }
 
 ParameterizedTestParameters(attention, small_places)
