@@ -11,10 +11,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { LEAST_ROUNDS = 7, MOST_ROUNDS = 101 };
-#define SAMPLE_SECONDS 0.02
+#define SAMPLE_SECONDS 0.002
 
 static const int shapes[][2] = {{1152, 384}, {384, 384}, {1536, 384}, {384, 1536}, {2304, 768}, {768, 768}, {3072, 768}, {768, 3072}}; /* N, K */
 static const int rows[] = {16, 128, 1024};
@@ -100,13 +99,6 @@ static double time_theirs(const struct product *p, int repeats)
 	return (skip_clock_seconds() - start) / repeats;
 }
 
-/* OpenBLAS's second thread spins for some 30 ms behind a product, waiting for the next: a core that would be missing from ours. */
-static void let_it_sleep(void)
-{
-	const struct timespec pause = {.tv_nsec = 60 * 1000 * 1000};
-	nanosleep(&pause, NULL);
-}
-
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -148,7 +140,6 @@ static enum skip_status bench(struct skip_device *device, int m, int n, int k, d
 	const double flop = 2.0 * m * n * k;
 	const int repeats = (int)(SAMPLE_SECONDS / (flop / 100e9)) + 1;
 	for (double start = skip_clock_seconds(); rounds < LEAST_ROUNDS || (rounds < MOST_ROUNDS && skip_clock_seconds() - start < seconds); rounds++) {
-		let_it_sleep();
 		SKIP_TRY(time_ours(&p, repeats, &ours[rounds], err));
 		blas[rounds] = time_theirs(&p, repeats);
 	}
