@@ -63,3 +63,22 @@ cleanup:
 	skip_graph_destroy(live);
 	return status;
 }
+
+enum skip_status skip_open_values(struct skip_device *device, const struct skip_graph *graph, int *const *place, size_t n,
+				  struct skip_session **out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_graph *live = NULL, *fused = NULL;
+	int *wanted = skip_alloc_array(n, sizeof(*wanted));
+	if (!wanted) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu values", n);
+	for (size_t i = 0; i < n; i++) wanted[i] = *place[i];
+	SKIP_TRY(skip_pass_dead(graph, wanted, n, &live, err));
+	SKIP_TRY(skip_pass_fuse(live, false, wanted, n, &fused, err));
+	SKIP_TRY(skip_session_open(device, fused, wanted, n, false, out, err));
+	for (size_t i = 0; i < n; i++) *place[i] = wanted[i];
+cleanup:
+	skip_graph_destroy(fused);
+	skip_graph_destroy(live);
+	skip_free(wanted);
+	return status;
+}

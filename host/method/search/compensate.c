@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "graph/op.h"
 #include "graph/pass.h"
+#include "method/predict.h"
 #include "method/search/calibration.h"
 #include "method/search/refit_qk.h"
 #include "method/search/ridge.h"
@@ -138,11 +139,9 @@ static enum skip_status open_network(struct network *network, struct skip_device
 				     bool with_in, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *live = NULL, *fused = NULL;
-	int *wanted = skip_alloc_array(3 * (size_t)n_sub, sizeof(*wanted));
 	int **place = skip_alloc_array(3 * (size_t)n_sub, sizeof(*place));
 	size_t n = 0;
-	if (!wanted || !place) {
+	if (!place) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%d sub-layers", n_sub);
 		goto cleanup;
 	}
@@ -150,20 +149,13 @@ static enum skip_status open_network(struct network *network, struct skip_device
 		/* the dense network shows R, the pruned one In */
 		int *const of[3] = {&network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next};
 		for (int i = 0; i < 3; i++) {
-			place[n] = of[i];
-			wanted[n++] = *of[i];
+			place[n++] = of[i];
 		}
 	}
-	SKIP_TRY(skip_pass_dead(graph, wanted, n, &live, err));
-	SKIP_TRY(skip_pass_fuse(live, false, wanted, n, &fused, err));
-	SKIP_TRY(skip_session_open(device, fused, wanted, n, false, &network->session, err));
-	for (size_t i = 0; i < n; i++) *place[i] = wanted[i];
+	SKIP_TRY(skip_open_values(device, graph, place, n, &network->session, err));
 	network->at = SKIP_NONE;
 cleanup:
-	skip_graph_destroy(fused);
-	skip_graph_destroy(live);
 	skip_free(place);
-	skip_free(wanted);
 	return status;
 }
 

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "device/session.h"
 #include "graph/op.h"
-#include "graph/pass.h"
+#include "method/predict.h"
 #include <cblas.h>
 #include <math.h>
 
@@ -139,10 +139,9 @@ static void centre_inputs(struct skip_moments *m, size_t g, size_t width)
 static enum skip_status open_session(struct collector *c, struct skip_device *device, const bool *wanted_group, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *live = NULL, *fused = NULL;
-	size_t n = 0, most = 2 * c->units->n_groups;
-	int *wanted = skip_alloc_array(most, sizeof(*wanted)), **place = skip_alloc_array(most, sizeof(*place));
-	if (!wanted || !place) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", c->units->n_groups));
+	size_t n = 0;
+	int **place = skip_alloc_array(2 * c->units->n_groups, sizeof(*place));
+	if (!place) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", c->units->n_groups));
 	for (size_t g = 0; g < c->units->n_groups; g++) {
 		const struct skip_unit_group *group = &c->units->group[g];
 		c->seen[g][0] = c->seen[g][1] = SKIP_NONE;
@@ -152,20 +151,12 @@ static enum skip_status open_session(struct collector *c, struct skip_device *de
 		if (group->consumer == SKIP_NONE) c->seen[g][1] = c->source[g].k;
 		for (int i = 0; i < 2; i++) {
 			if (c->seen[g][i] == SKIP_NONE) continue;
-			place[n] = &c->seen[g][i];
-			wanted[n++] = c->seen[g][i];
+			place[n++] = &c->seen[g][i];
 		}
 	}
-	if (n == 0) goto cleanup;
-	SKIP_TRY(skip_pass_dead(c->graph, wanted, n, &live, err));
-	SKIP_TRY(skip_pass_fuse(live, false, wanted, n, &fused, err));
-	SKIP_TRY(skip_session_open(device, fused, wanted, n, false, &c->session, err));
-	for (size_t i = 0; i < n; i++) *place[i] = wanted[i];
+	if (n > 0) SKIP_TRY(skip_open_values(device, c->graph, place, n, &c->session, err));
 cleanup:
-	skip_graph_destroy(fused);
-	skip_graph_destroy(live);
 	skip_free(place);
-	skip_free(wanted);
 	return status;
 }
 

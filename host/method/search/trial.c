@@ -2,6 +2,7 @@
 #include "method/search/trial.h"
 #include "base/alloc.h"
 #include "graph/op.h"
+#include "method/predict.h"
 #include "method/search/refit_qk.h"
 #include "method/search/zero.h"
 #include <limits.h>
@@ -95,33 +96,25 @@ cleanup:
 	return status;
 }
 
-static size_t list_live(struct live *live, int *wanted, int **slot, size_t n)
+static size_t list_live(struct live *live, int **value, size_t n)
 {
-	for (int i = 0; i < live->n; i++, n++) {
-		wanted[n] = live->value[i];
-		slot[n] = &live->value[i];
-	}
+	for (int i = 0; i < live->n; i++) value[n++] = &live->value[i];
 	return n;
 }
 
 static enum skip_status open_session(struct skip_trial *t, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *live = NULL, *fused = NULL;
-	size_t n = 0, most = 1 + 2 * MOST_LIVE * t->options->n;
-	int *wanted = skip_alloc_array(most, sizeof(*wanted)), **slot = skip_alloc_array(most, sizeof(*slot));
-	if (!wanted || !slot) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", t->options->n));
+	size_t n = 0;
+	int **value = skip_alloc_array(1 + 2 * MOST_LIVE * t->options->n, sizeof(*value));
+	if (!value) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", t->options->n));
 	t->logits = skip_graph_find_value(t->work, "logits");
-	wanted[n] = t->logits;
-	slot[n++] = &t->logits;
+	value[n++] = &t->logits;
 	for (size_t s = 0; s < t->options->n; s++) {
-		n = list_live(&t->place[s].at_qk, wanted, slot, n);
-		n = list_live(&t->place[s].at_consumer, wanted, slot, n);
+		n = list_live(&t->place[s].at_qk, value, n);
+		n = list_live(&t->place[s].at_consumer, value, n);
 	}
-	SKIP_TRY(skip_pass_dead(t->work, wanted, n, &live, err));
-	SKIP_TRY(skip_pass_fuse(live, false, wanted, n, &fused, err));
-	SKIP_TRY(skip_session_open(t->device, fused, wanted, n, false, &t->session, err));
-	for (size_t i = 0; i < n; i++) *slot[i] = wanted[i];
+	SKIP_TRY(skip_open_values(t->device, t->work, value, n, &t->session, err));
 	const struct skip_graph *open = skip_session_graph(t->session);
 	t->classes = open->values[t->logits].cols;
 	for (size_t s = 0; s < t->options->n; s++) {
@@ -135,10 +128,7 @@ static enum skip_status open_session(struct skip_trial *t, struct skip_err *err)
 		}
 	}
 cleanup:
-	skip_graph_destroy(fused);
-	skip_graph_destroy(live);
-	skip_free(slot);
-	skip_free(wanted);
+	skip_free(value);
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "graph/op.h"
 #include "graph/pass.h"
+#include "method/predict.h"
 #include <string.h>
 
 #define BATCH_TOKENS 2048
@@ -11,23 +12,23 @@
 static enum skip_status open_session(const struct skip_scoring *scoring, int *value, size_t n, struct skip_session **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_graph *pooled = NULL, *live = NULL, *fused = NULL;
+	struct skip_graph *pooled = NULL;
+	int **place = skip_alloc_array(n, sizeof(*place));
+	if (!place) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu values", n);
 	SKIP_TRY(skip_pass_pooled_only(scoring->graph, &pooled, err));
 	for (size_t i = 0; i < n; i++) {
 		const char *name = scoring->graph->values[value[i]].name;
+		place[i] = &value[i];
 		value[i] = skip_graph_find_value(pooled, name);
 		if (value[i] == SKIP_NONE) {
 			status = skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is only there before pooling", name);
 			goto cleanup;
 		}
 	}
-	SKIP_TRY(skip_pass_dead(pooled, value, n, &live, err));
-	SKIP_TRY(skip_pass_fuse(live, false, value, n, &fused, err));
-	SKIP_TRY(skip_session_open(scoring->device, fused, value, n, false, out, err));
+	SKIP_TRY(skip_open_values(scoring->device, pooled, place, n, out, err));
 cleanup:
-	skip_graph_destroy(fused);
-	skip_graph_destroy(live);
 	skip_graph_destroy(pooled);
+	skip_free(place);
 	return status;
 }
 
