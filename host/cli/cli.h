@@ -18,7 +18,7 @@ struct skip_verb {
 	const char *arguments; /* "MODEL DATA -o OUT.safetensors" */
 	const char *summary;   /* one line */
 	const char *help;      /* options and examples; fits one screen */
-	int order;             /* place in `skip --help` */
+	int order;             /* place in `skip --help`; 0: not listed there, for other programs */
 	bool resumes;          /* takes --resume after an interrupt */
 	enum skip_status (*run)(const struct skip_verb *verb, int argc, char **argv, struct skip_err *err);
 };

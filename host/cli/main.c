@@ -26,7 +26,9 @@ static void print_usage(FILE *file)
 {
 	const struct skip_verb *sorted[64];
 	size_t n = 0;
-	for (; skip_verbs[n] && n < 64; n++) sorted[n] = skip_verbs[n];
+	for (size_t i = 0; skip_verbs[i] && n < 64; i++) {
+		if (skip_verbs[i]->order > 0) sorted[n++] = skip_verbs[i];
+	}
 	qsort(sorted, n, sizeof(sorted[0]), by_order);
 	fprintf(file, "usage: skip VERB [OPTIONS]      skip VERB --help      skip --version\n\n"
 		      "Makes a trained text encoder small and fast for one task, and runs it as OpenCL kernels.\n\n");

@@ -177,6 +177,7 @@ enum skip_status skip_cli_open_device(const struct skip_cli_common *common, stru
 	enum skip_status status = skip_cli_dtype(common, &precision, err);
 	if (status == SKIP_OK) status = skip_profiles_load(NULL, &out->profiles, err);
 	if (status == SKIP_OK) status = skip_device_open_for(out->profiles, common->device, shell_of(common, out->profiles), (int)common->threads, &out->device, err);
+	if (status == SKIP_OK) status = skip_device_compile_beside(out->device, "/proc/self/exe", err);
 	if (status == SKIP_OK && common->bitstreams)
 		status = skip_device_use_bitstreams(out->device, common->bitstreams, common->package ? common->package : "PKG", err);
 	if (status != SKIP_OK) skip_cli_close_device(out);

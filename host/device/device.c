@@ -187,6 +187,16 @@ void skip_device_close(struct skip_device *device)
 	skip_free(device);
 }
 
+enum skip_status skip_device_compile_beside(struct skip_device *device, const char *compiler, struct skip_err *err)
+{
+	return skip_cl_compile_beside(device->cl, compiler, err);
+}
+
+enum skip_status skip_device_compile(struct skip_device *device, const char *text, const char *options, struct skip_buf *out, struct skip_err *err)
+{
+	return skip_cl_compile(device->cl, text, options, out, err);
+}
+
 enum skip_status skip_device_use_bitstreams(struct skip_device *device, const char *library, const char *source, struct skip_err *err)
 {
 	if (!skip_profile_has_engines(&device->profile)) {

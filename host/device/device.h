@@ -4,6 +4,7 @@
 #ifndef SKIP_DEVICE_DEVICE_H
 #define SKIP_DEVICE_DEVICE_H
 
+#include "base/buf.h"
 #include "device/profile/profile.h"
 
 struct skip_device; /* context, one in-order queue, profile, program cache */
@@ -39,6 +40,13 @@ void skip_device_close(struct skip_device *device);
 enum skip_status skip_device_use_bitstreams(struct skip_device *device, const char *library, const char *source, struct skip_err *err);
 /* false without a library; borrowed from the device. */
 bool skip_device_bitstreams(const struct skip_device *device, const char **library, const char **source);
+/*
+ * From here on programs of several parts are compiled side by side on a CPU, by processes `compiler compile P:D --options OPTIONS` with a text on standard input that
+ * print what skip_device_compile gives: the skip command is such a program. Without it a session compiles in its own process, one kernel after another.
+ */
+enum skip_status skip_device_compile_beside(struct skip_device *device, const char *compiler, struct skip_err *err);
+/* Compiles a whole OpenCL C text and appends it in built form. SKIP_ERR_DEVICE: it does not build. */
+enum skip_status skip_device_compile(struct skip_device *device, const char *text, const char *options, struct skip_buf *out, struct skip_err *err);
 const struct skip_device_info *skip_device_get_info(const struct skip_device *device);
 const struct skip_profile *skip_device_profile(const struct skip_device *device);
 /* What a device can do besides, found by building and running a few lines and comparing their answer: a claim of the driver is not enough. */

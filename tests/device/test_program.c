@@ -108,3 +108,78 @@ Test(program, failures_carry_the_code)
 	skip_cl_program_destroy(program);
 	close_device(&device);
 }
+
+/* Several programs with a compiler beside: each must give its own answer whatever that compiler is. */
+static void build_several(const char *compiler)
+{
+	enum { N = 5 };
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	struct skip_cl *cl = skip_device_cl(device.device);
+	struct skip_cl_program *program[N] = {NULL};
+	struct skip_cl_source source[N];
+	char texts[N][256];
+	CHECK_OK(skip_device_compile_beside(device.device, compiler, &err));
+	for (int i = 0; i < N; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void k(__global float *x) { x[0] += %d.0f; }\n", i + 1);
+		source[i] = (struct skip_cl_source){"k", texts[i]};
+	}
+	CHECK_OK(skip_cl_programs_build(cl, source, N, "", program, &err));
+	for (int i = 0; i < N; i++) {
+		struct skip_cl_kernel *kernel = NULL;
+		struct skip_cl_buffer *buffer = NULL;
+		float x = 0.5f;
+		CHECK_OK(skip_cl_kernel_create(program[i], "k", &kernel, &err));
+		CHECK_OK(skip_cl_buffer_create(cl, sizeof(x), &buffer, &err));
+		CHECK_OK(skip_cl_write(cl, buffer, 0, &x, sizeof(x), &err));
+		CHECK_OK(skip_cl_set_buffer(kernel, 0, buffer, &err));
+		CHECK_OK(skip_cl_enqueue(cl, kernel, (const size_t[]){1, 1, 1}, (const size_t[]){1, 1, 1}, &err));
+		CHECK_OK(skip_cl_read(cl, buffer, 0, &x, sizeof(x), &err));
+		cr_expect(x == 0.5f + (float)(i + 1), "%s, program %d: %g", compiler, i, x);
+		skip_cl_buffer_destroy(buffer);
+		skip_cl_kernel_destroy(kernel);
+		skip_cl_program_destroy(program[i]);
+	}
+	close_device(&device);
+}
+
+Test(program, a_compiler_beside_delivers)
+{
+	setenv("SKIP_KERNEL_CACHE_DIR", "off", 1);
+	build_several(getenv("SKIP_PROGRAM"));
+}
+
+Test(program, what_a_compiler_beside_does_not_deliver_is_built_here)
+{
+	setenv("SKIP_KERNEL_CACHE_DIR", "off", 1);
+	build_several("/bin/false");
+	build_several("/bin/echo"); /* an answer that is no program */
+	build_several("/nowhere");
+}
+
+Test(program, a_text_that_does_not_build_fails_beside_as_alone)
+{
+	struct skip_err err;
+	struct test_device device = open_device(NULL);
+	struct skip_cl_program *program[3] = {NULL};
+	const struct skip_cl_source source[3] = {{"a", text}, {"b", text}, {"broken", "__kernel void k(__global float *x) { x[0] = nowhere; }"}};
+	setenv("SKIP_KERNEL_CACHE_DIR", "off", 1);
+	CHECK_OK(skip_device_compile_beside(device.device, getenv("SKIP_PROGRAM"), &err));
+	CHECK_FAILS(skip_cl_programs_build(skip_device_cl(device.device), source, 3, "", program, &err), SKIP_ERR_DEVICE);
+	cr_expect(strstr(err.message, "program broken does not build") != NULL, "%s", err.message);
+	for (int i = 0; i < 3; i++) skip_cl_program_destroy(program[i]);
+	close_device(&device);
+}
+
+Test(program, the_built_form_is_of_one_text_and_device)
+{
+	struct skip_err err;
+	struct skip_buf built;
+	struct test_device device = open_device(NULL);
+	skip_buf_init(&built);
+	CHECK_OK(skip_device_compile(device.device, text, "", &built, &err));
+	cr_expect(built.length > 144, "%zu bytes", built.length);
+	CHECK_FAILS(skip_device_compile(device.device, "__kernel void k( {", "", &built, &err), SKIP_ERR_DEVICE);
+	skip_buf_deinit(&built);
+	close_device(&device);
+}

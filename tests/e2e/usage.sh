@@ -19,6 +19,7 @@ help_of() {
 for verb in $verbs; do
 	help_of "$verb"
 done
+help_of compile # for other programs, so it is not listed
 
 # The program itself.
 gives 0 --version

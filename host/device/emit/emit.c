@@ -126,16 +126,22 @@ static enum skip_status add_file(const char *const *file, const char **files, si
 	return SKIP_OK;
 }
 
+/* Kernels first .. last-1 of the plan. */
+struct share {
+	size_t first, last;
+};
+
 /*
- * The shared files of all kernels of the plan, each once, in order of first use: those of the family, or kernels/common/<variant>.cl alone where there is
+ * The shared files of all kernels of the share, each once, in order of first use: those of the family, or kernels/common/<variant>.cl alone where there is
  * one, since then the variant's bodies are written in other terms than the rest.
  */
-static enum skip_status emit_shared(const struct skip_kernel_spec *specs, const struct skip_plan *plan, struct skip_buf *text, struct skip_err *err)
+static enum skip_status emit_shared(const struct skip_kernel_spec *specs, const struct skip_plan *plan, struct share share, struct skip_buf *text,
+				    struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const char *files[COMMON_MAX + 1] = {NULL};
 	size_t n = 0;
-	for (size_t k = 0; k < plan->n_kernels; k++) {
+	for (size_t k = share.first; k < share.last; k++) {
 		const struct skip_family *family = find_family(specs[k].family);
 		if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", plan->kernels[k].name, specs[k].family);
 		const char *const own[] = {specs[k].variant, NULL};
@@ -147,40 +153,39 @@ cleanup:
 	return status;
 }
 
-static enum skip_status emit_text(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_buf *head, struct skip_buf *text,
-				  struct skip_err *err)
+static enum skip_status emit_program(const struct skip_kernel_spec *specs, struct skip_plan *plan, int index, struct share share, struct skip_err *err)
 {
 	enum skip_status status;
-	struct skip_plan_program *program = &plan->programs[0];
-	skip_buf_printf(head, "/* Written by skip from kernels/ for profile %s; the hash of this program leaves this comment out. */\n", plan->profile);
-	SKIP_TRY(emit_shared(specs, plan, text, err));
-	for (size_t k = 0; k < plan->n_kernels; k++) {
-		if (!specs[k].stage_of) SKIP_TRY(emit_kernel(text, &specs[k], plan->kernels[k].name, err));
-		plan->kernels[k].program = 0;
+	struct skip_plan_program *program = &plan->programs[index];
+	struct skip_buf head, text;
+	skip_buf_init(&head);
+	skip_buf_init(&text);
+	skip_buf_printf(&head, "/* Written by skip from kernels/ for profile %s; the hash of this program leaves this comment out. */\n", plan->profile);
+	SKIP_TRY(emit_shared(specs, plan, share, &text, err));
+	for (size_t k = share.first; k < share.last; k++) {
+		if (!specs[k].stage_of) SKIP_TRY(emit_kernel(&text, &specs[k], plan->kernels[k].name, err));
+		plan->kernels[k].program = index;
 	}
-	skip_buf_append(head, skip_buf_text(text), text->length);
-	program->text = skip_buf_ok(head) && skip_buf_ok(text) ? skip_strdup(skip_buf_text(head)) : NULL;
-	if (!program->text) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "text of %zu kernels", plan->n_kernels);
-		goto cleanup;
-	}
-	snprintf(program->name, sizeof(program->name), "%s", PROGRAM_NAME);
-	skip_sha256_hex(skip_buf_text(text), text->length, program->hash);
-	plan->n_programs = 1;
+	skip_buf_append(&head, skip_buf_text(&text), text.length);
+	program->text = skip_buf_ok(&head) && skip_buf_ok(&text) ? skip_strdup(skip_buf_text(&head)) : NULL;
+	if (!program->text) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "text of %zu kernels", share.last - share.first));
+	snprintf(program->name, sizeof(program->name), plan->n_programs == 1 ? PROGRAM_NAME : PROGRAM_NAME "-%d", index + 1);
+	skip_sha256_hex(skip_buf_text(&text), text.length, program->hash);
 cleanup:
+	skip_buf_deinit(&head);
+	skip_buf_deinit(&text);
 	return status;
 }
 
-enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_err *err)
+enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, size_t most, struct skip_plan *plan, struct skip_err *err)
 {
-	struct skip_buf head, text;
-	if (plan->n_kernels == 0) return SKIP_OK;
-	plan->programs = skip_alloc_zeroed(1, sizeof(*plan->programs));
-	if (!plan->programs) return skip_err_set(err, SKIP_ERR_NOMEM, "program of the plan");
-	skip_buf_init(&head);
-	skip_buf_init(&text);
-	enum skip_status status = emit_text(specs, plan, &head, &text, err);
-	skip_buf_deinit(&head);
-	skip_buf_deinit(&text);
+	enum skip_status status = SKIP_OK;
+	const size_t n = plan->n_kernels, programs = most ? (n + most - 1) / most : 1;
+	if (n == 0) return SKIP_OK;
+	plan->programs = skip_alloc_zeroed(programs, sizeof(*plan->programs));
+	if (!plan->programs) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu programs of the plan", programs);
+	plan->n_programs = programs;
+	for (size_t i = 0; i < programs; i++) SKIP_TRY(emit_program(specs, plan, (int)i, (struct share){i * n / programs, (i + 1) * n / programs}, err));
+cleanup:
 	return status;
 }

@@ -10,11 +10,12 @@
 #include "device/family.h"
 
 /*
- * Fills plan->programs with one program of all kernels, because a build costs half a second whatever is in it, and kernel[i].program for all plan
- * kernels; specs[i] belongs to plan->kernels[i]. A plan without kernels has no program.
+ * Fills plan->programs with programs of at most `most` kernels (0: one of all), in order and of about one size, and kernel[i].program for all plan kernels;
+ * specs[i] belongs to plan->kernels[i]. Programs are what is compiled side by side, but each costs about half a second before its first kernel, and a board
+ * takes only one. A plan without kernels has no program.
  * Errors: SKIP_ERR_INTERNAL when a body or shared file is missing.
  */
-enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, struct skip_plan *plan, struct skip_err *err);
+enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, size_t most, struct skip_plan *plan, struct skip_err *err);
 
 /* What opens a program: kernels/common/base.cl, then `files` of kernels/common (NULL-terminated, may be NULL). */
 enum skip_status skip_emit_common(const char *const *files, struct skip_buf *out, struct skip_err *err);

@@ -4,11 +4,16 @@
  */
 #include "device/lower/lowering.h"
 #include "device/emit/emit.h"
+#include "device/profile/board.h"
 #include "device/session.h"
 #include "base/alloc.h"
 #include "graph/op.h"
 #include <stdio.h>
 #include <string.h>
+
+/* Kernels of one program where a device takes several: few enough that two processes share the work of a pruned network, each with at least as much time in
+ * kernels as in the start of a program. A dense network, whose layers share their kernels, is one program. */
+#define PROGRAM_KERNELS 22
 
 const struct skip_family *skip_family_of(const char *op)
 {
@@ -103,7 +108,7 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 		SKIP_TRY(lower_node(&lowering, &graph->nodes[n], err));
 	}
 	SKIP_TRY(skip_lowering_plan_memory(&lowering, wanted, n_wanted, err));
-	SKIP_TRY(skip_emit_programs(lowering.specs, lowering.plan, err));
+	SKIP_TRY(skip_emit_programs(lowering.specs, skip_profile_has_engines(profile) ? 0 : PROGRAM_KERNELS, lowering.plan, err));
 	*out = lowering.plan;
 	lowering.plan = NULL;
 cleanup:

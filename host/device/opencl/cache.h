@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Appends the bytes of such a file: the binary with what proves it whole. */
+void skip_cl_cache_pack(const char *key, const void *data, size_t size, struct skip_buf *out);
+/* Appends the binary of such bytes; false when they are not whole, or of another key. */
+bool skip_cl_cache_unpack(const struct skip_buf *file, const char *key, struct skip_buf *out);
 /* Appends the binary stored under `key` (64 characters); false when there is none that is whole. */
 bool skip_cl_cache_load(const char *folder, const char *key, struct skip_buf *out);
 /* Stores under a temporary name and renames, making the folder when needed. */

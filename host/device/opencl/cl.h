@@ -75,6 +75,19 @@ void skip_cl_event_forget(struct skip_cl_event *event);
  */
 enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
 				       struct skip_cl_program **out, struct skip_err *err);
+/*
+ * compile.c: builds n texts, program[i] of source[i], as skip_cl_program_build does each (all NULL before; after a failure some may be set, for the caller to
+ * destroy). With skip_cl_compile_beside those that are not stored are compiled side by side: `<compiler> compile P:D --options OPTIONS` gets a text on its standard
+ * input and prints what skip_cl_compile gives, one less of them than the device has compute units, SKIP_COMPILERS at most.
+ */
+struct skip_cl_source {
+	const char *name, *text;
+};
+enum skip_status skip_cl_programs_build(struct skip_cl *cl, const struct skip_cl_source *source, size_t n, const char *options,
+					struct skip_cl_program **program, struct skip_err *err);
+/* Appends the program in its built form, with what proves it whole and of this text and device. */
+enum skip_status skip_cl_compile(struct skip_cl *cl, const char *text, const char *options, struct skip_buf *out, struct skip_err *err);
+enum skip_status skip_cl_compile_beside(struct skip_cl *cl, const char *compiler, struct skip_err *err);
 /* Loads a program that was built beforehand. Who calls has checked that it is the right one. */
 enum skip_status skip_cl_program_load(struct skip_cl *cl, const char *name, const void *data, size_t size, const char *options, struct skip_cl_program **out,
 				      struct skip_err *err);

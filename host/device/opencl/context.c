@@ -18,6 +18,8 @@ enum skip_status skip_cl_open(const struct skip_cl_found *found, struct skip_cl 
 	if (!cl) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a context");
 	cl->device = found->device;
 	cl->host_memory = facts->local_cpu;
+	cl->compute_units = found->info.compute_units;
+	snprintf(cl->index, sizeof(cl->index), "%d:%d", found->info.platform_index, found->info.device_index);
 	cl->context = clCreateContext(NULL, 1, &cl->device, NULL, NULL, &code);
 	if (code != CL_SUCCESS) {
 		status = skip_cl_fail(err, code, "clCreateContext", facts->name);
@@ -54,6 +56,7 @@ void skip_cl_close(struct skip_cl *cl)
 	if (cl->queue) clReleaseCommandQueue(cl->queue);
 	if (cl->context) clReleaseContext(cl->context);
 	skip_buf_deinit(&cl->identity);
+	skip_free(cl->compiler);
 	skip_free(cl);
 }
 

@@ -17,6 +17,9 @@ struct skip_cl {
 	bool library_used; /* clblast.c has something to forget */
 	struct skip_buf identity; /* platform, device and driver, as they enter cache keys */
 	char cache_folder[1024];  /* "" when the cache is off */
+	char index[24];		  /* "P:D" */
+	int compute_units;
+	char *compiler; /* path of the program that compiles beside this process, NULL without */
 };
 
 struct skip_cl_buffer {
@@ -27,9 +30,18 @@ struct skip_cl_buffer {
 struct skip_cl_program {
 	cl_program program;
 	char name[SKIP_NAME];
-	char key[SKIP_SHA256_HEX]; /* "" when it is not to be stored */
+	char key[SKIP_SHA256_HEX]; /* "" of a program that never had a text here */
 	bool was_cached;
 };
+
+/* The program as the cache has it; *out is NULL when it has not. */
+enum skip_status skip_cl_program_find(struct skip_cl *cl, const struct skip_cl_source *source, const char *options, struct skip_cl_program **out,
+				      struct skip_err *err);
+/* The program of what skip_cl_compile gave elsewhere; SKIP_ERR_DEVICE when that is not whole, or of another text, device or driver. */
+enum skip_status skip_cl_program_unpack(struct skip_cl *cl, const struct skip_cl_source *source, const struct skip_buf *packed, const char *options,
+					struct skip_cl_program **out, struct skip_err *err);
+/* Compiles what the runtime would leave to the first launch of each kernel. */
+void skip_cl_program_complete(struct skip_cl_program *program);
 
 cl_kernel skip_cl_kernel_handle(const struct skip_cl_kernel *kernel);
 const char *skip_cl_kernel_name(const struct skip_cl_kernel *kernel);

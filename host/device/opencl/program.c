@@ -65,58 +65,108 @@ static void log_warnings(const struct skip_cl *cl, cl_program program, const cha
 	skip_free(memory);
 }
 
-/* A program from a stored binary, or NULL: whatever is wrong with a binary, the source still builds. */
-static cl_program from_cache(const struct skip_cl *cl, const char *key, const char *options)
+static enum skip_status make_program(const struct skip_cl *cl, const char *name, const char *text, const char *options, struct skip_cl_program **out,
+				     struct skip_err *err)
 {
-	struct skip_buf binary;
-	cl_program program = NULL;
-	skip_buf_init(&binary);
-	if (skip_cl_cache_load(cl->cache_folder, key, &binary)) {
-		const unsigned char *data = (const unsigned char *)binary.data;
-		cl_int code = CL_SUCCESS, status = CL_SUCCESS;
-		program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &binary.length, &data, &status, &code);
-		if (code == CL_SUCCESS && status == CL_SUCCESS) code = clBuildProgram(program, 1, &cl->device, options, NULL, NULL);
-		if (program && (code != CL_SUCCESS || status != CL_SUCCESS)) {
-			clReleaseProgram(program);
-			program = NULL;
-		}
+	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
+	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
+	snprintf(made->name, sizeof(made->name), "%s", name);
+	enum skip_status status = text ? make_key(cl, text, options, made->key, err) : SKIP_OK;
+	if (status != SKIP_OK)
+		skip_cl_program_destroy(made);
+	else
+		*out = made;
+	return status;
+}
+
+/* A program from a stored binary, or NULL: whatever is wrong with a binary, the source still builds. */
+static cl_program from_binary(const struct skip_cl *cl, const struct skip_buf *binary, const char *options)
+{
+	const unsigned char *data = (const unsigned char *)binary->data;
+	cl_int code = CL_SUCCESS, status = CL_SUCCESS;
+	cl_program program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &binary->length, &data, &status, &code);
+	if (code == CL_SUCCESS && status == CL_SUCCESS) code = clBuildProgram(program, 1, &cl->device, options, NULL, NULL);
+	if (program && (code != CL_SUCCESS || status != CL_SUCCESS)) {
+		clReleaseProgram(program);
+		program = NULL;
 	}
-	skip_buf_deinit(&binary);
 	return program;
+}
+
+enum skip_status skip_cl_program_find(struct skip_cl *cl, const struct skip_cl_source *source, const char *options, struct skip_cl_program **out,
+				      struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_cl_program *made = NULL;
+	struct skip_buf binary;
+	*out = NULL;
+	if (!cl->cache_folder[0]) return SKIP_OK;
+	skip_buf_init(&binary);
+	SKIP_TRY(make_program(cl, source->name, source->text, options, &made, err));
+	if (skip_cl_cache_load(cl->cache_folder, made->key, &binary)) made->program = from_binary(cl, &binary, options);
+	made->was_cached = made->program != NULL;
+	skip_log(SKIP_LOG_DEBUG, "kernel cache: %s %s (%s)", made->was_cached ? "hit" : "miss", source->name, made->key);
+	if (made->was_cached) {
+		*out = made;
+		made = NULL;
+	}
+cleanup:
+	skip_cl_program_destroy(made);
+	skip_buf_deinit(&binary);
+	return status;
+}
+
+enum skip_status skip_cl_program_unpack(struct skip_cl *cl, const struct skip_cl_source *source, const struct skip_buf *packed, const char *options,
+					struct skip_cl_program **out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_cl_program *made = NULL;
+	struct skip_buf binary;
+	skip_buf_init(&binary);
+	SKIP_TRY(make_program(cl, source->name, source->text, options, &made, err));
+	if (skip_cl_cache_unpack(packed, made->key, &binary)) made->program = from_binary(cl, &binary, options);
+	if (!made->program) SKIP_TRY(skip_err_set(err, SKIP_ERR_DEVICE, "%zu bytes that are no binary of this program", packed->length));
+	*out = made;
+	made = NULL;
+cleanup:
+	skip_cl_program_destroy(made);
+	skip_buf_deinit(&binary);
+	return status;
+}
+
+/* Compiles the text of `made`. */
+static enum skip_status from_text(const struct skip_cl *cl, struct skip_cl_program *made, const char *text, const char *options, struct skip_err *err)
+{
+	cl_int code = CL_SUCCESS;
+	made->program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &code);
+	if (code != CL_SUCCESS) return skip_cl_fail(err, code, "clCreateProgramWithSource", made->name);
+	code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
+	if (code != CL_SUCCESS) return build_failure(cl, made->program, made->name, code, err);
+	log_warnings(cl, made->program, made->name);
+	return SKIP_OK;
 }
 
 enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
 				       struct skip_cl_program **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	cl_int code = CL_SUCCESS;
-	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
-	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
-	snprintf(made->name, sizeof(made->name), "%s", name);
-	if (cl->cache_folder[0]) {
-		SKIP_TRY(make_key(cl, text, options, made->key, err));
-		made->program = from_cache(cl, made->key, options);
-		made->was_cached = made->program != NULL;
-		skip_log(SKIP_LOG_DEBUG, "kernel cache: %s %s (%s)", made->was_cached ? "hit" : "miss", name, made->key);
-	}
-	if (!made->program) {
-		made->program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &code);
-		if (code != CL_SUCCESS) {
-			status = skip_cl_fail(err, code, "clCreateProgramWithSource", name);
-			goto cleanup;
-		}
-		code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
-		if (code != CL_SUCCESS) {
-			status = build_failure(cl, made->program, name, code, err);
-			goto cleanup;
-		}
-		log_warnings(cl, made->program, name);
+	struct skip_cl_program *made = NULL;
+	SKIP_TRY(skip_cl_program_find(cl, &(struct skip_cl_source){name, text}, options, &made, err));
+	if (!made) {
+		SKIP_TRY(make_program(cl, name, text, options, &made, err));
+		SKIP_TRY(from_text(cl, made, text, options, err));
 	}
 	*out = made;
 	made = NULL;
 cleanup:
 	skip_cl_program_destroy(made);
 	return status;
+}
+
+void skip_cl_program_complete(struct skip_cl_program *program)
+{
+	size_t size = 0;
+	clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof(size), &size, NULL);
 }
 
 void skip_cl_program_destroy(struct skip_cl_program *program)
@@ -132,9 +182,8 @@ enum skip_status skip_cl_program_load(struct skip_cl *cl, const char *name, cons
 	enum skip_status status = SKIP_OK;
 	cl_int code = CL_SUCCESS, loaded = CL_SUCCESS;
 	const unsigned char *bytes = data;
-	struct skip_cl_program *made = skip_alloc_zeroed(1, sizeof(*made));
-	if (!made) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a program");
-	snprintf(made->name, sizeof(made->name), "%s", name);
+	struct skip_cl_program *made = NULL;
+	SKIP_TRY(make_program(cl, name, NULL, options, &made, err));
 	made->program = clCreateProgramWithBinary(cl->context, 1, &cl->device, &size, &bytes, &loaded, &code);
 	if (code == CL_SUCCESS) code = loaded;
 	if (code != CL_SUCCESS) {
@@ -173,7 +222,7 @@ void skip_cl_program_store(struct skip_cl *cl, struct skip_cl_program *program)
 {
 	struct skip_err err;
 	struct skip_buf binary;
-	if (program->was_cached || !program->key[0]) return;
+	if (program->was_cached || !cl->cache_folder[0] || !program->key[0]) return;
 	skip_err_init(&err);
 	skip_buf_init(&binary);
 	if (skip_cl_program_binary(program, &binary, &err) != SKIP_OK)

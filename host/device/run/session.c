@@ -7,22 +7,26 @@
 /* Enqueues after which the device is told to start, while the host goes on enqueueing. */
 #define FLUSH_AFTER 8
 
+/* Programs come as texts, all of them, or a library has built the one there is. */
 static enum skip_status build_programs(struct skip_session *session, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_plan *plan = session->plan;
+	const struct skip_plan_program *only = plan->programs;
+	struct skip_cl_source *source = NULL;
 	session->program = skip_alloc_zeroed(plan->n_programs, sizeof(struct skip_cl_program *));
 	if (!session->program) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu programs", plan->n_programs);
+	if (plan->n_programs == 1 && only->binary.length)
+		return skip_cl_program_load(session->cl, only->name, only->binary.data, only->binary.length, plan->options, &session->program[0], err);
+	source = skip_alloc_array(plan->n_programs, sizeof(*source));
+	if (!source) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for %zu programs", plan->n_programs);
 	for (size_t i = 0; i < plan->n_programs; i++) {
-		const struct skip_plan_program *program = &plan->programs[i];
-		if (program->binary.length) {
-			SKIP_TRY(skip_cl_program_load(session->cl, program->name, program->binary.data, program->binary.length, plan->options, &session->program[i], err));
-			continue;
-		}
-		assert(program->text);
-		SKIP_TRY(skip_cl_program_build(session->cl, program->name, program->text, plan->options, &session->program[i], err));
+		assert(plan->programs[i].text);
+		source[i] = (struct skip_cl_source){plan->programs[i].name, plan->programs[i].text};
 	}
+	SKIP_TRY(skip_cl_programs_build(session->cl, source, plan->n_programs, plan->options, session->program, err));
 cleanup:
+	skip_free(source);
 	return status;
 }
 
