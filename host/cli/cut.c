@@ -11,42 +11,29 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMING_ROWS 256   /* enough text to see the length mix, few enough to stay in seconds */
-#define LATENCY_ROWS 64   /* of sequences alone */
 #define SPEED_TOLERANCE 0.03 /* two measurements of one network differ by less */
-
-/* At most TIMING_ROWS. */
-static enum skip_status first_rows(const struct skip_dataset *data, size_t most, struct skip_dataset *out, struct skip_err *err)
-{
-	int rows[TIMING_ROWS];
-	size_t n = data->n_rows < most ? data->n_rows : most;
-	for (size_t i = 0; i < n; i++) rows[i] = (int)i;
-	return skip_dataset_take(data, rows, n, out, err);
-}
 
 static enum skip_status measure(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
 				const struct skip_dataset *timing, struct skip_cli_speed *out, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_session *session[2] = { NULL, NULL };
-	struct skip_dataset rows = { 0 }, few = { 0 };
+	struct skip_dataset rows = { 0 };
 	int value[2];
 	double ms[2][2];
-	SKIP_TRY(first_rows(timing, TIMING_ROWS, &rows, err));
-	SKIP_TRY(first_rows(timing, LATENCY_ROWS, &few, err));
+	SKIP_TRY(skip_dataset_spread(timing, SKIP_TIMING_ROWS, &rows, err));
 	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[0], &value[0], err));
 	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[1], &value[1], err));
-	out->tokens = skip_dataset_mean_length(&few);
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &few, 1, 7, 1, ms, err));
-	out->dense_ms = ms[0][0] / (double)few.n_rows;
-	out->pruned_ms = ms[1][0] / (double)few.n_rows;
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 5, 1, ms, err));
+	out->tokens = skip_dataset_mean_length(&rows);
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 7, 0.5, ms, err));
+	out->dense_ms = ms[0][0] / (double)rows.n_rows;
+	out->pruned_ms = ms[1][0] / (double)rows.n_rows;
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 9, 1, ms, err));
 	out->dense_packed_ms = ms[0][0];
 	out->pruned_packed_ms = ms[1][0];
 	out->speedup = ms[0][0] / ms[1][0];
 cleanup:
 	skip_dataset_deinit(&rows);
-	skip_dataset_deinit(&few);
 	skip_session_destroy(session[0]);
 	skip_session_destroy(session[1]);
 	return status;

@@ -2,6 +2,7 @@
 #include "text/dataset.h"
 
 #include "base/alloc.h"
+#include <stdlib.h>
 #include <string.h>
 
 static void free_texts(char **texts, size_t n)
@@ -65,6 +66,36 @@ enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int
 	}
 	*out = part;
 	return SKIP_OK;
+}
+
+struct by_length {
+	int64_t length;
+	int row;
+};
+
+static int shorter_first(const void *a, const void *b)
+{
+	const struct by_length *x = a, *y = b;
+	if (x->length != y->length) return x->length < y->length ? -1 : 1;
+	return (x->row > y->row) - (x->row < y->row);
+}
+
+enum skip_status skip_dataset_spread(const struct skip_dataset *dataset, size_t n, struct skip_dataset *out, struct skip_err *err)
+{
+	const size_t rows = dataset->n_rows;
+	if (n > rows) n = rows;
+	struct by_length *order = skip_alloc_array(rows, sizeof(*order));
+	int *chosen = skip_alloc_array(n, sizeof(*chosen));
+	enum skip_status status = order && chosen ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", rows);
+	if (status == SKIP_OK) {
+		for (size_t i = 0; i < rows; i++) order[i] = (struct by_length){dataset->offset[i + 1] - dataset->offset[i], (int)i};
+		qsort(order, rows, sizeof(*order), shorter_first);
+		for (size_t i = 0; i < n; i++) chosen[i] = order[(2 * i + 1) * rows / (2 * n)].row;
+		status = skip_dataset_take(dataset, chosen, n, out, err);
+	}
+	skip_free(order);
+	skip_free(chosen);
+	return status;
 }
 
 double skip_dataset_mean_length(const struct skip_dataset *dataset)

@@ -417,6 +417,30 @@ Test(dataset, takes_rows)
 	skip_tokenizer_close(tokenizer);
 }
 
+Test(dataset, spread_rows_have_the_mix_of_lengths)
+{
+	struct skip_err err;
+	int64_t offset[101] = {0};
+	int32_t ids[5050] = {0}, types[5050] = {0};
+	int label[100] = {0};
+	/* Row i has 1 + (i * 37) % 100 tokens: every length from 1 to 100 once, in disorder. */
+	for (int i = 0; i < 100; i++) offset[i + 1] = offset[i] + 1 + (i * 37) % 100;
+	const struct skip_dataset data = {.n_rows = 100, .ids = ids, .types = types, .offset = offset, .label = label};
+	static const struct {
+		size_t asked, rows;
+		double mean;
+	} table[] = {{1, 1, 51}, {4, 4, 50.5}, {10, 10, 51}, {100, 100, 50.5}, {1000, 100, 50.5}, {0, 0, 0}};
+	for (size_t t = 0; t < sizeof(table) / sizeof(table[0]); t++) {
+		struct skip_dataset few = {0};
+		CHECK_OK(skip_dataset_spread(&data, table[t].asked, &few, &err));
+		cr_expect(few.n_rows == table[t].rows, "%zu rows of %zu", few.n_rows, table[t].asked);
+		for (size_t i = 1; i < few.n_rows; i++) cr_expect(few.offset[i + 1] - few.offset[i] > few.offset[i] - few.offset[i - 1]);
+		double mean = few.n_rows ? (double)few.offset[few.n_rows] / (double)few.n_rows : 0;
+		cr_expect(fabs(mean - table[t].mean) < 1e-9, "%zu rows: mean %g", few.n_rows, mean);
+		skip_dataset_deinit(&few);
+	}
+}
+
 Test(dataset, survives_lack_of_memory)
 {
 	struct skip_err err;
@@ -436,6 +460,10 @@ Test(dataset, survives_lack_of_memory)
 		skip_alloc_fail_at(n);
 		enum skip_status status = skip_dataset_read(dir_path("a.tsv"), tokenizer, &options, &labels, &data, &err);
 		if (status == SKIP_OK) status = skip_dataset_take(&data, rows, 2, &part, &err);
+		if (status == SKIP_OK) {
+			skip_dataset_deinit(&part);
+			status = skip_dataset_spread(&data, 5, &part, &err);
+		}
 		skip_alloc_fail_at(0);
 		cr_assert(status == SKIP_OK || status == SKIP_ERR_NOMEM, "allocation %zu: %s", n, err.message);
 		done = status == SKIP_OK;

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #define MOST_TOKENS 32768
+#define MOMENT_TOKENS 8192 /* for the second moments of queries and keys, at most E numbers wide */
 #define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
 
@@ -332,22 +333,26 @@ static void compensation_deinit(struct compensation *c)
 }
 
 /* Queries and keys of the groups that lose dims, before anything runs. */
-static enum skip_status refit_qk(struct compensation *c, struct skip_device *device, const struct skip_graph *dense, struct skip_err *err)
+static enum skip_status refit_qk(struct compensation *c, struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *calibration,
+				 struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_units *units = c->units;
 	struct skip_moments moments = {0};
+	struct skip_calibration rows = {0};
 	bool *cut = skip_alloc_zeroed(units->n_groups, sizeof(*cut));
 	if (!cut) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", units->n_groups);
 	for (size_t g = 0; g < units->n_groups; g++)
 		cut[g] = units->group[g].kind == SKIP_UNIT_QK && units->group[g].n_uses <= 1 &&
 			 memchr(c->keep->keep[g], 0, (size_t)units->group[g].width);
-	SKIP_TRY(skip_moments_collect(device, dense, units, &c->rows, cut, &moments, err));
+	SKIP_TRY(skip_calibration_init(calibration, c->options->rows, MOMENT_TOKENS, c->options->seed, &rows, err));
+	SKIP_TRY(skip_moments_collect(device, dense, units, &rows, cut, &moments, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
 		if (cut[g]) SKIP_TRY(skip_refit_qk(dense, units, g, &moments, c->keep->keep[g], c->options->damping, c->result, err));
 	}
 cleanup:
 	skip_moments_deinit(&moments);
+	skip_calibration_deinit(&rows);
 	skip_free(cut);
 	return status;
 }
@@ -360,7 +365,7 @@ static enum skip_status compensate(struct compensation *c, struct skip_device *d
 	SKIP_TRY(find_sublayers(c, dense, err));
 	if (c->n_sub == 0) return SKIP_OK;
 	SKIP_TRY(skip_calibration_init(calibration, c->options->rows, MOST_TOKENS, c->options->seed, &c->rows, err));
-	if (c->options->mode == SKIP_COMPENSATE_LS) SKIP_TRY(refit_qk(c, device, dense, err));
+	if (c->options->mode == SKIP_COMPENSATE_LS) SKIP_TRY(refit_qk(c, device, dense, calibration, err));
 	SKIP_TRY(open_network(&c->dense, device, dense, c->n_sub, false, err));
 	SKIP_TRY(open_network(&c->pruned, device, c->result, c->n_sub, true, err));
 	SKIP_TRY(alloc_streams(c, err));

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMING_ROWS 256
 #define TIMING_BATCH 32
-#define LATENCY_ROWS 64 /* of sequences alone */
 #define SURROGATE_SENTENCES 256
 #define SURROGATE_TOKENS 8192
-#define TIMING_REPEATS 5
 #define DECIDE_EVERY 64 /* rows of dev between two looks at the drop */
 #define TIMING_SECONDS 0.5
+#define TIMING_REPEATS 7
 
 void skip_candidate_deinit(struct skip_candidate *candidate)
 {
@@ -70,15 +68,11 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 	return skip_allocator_init(a, p->mean_length, o->time_table, &p->timing, p->timing_batch, err);
 }
 
-/* The first rows of dev, which speed is measured on. */
 static enum skip_status take_timing(struct skip_prober *p, struct skip_err *err)
 {
-	int rows[TIMING_ROWS];
-	int most = p->options->latency_ms > 0 ? LATENCY_ROWS : TIMING_ROWS, n = p->dev->n_rows < (size_t)most ? (int)p->dev->n_rows : most;
-	for (int i = 0; i < n; i++) rows[i] = i;
 	p->timed = p->options->speedup > 0 || p->options->latency_ms > 0;
 	p->timing_batch = p->options->latency_ms > 0 ? 1 : TIMING_BATCH;
-	return skip_dataset_take(p->dev, rows, (size_t)n, &p->timing, err);
+	return skip_dataset_spread(p->dev, SKIP_TIMING_ROWS, &p->timing, err);
 }
 
 /* The first rows of dev must speak for all. */

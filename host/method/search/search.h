@@ -158,6 +158,9 @@ void skip_isotonic(double *y, size_t n);
 extern const struct skip_search *const skip_searches[]; /* NULL-terminated, made by CMake */
 const struct skip_search *skip_search_find(const char *name);
 
+/* Rows that a speed is measured on, spread over the lengths of the data: enough for the mix, and few, so that many short rounds make the median. */
+#define SKIP_TIMING_ROWS 64
+
 /* Median milliseconds of the graphs over the rows of `data` in packed batches of `batch` sequences, interleaved, at least `repeats` rounds
  * and `seconds` of wall time each. ms[i][0] median, ms[i][1] p95 of one pass over all batches. */
 enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n,

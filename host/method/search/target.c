@@ -8,8 +8,9 @@
 
 #define MOST_PROBES 6
 #define NARROW 0.003 /* bracket of shares that ends the search */
-#define CLOSE 1.03   /* fast enough and at most this much faster than asked ends it too */
-#define GUARD 1.012  /* aims this much above the target, so that noise does not undo it */
+#define MET 0.99     /* of what is asked: two measurements of one network differ by more */
+#define CLOSE 1.03   /* at most this much faster than asked ends it too */
+#define GUARD 1.01   /* aims this much above the target, so that noise does not undo it */
 #define INSIDE 0.1   /* share of the bracket kept away from its ends */
 
 struct bracket {
@@ -64,7 +65,7 @@ enum skip_status skip_prober_reach(struct skip_prober *p, double *share, bool *m
 	for (int probe = 0; probe < MOST_PROBES && b.high - b.low > NARROW; probe++) {
 		double next = next_share(&b, wanted, largest);
 		SKIP_TRY(skip_prober_measure(p, next, &point, err));
-		point->accepted = point->speedup >= asked;
+		point->accepted = point->speedup >= MET * asked;
 		if (point->accepted) {
 			b.high = next;
 			b.inverse_high = 1 / point->speedup;

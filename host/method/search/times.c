@@ -3,41 +3,12 @@
 #include "base/alloc.h"
 #include <lapacke.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROWS 32		/* sentences timed, spread over the lengths of the data */
 #define ROUNDS 2	/* of all networks in turn */
 #define LEAST_SAMPLES 6 /* options of a sub-layer that are measured, where it has as many */
 #define FEATURES 4
-
-/* ---- the rows */
-
-struct by_length {
-	int64_t length;
-	int row;
-};
-
-static int shorter_first(const void *a, const void *b)
-{
-	const struct by_length *x = a, *y = b;
-	if (x->length != y->length) return x->length < y->length ? -1 : 1;
-	return (x->row > y->row) - (x->row < y->row);
-}
-
-/* Evenly spaced by length, so that few rows have the mix of all. */
-static enum skip_status spread(const struct skip_dataset *data, struct skip_dataset *out, struct skip_err *err)
-{
-	struct by_length *order = skip_alloc_array(data->n_rows, sizeof(*order));
-	int rows[ROWS];
-	const size_t n = data->n_rows < ROWS ? data->n_rows : ROWS;
-	if (!order) return skip_err_set(err, SKIP_ERR_NOMEM, "order of %zu rows", data->n_rows);
-	for (size_t i = 0; i < data->n_rows; i++) order[i] = (struct by_length){data->offset[i + 1] - data->offset[i], (int)i};
-	qsort(order, data->n_rows, sizeof(*order), shorter_first);
-	for (size_t i = 0; i < n; i++) rows[i] = order[(2 * i + 1) * data->n_rows / (2 * n)].row;
-	skip_free(order);
-	return skip_dataset_take(data, rows, n, out, err);
-}
 
 /* ---- networks that hold options side by side */
 
@@ -134,7 +105,7 @@ static enum skip_status pack(struct bench *b, const struct skip_dataset *data, i
 	enum skip_status status = SKIP_OK;
 	struct skip_dataset rows = {0};
 	struct skip_batches batches = {0};
-	SKIP_TRY(spread(data, &rows, err));
+	SKIP_TRY(skip_dataset_spread(data, ROWS, &rows, err));
 	SKIP_TRY(skip_batches_plain(&rows, batch, &batches, err));
 	b->packer = skip_alloc_zeroed(batches.n_batches, sizeof(*b->packer));
 	if (!b->packer) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu batches", batches.n_batches));
