@@ -66,6 +66,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 		SKIP_TRY(skip_cli_score(device, dense, &out->units, train, skill, progress, &out->scores, err));
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &options, progress, &out->result, err));
 	out->precision = precision;
+	out->classes = prune->options.classes;
 	out->retune_epochs = prune->options.retune_epochs;
 	out->train = prune->options.retune.precision;
 	out->untied = prune->untie;
@@ -139,9 +140,28 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 	if (cut->result.time_table) json_object_set(record, "time_table", cut->result.time_table);
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
 	if (sharing(cut)) json_object_set_new(record, "shared_layers", json_string(sharing(cut)));
+	json_object_set_new(record, "shapes", skip_record_shapes(layers, cut->classes));
 	json_object_set_new(record, "layers", layers);
 	json_object_set_new(record, "layers_dense", layers_dense);
 	return record;
+}
+
+/* What the layers share, where that was asked for. */
+static void print_shapes(const struct skip_cli_cut *cut)
+{
+	json_t *layers = cut->classes > 0 ? skip_record_layers(cut->result.graph, NULL) : NULL, *shapes = layers ? skip_record_shapes(layers, cut->classes) : NULL;
+	const json_t *attention = json_object_get(shapes, "attention"), *ffn = json_object_get(shapes, "ffn"), *shape;
+	size_t i;
+	if (shapes) printf("%-9s", "shapes");
+	json_array_foreach(attention, i, shape)
+		printf("%s%lld x (%lld, %lld) in %zu", i ? ", " : "attention ", json_integer_value(json_object_get(shape, "heads")),
+		       json_integer_value(json_object_get(shape, "qk")), json_integer_value(json_object_get(shape, "v")), json_array_size(json_object_get(shape, "layers")));
+	json_array_foreach(ffn, i, shape)
+		printf("%s%lld in %zu", i ? ", " : json_array_size(attention) ? "; ffn " : "ffn ", json_integer_value(json_object_get(shape, "ffn")),
+		       json_array_size(json_object_get(shape, "layers")));
+	if (shapes) printf("%s\n", json_array_size(attention) + json_array_size(ffn) ? "" : "none: every sub-layer is gone");
+	json_decref(shapes);
+	json_decref(layers);
 }
 
 void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin)
@@ -155,6 +175,7 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));
 	if (sharing(cut))
 		printf("%-9s%s\n", "layers", cut->untied ? "weights they shared were untied: each lost units of its own" : "share weights: a unit left all that use it (--untie cuts each by itself)");
+	print_shapes(cut);
 	printf("%-9s%5.2f ms %6.2f ms   (batch 1, %.0f tokens)  %.2fx\n", "latency", speed->dense_ms, speed->pruned_ms, speed->tokens,
 	       speed->dense_ms / speed->pruned_ms);
 	printf("%-9s%5.0f ms %6.0f ms   (the same rows in packed batches of 32)  %.2fx\n", "packed", speed->dense_packed_ms, speed->pruned_packed_ms, speed->speedup);

@@ -17,6 +17,7 @@ struct skip_cli_cut {
 	struct skip_prune_result result; /* in float32 */
 	struct skip_graph *graph;        /* what is kept: the result in the type asked for */
 	enum skip_precision precision;
+	int classes;                     /* most shapes that were asked for; 0: any number */
 	int retune_epochs;               /* and the type their steps were taken in */
 	enum skip_precision train;
 	struct skip_cli_speed speed;

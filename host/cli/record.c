@@ -68,6 +68,37 @@ json_t *skip_record_layers(const struct skip_graph *graph, struct skip_err *err)
 	return layers;
 }
 
+/* Puts the layer with those of the same numbers under `keys` (NULL-terminated); one without units has no shape. */
+static void add_shape(json_t *shapes, const json_t *layer, size_t index, const char *const *keys)
+{
+	json_t *shape = NULL;
+	if (json_integer_value(json_object_get(layer, keys[0])) == 0) return;
+	for (size_t i = 0; i < json_array_size(shapes) && !shape; i++) {
+		shape = json_array_get(shapes, i);
+		for (const char *const *key = keys; *key && shape; key++)
+			if (!json_equal(json_object_get(shape, *key), json_object_get(layer, *key))) shape = NULL;
+	}
+	if (!shape) {
+		json_array_append_new(shapes, shape = json_object());
+		for (const char *const *key = keys; *key; key++) json_object_set(shape, *key, json_object_get(layer, *key));
+		json_object_set_new(shape, "layers", json_array());
+	}
+	json_array_append_new(json_object_get(shape, "layers"), json_integer((json_int_t)index));
+}
+
+json_t *skip_record_shapes(const json_t *layers, int asked)
+{
+	static const char *const attention_keys[] = { "heads", "qk", "v", NULL }, *const ffn_keys[] = { "ffn", NULL };
+	json_t *attention = json_array(), *ffn = json_array();
+	for (size_t l = 0; l < json_array_size(layers); l++) {
+		add_shape(attention, json_array_get(layers, l), l, attention_keys);
+		add_shape(ffn, json_array_get(layers, l), l, ffn_keys);
+	}
+	json_t *shapes = json_pack("{s:o, s:o}", "attention", attention, "ffn", ffn);
+	if (asked > 0) json_object_set_new(shapes, "asked", json_integer(asked));
+	return shapes;
+}
+
 double skip_record_removed_percent(const struct skip_graph *graph)
 {
 	if (graph->dense_encoder_params <= 0) return 0;

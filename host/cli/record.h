@@ -11,6 +11,9 @@ json_t *skip_record_paired(const struct skip_paired *paired);
 json_t *skip_record_labels(const struct skip_labels *labels);
 /* layers[]: heads, qk, v, ffn, prefix */
 json_t *skip_record_layers(const struct skip_graph *graph, struct skip_err *err);
+/* Of layers[]: the different shapes they keep. {attention[]: heads, qk, v, layers[]; ffn[]: ffn, layers[]}, in the order of their first layers; `asked` as well
+ * where it limited them (> 0). */
+json_t *skip_record_shapes(const json_t *layers, int asked);
 json_t *skip_record_parameters(const struct skip_graph *graph);
 json_t *skip_record_trace(const struct skip_probe_point *trace, size_t n);
 json_t *skip_record_groups(const struct skip_units *units, const struct skip_scores *scores);

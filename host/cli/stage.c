@@ -154,6 +154,7 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_int(args, "--restarts", &prune->restarts, 0, 100000);
 	prune->rounds = prune->options.rounds;
 	skip_cli_int(args, "--rounds", &prune->rounds, 1, 1000);
+	skip_cli_int(args, "--classes", &prune->classes, 1, 64);
 	skip_cli_string(args, "--time-table", &prune->time_table);
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
@@ -218,6 +219,7 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 		return skip_err_set(err, SKIP_ERR_USAGE, "--retune-lr is a setting of --retune-weights");
 	prune->options.restarts = (int)prune->restarts;
 	prune->options.rounds = (int)prune->rounds;
+	prune->options.classes = (int)prune->classes;
 	if (prune->rounds > 1 && (skip_prune_by_margin(&prune->options) || prune->options.latency_ms > 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "--rounds go to a --rate, --flops or --speedup");
 	if (prune->rounds > 1 && prune->scores) return skip_err_set(err, SKIP_ERR_USAGE, "--rounds renew the scores, which --scores would read");
@@ -344,6 +346,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));
+	if (o->classes > 0) json_object_set_new(settings, "classes", json_integer(o->classes));
 	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
 	if (prune->untie) json_object_set_new(settings, "untie", json_true());
 	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));

@@ -36,7 +36,7 @@ enum skip_status skip_cli_score(struct skip_device *device, const struct skip_gr
 
 struct skip_cli_prune {
 	struct skip_prune_options options;
-	int64_t retune, restarts, rounds;
+	int64_t retune, restarts, rounds, classes;
 	bool untie; /* layers that share weights get their own first */
 	double rate;
 	const char *units, *compensate, *scores, *retune_data, *time_table, *margin_mode;

@@ -190,6 +190,11 @@ enum skip_status skip_report_html(const struct skip_graph *graph, const json_t *
 			skip_buf_printf(out, "<p>The layers of the checkpoint share weights: %s</p>\n",
 					strcmp(shared, "tied") == 0 ? "a unit that left did so in every layer that uses it."
 								    : "they were untied, so that each lost units of its own.");
+		const json_t *shapes = json_object_get(metrics, "shapes"), *asked = json_object_get(shapes, "asked");
+		if (asked)
+			skip_buf_printf(out, "<p>The layers share shapes, of which %lld of attention and of ffn were asked for: %zu and %zu are left.</p>\n",
+					(long long)json_integer_value(asked), json_array_size(json_object_get(shapes, "attention")),
+					json_array_size(json_object_get(shapes, "ffn")));
 		skip_svg_layers(out, metrics);
 	}
 	if (json_array_size(json_object_get(json_object_get(metrics, "tune"), "history")) > 1) {

@@ -164,7 +164,7 @@ Test(programme, finds_the_best_of_all_choices)
 		random_table(&rng, sub, &o);
 		for (int s = 0; s < SUBS; s++) weight[s] = round % 2 ? skip_rng_uniform(&rng) : 1;
 		double budget = 6 * skip_rng_uniform(&rng);
-		CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, budget, round % 2 ? weight : NULL, choice, &error, &fits, &err));
+		CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, budget, round % 2 ? weight : NULL, 0, choice, &error, &fits, &err));
 		cr_assert(fits);
 		for (int s = 0; s < SUBS; s++) {
 			sum += sub[s].cost[SKIP_COST_TIME][choice[s]];
@@ -189,12 +189,177 @@ Test(programme, says_when_nothing_fits)
 	skip_rng_init(&rng, 2, "tables");
 	random_table(&rng, sub, &o);
 	sub[2].cost[SKIP_COST_TIME][OPTIONS - 1] = 1;
-	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 0.9, NULL, choice, &error, &fits, &err));
+	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 0.9, NULL, 0, choice, &error, &fits, &err));
 	cr_assert_not(fits);
-	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 0, NULL, choice, &error, &fits, &err));
+	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 0, NULL, 0, choice, &error, &fits, &err));
 	cr_assert_not(fits);
-	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 1.0001, NULL, choice, &error, &fits, &err));
+	CHECK_OK(skip_options_allocate(&o, SKIP_COST_TIME, 1.0001, NULL, 0, choice, &error, &fits, &err));
 	cr_assert(fits);
+}
+
+/* ---- the programme in classes, against all choices */
+
+#define LAYERS 3
+#define SHAPES 5 /* of a sub-layer, and one more option: it leaves */
+#define CHOICES (SHAPES + 1)
+
+struct classes_table {
+	struct skip_sublayer sub[2 * LAYERS];
+	struct skip_widths option[2 * LAYERS][CHOICES];
+	double cost[2 * LAYERS][CHOICES], error[2 * LAYERS][CHOICES];
+	struct skip_options options;
+};
+
+/* Attention and ffn in turn. `even`: all layers may take the same shapes; else only some are in common. */
+static void classes_table_init(struct skip_rng *rng, bool even, bool leave, struct classes_table *t)
+{
+	*t = (struct classes_table){.options = {.sub = t->sub, .n = 2 * LAYERS, .dense = {[SKIP_COST_TIME] = 12}}};
+	for (int s = 0; s < 2 * LAYERS; s++) {
+		struct skip_sublayer *sub = &t->sub[s];
+		const int first = even ? 0 : s / 2;
+		*sub = (struct skip_sublayer){.option = t->option[s], .error = t->error[s], .ffn = s % 2 ? 1 : SKIP_NO_GROUP, .n_options = leave ? CHOICES : SHAPES};
+		sub->cost[SKIP_COST_TIME] = t->cost[s];
+		for (int k = 0; k < SHAPES; k++) {
+			const int width = SHAPES + 2 - first - k;
+			t->option[s][k] = s % 2 ? (struct skip_widths){.ffn = 8 * width} : (struct skip_widths){width, 4 + width % 2, 4, 0};
+			t->cost[s][k] = width / 4.0 + 0.2 * skip_rng_uniform(rng);
+			t->error[s][k] = k == 0 ? 0 : skip_rng_uniform(rng);
+		}
+		t->error[s][SHAPES] = 0.5 + skip_rng_uniform(rng);
+	}
+}
+
+static int shapes_of(const struct classes_table *t, const int *choice, int first)
+{
+	int n = 0;
+	for (int s = first; s < 2 * LAYERS; s += 2) {
+		const struct skip_widths *at = &t->option[s][choice[s]];
+		bool old = at->heads == 0 && at->ffn == 0;
+		for (int r = first; r < s; r += 2) old |= skip_widths_same(at, &t->option[r][choice[r]]);
+		n += !old;
+	}
+	return n;
+}
+
+/* INFINITY: none fits. *smallest: the least cost of any choice in so many classes. */
+static double best_in_classes(const struct classes_table *t, double budget, const double *weight, int classes, double *smallest)
+{
+	double best = INFINITY;
+	int all = 1;
+	for (int s = 0; s < 2 * LAYERS; s++) all *= (int)t->sub[s].n_options;
+	*smallest = INFINITY;
+	for (int i = 0; i < all; i++) {
+		double cost = 0, error = 0;
+		int choice[2 * LAYERS];
+		for (int s = 0, rest = i; s < 2 * LAYERS; rest /= (int)t->sub[s].n_options, s++) {
+			choice[s] = rest % (int)t->sub[s].n_options;
+			cost += t->cost[s][choice[s]];
+			error += weight[s] * t->error[s][choice[s]];
+		}
+		if (shapes_of(t, choice, 0) > classes || shapes_of(t, choice, 1) > classes) continue;
+		*smallest = fmin(*smallest, cost);
+		if (cost <= budget && error < best) best = error;
+	}
+	return best;
+}
+
+struct classes_case {
+	int classes;
+	bool even, leave;
+};
+
+ParameterizedTestParameters(classes, find_the_best_of_all_choices)
+{
+	static struct classes_case cases[] = {{1, true, true}, {2, true, true}, {3, true, true}, {1, true, false}, {2, true, false},
+					      {1, false, true}, {2, false, true}, {2, false, false}};
+	return cr_make_param_array(struct classes_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+ParameterizedTest(struct classes_case *c, classes, find_the_best_of_all_choices)
+{
+	struct skip_rng rng;
+	int found = 0;
+	skip_rng_init(&rng, 5, "classes");
+	for (int round = 0; round < 12; round++) {
+		static struct classes_table t;
+		double weight[2 * LAYERS], error, cost = 0, lost = 0, least, smallest;
+		int choice[2 * LAYERS];
+		bool fits;
+		classes_table_init(&rng, c->even, c->leave, &t);
+		for (int s = 0; s < 2 * LAYERS; s++) weight[s] = round % 2 ? skip_rng_uniform(&rng) : 1;
+		const double budget = (c->leave ? 0 : 3) + 7 * skip_rng_uniform(&rng);
+		const double best = best_in_classes(&t, budget, weight, c->classes, &least);
+		/* rounding costs up loses at most a bucket a sub-layer */
+		const double within = best_in_classes(&t, budget * (1 - 6e-4), weight, c->classes, &least);
+		CHECK_OK(skip_options_allocate(&t.options, SKIP_COST_TIME, budget, round % 2 ? weight : NULL, c->classes, choice, &error, &fits, &err));
+		cr_assert(fits || isinf(within), "round %d: nothing found, %g is there", round, within);
+		CHECK_OK(skip_options_smallest(&t.options, SKIP_COST_TIME, c->classes, &smallest, &err));
+		cr_assert_float_eq(smallest, least + skip_options_fixed(&t.options, SKIP_COST_TIME), 1e-9);
+		if (!fits) continue;
+		found++;
+		for (int s = 0; s < 2 * LAYERS; s++) {
+			cost += t.cost[s][choice[s]];
+			lost += weight[s] * t.error[s][choice[s]];
+		}
+		cr_assert_leq(cost, budget);
+		cr_assert_float_eq(lost, error, 1e-12);
+		cr_assert(shapes_of(&t, choice, 0) <= c->classes && shapes_of(&t, choice, 1) <= c->classes);
+		cr_assert(error <= within + 1e-12 && error >= best - 1e-12, "round %d: %g, the best is %g", round, error, best);
+	}
+	cr_assert_gt(found, 6);
+}
+
+/* As many classes as layers are none at all. */
+Test(classes, as_many_as_layers_change_nothing)
+{
+	struct skip_rng rng;
+	skip_rng_init(&rng, 6, "classes");
+	for (int round = 0; round < 10; round++) {
+		static struct classes_table t;
+		int choice[2 * LAYERS], in_classes[2 * LAYERS];
+		double error, same;
+		bool fits;
+		classes_table_init(&rng, round % 2, true, &t);
+		CHECK_OK(skip_options_allocate(&t.options, SKIP_COST_TIME, 5, NULL, 0, choice, &error, &fits, &err));
+		CHECK_OK(skip_options_allocate(&t.options, SKIP_COST_TIME, 5, NULL, LAYERS, in_classes, &same, &fits, &err));
+		cr_assert(fits);
+		cr_assert_float_eq(error, same, 1e-12);
+		for (int s = 0; s < 2 * LAYERS; s++) cr_assert_eq(choice[s], in_classes[s]);
+	}
+}
+
+Test(classes, report_it_when_memory_runs_out)
+{
+	struct skip_rng rng;
+	static struct classes_table t;
+	int choice[2 * LAYERS], failures = 0;
+	double error;
+	bool fits;
+	skip_rng_init(&rng, 8, "classes");
+	classes_table_init(&rng, true, true, &t);
+	for (size_t n = 1;; n++) {
+		skip_alloc_fail_at(n);
+		enum skip_status status = skip_options_allocate(&t.options, SKIP_COST_TIME, 5, NULL, 2, choice, &error, &fits, &err);
+		skip_alloc_fail_at(0);
+		if (status == SKIP_OK) break;
+		cr_assert_eq(status, SKIP_ERR_NOMEM, "allocation %zu: %s", n, err.message);
+		failures++;
+	}
+	cr_assert_gt(failures, 8);
+}
+
+Test(classes, are_refused_where_layers_have_too_little_in_common)
+{
+	struct skip_rng rng;
+	static struct classes_table t;
+	double smallest;
+	skip_rng_init(&rng, 7, "classes");
+	classes_table_init(&rng, false, false, &t);
+	t.option[4][2].heads = t.option[4][3].heads = t.option[4][4].heads = 9; /* the third layer's attention shares none with the first two */
+	t.option[4][0].heads = t.option[4][1].heads = 9;
+	CHECK_FAILS(skip_options_smallest(&t.options, SKIP_COST_TIME, 1, &smallest, &err), SKIP_ERR_USAGE);
+	cr_assert(strstr(err.message, "in common") != NULL, "%s", err.message);
+	CHECK_OK(skip_options_smallest(&t.options, SKIP_COST_TIME, 2, &smallest, &err));
 }
 
 /* ---- errors */
@@ -342,6 +507,56 @@ ParameterizedTest(struct name_case *c, allocation, removes_the_share_asked_for)
 	world_deinit(&w);
 }
 
+/* Different shapes that a kind of sub-layer keeps. */
+static int shapes_kept(const struct world *w, const struct skip_keep *keep, bool ffn)
+{
+	struct skip_options o = options_of(w, EVERYTHING);
+	struct skip_widths seen[8];
+	int n = 0;
+	for (size_t s = 0; s < o.n; s++) {
+		const struct skip_widths at = skip_keep_widths(&w->units, &o.sub[s], keep);
+		bool old = (o.sub[s].ffn != SKIP_NO_GROUP) != ffn || (at.heads == 0 && at.ffn == 0);
+		for (int i = 0; i < n; i++) old |= skip_widths_same(&seen[i], &at);
+		if (!old) seen[n++] = at;
+	}
+	skip_options_deinit(&o);
+	return n;
+}
+
+ParameterizedTestParameters(allocation, in_one_class_leaves_one_shape)
+{
+	static struct name_case cases[] = {{"uniform"}, {"kl"}, {"fisher"}, {"obs"}};
+	return cr_make_param_array(struct name_case, cases, sizeof(cases) / sizeof(*cases));
+}
+
+ParameterizedTest(struct name_case *c, allocation, in_one_class_leaves_one_shape)
+{
+	struct world w;
+	struct skip_allocator a;
+	int freely = 0;
+	world_init(&w, false);
+	open_allocator(&w, c->name, SKIP_COST_PARAMS, NULL, &a);
+	for (double share = 0.05; share < 0.8; share += 0.05) {
+		for (a.classes = 0; a.classes <= 1; a.classes++) {
+			struct skip_keep keep = {0};
+			struct skip_graph *cut = NULL;
+			CHECK_OK(skip_allocator_choose(&a, share, &keep, &err));
+			CHECK_OK(skip_pass_prune(w.scene.graph, &w.units, &keep, &cut, &err));
+			double removed = 1 - (double)skip_graph_encoder_params(cut) / (double)skip_graph_encoder_params(w.scene.graph);
+			int attention = shapes_kept(&w, &keep, false), ffn = shapes_kept(&w, &keep, true);
+			if (a.classes == 0) freely += attention > 1 || ffn > 1;
+			else
+				cr_assert(attention <= 1 && ffn <= 1, "%s at %g: %d and %d shapes", c->name, share, attention, ffn);
+			cr_assert(removed > share - 0.02, "%s: %g removed, asked for %g", c->name, removed, share);
+			skip_graph_destroy(cut);
+			skip_keep_deinit(&keep);
+		}
+	}
+	cr_assert_gt(freely, 0, "%s needs no classes here", c->name);
+	skip_allocator_deinit(&a);
+	world_deinit(&w);
+}
+
 Test(allocation, errors_never_grow_with_what_is_kept)
 {
 	struct world w;
@@ -416,6 +631,15 @@ Test(prune, for_a_speed_up_by_measured_times_and_again_from_the_table)
 	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &again, &err));
 	cr_assert_eq(again.n_trace, 1, "nothing is measured again");
 	cr_assert_eq(again.target_met, first.target_met);
+	options.classes = 1; /* the share that was found is that of other shapes */
+	skip_prune_result_deinit(&again);
+	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &again, &err));
+	cr_assert_gt(again.n_trace, 1, "it is searched for anew");
+	cr_assert(shapes_kept(&w, &again.keep, false) <= 1 && shapes_kept(&w, &again.keep, true) <= 1);
+	cr_assert_eq(json_array_size(json_object_get(again.time_table, "aims")), 2);
+	options.classes = 0;
+	skip_prune_result_deinit(&again);
+	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &again, &err));
 	for (size_t g = 0; g < first.keep.n_all; g++)
 		cr_assert_eq(memcmp(first.keep.keep[g], again.keep.keep[g], (size_t)w.units.group[g].width), 0, "another choice");
 	skip_prune_result_deinit(&again);

@@ -9,7 +9,7 @@ static struct skip_graph *cut_at(struct world *w, unsigned kinds, double rate)
 	struct skip_graph *cut = NULL;
 	double removed;
 	skip_keep_deinit(&keep);
-	CHECK_OK(skip_select_rate(w->scene.graph, &w->units, &w->scores, kinds, rate, &keep, &removed, &err));
+	CHECK_OK(skip_select_rate(w->scene.graph, &w->units, &w->scores, kinds, 0, rate, &keep, &removed, &err));
 	CHECK_OK(skip_pass_prune(w->scene.graph, &w->units, &keep, &cut, &err));
 	return cut;
 }

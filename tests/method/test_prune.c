@@ -165,6 +165,10 @@ Test(prune, refusals)
 	cr_assert(strstr(err.message, "largest possible") != NULL, "%s", err.message);
 	options.rate = 1;
 	CHECK_FAILS(skip_prune(s->device.device, s->graph, &w.scores, &s->train, &s->dev, &options, NULL, &result, &err), SKIP_ERR_USAGE);
+	options.rate = 0.5;
+	options.classes = -1;
+	CHECK_FAILS(skip_prune(s->device.device, s->graph, &w.scores, &s->train, &s->dev, &options, NULL, &result, &err), SKIP_ERR_USAGE);
+	options.classes = 0;
 	options.rate = -1;
 	options.search = "oracle";
 	CHECK_FAILS(skip_prune(s->device.device, s->graph, &w.scores, &s->train, &s->dev, &options, NULL, &result, &err), SKIP_ERR_USAGE);

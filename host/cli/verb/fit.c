@@ -278,7 +278,7 @@ const struct skip_verb skip_verb_fit = {
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N,\n"
 		"  --choose C, --stable RHO, --warm-start LIST, --prior N\n"
-		"  --allocate A, --rounds R, --restarts N, --time-table FILE, --units LIST, --compensate none|bias|ls\n"
+		"  --allocate A, --classes K, --rounds R, --restarts N, --time-table FILE, --units LIST, --compensate none|bias|ls\n"
 		"  --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"

@@ -98,7 +98,7 @@ const struct skip_verb skip_verb_prune = {
 		"                          points of accuracy to lose on dev (default 1), share of the encoder's parameters\n"
 		"                          or multiply-adds to remove, measured speed-up or time of one row to reach\n"
 		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
-		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time\n"
+		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time; --classes K: in K shapes of attention and K of ffn at most\n"
 		"  --rounds R, --restarts N, --time-table FILE    steps with new scores; random weights to try; times, read or written\n"
 		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls)\n"

@@ -34,13 +34,14 @@ struct skip_allocator {
 	struct skip_allocation_input input;
 	enum skip_cost cost;
 	unsigned kinds;
+	int classes;		     /* most shapes of attention, and of ffn, that may stay; 0: any number */
 	struct skip_options options; /* empty for one share */
 	double *weight;		     /* [sub-layers] coefficients of their errors, owned; NULL: 1 */
 	double largest;		     /* share of the cost that can go */
 	double seconds;
 };
 /*
- * Zero the struct, then fill allocation .. kinds. With the cost SKIP_COST_TIME the times are taken from `table`, or, when that is NULL,
+ * Zero the struct, then fill allocation .. classes. With the cost SKIP_COST_TIME the times are taken from `table`, or, when that is NULL,
  * measured over rows of `timing` in batches of `batch`. One share for all counts parameters whatever the cost. deinit accepts a zeroed one.
  */
 enum skip_status skip_allocator_init(struct skip_allocator *allocator, double mean_length, const json_t *table,

@@ -30,23 +30,12 @@ static void running_minimum(struct skip_sublayer *sub)
 	}
 }
 
-static double smallest_cost(const struct skip_options *options, enum skip_cost cost)
-{
-	double sum = skip_options_fixed(options, cost);
-	for (size_t s = 0; s < options->n; s++) {
-		double least = options->sub[s].cost[cost][0];
-		for (size_t k = 1; k < options->sub[s].n_options; k++) least = fmin(least, options->sub[s].cost[cost][k]);
-		sum += least;
-	}
-	return sum;
-}
-
 enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_length, const json_t *table, const struct skip_dataset *timing,
 				     int batch, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_allocation_input *in = &a->input;
-	double start = skip_clock_seconds();
+	double start = skip_clock_seconds(), smallest;
 	if (!a->kinds) a->kinds = a->allocation->kinds;
 	SKIP_TRY(skip_select_check(in->units, in->scores, a->kinds, err));
 	if (!a->allocation->errors) {
@@ -59,7 +48,8 @@ enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_lengt
 		SKIP_TRY(skip_times_measure(in->device, in->graph, in->units, in->scores, timing, batch, &a->options, err));
 	SKIP_TRY(a->allocation->errors(in, &a->options, err));
 	for (size_t s = 0; s < a->options.n; s++) running_minimum(&a->options.sub[s]);
-	a->largest = 1 - smallest_cost(&a->options, a->cost) / a->options.dense[a->cost];
+	SKIP_TRY(skip_options_smallest(&a->options, a->cost, a->classes, &smallest, err));
+	a->largest = 1 - smallest / a->options.dense[a->cost];
 cleanup:
 	a->seconds = skip_clock_seconds() - start;
 	return status;
@@ -119,13 +109,13 @@ enum skip_status skip_allocator_choose(const struct skip_allocator *a, double sh
 	bool fits = false;
 	int *choice = NULL;
 	if (!a->allocation->errors)
-		return skip_select_rate(a->input.graph, a->input.units, a->input.scores, a->kinds, fmin(share, a->largest), out, &ignored,
-					err);
+		return skip_select_rate(a->input.graph, a->input.units, a->input.scores, a->kinds, a->classes, fmin(share, a->largest), out,
+					&ignored, err);
 	const struct skip_options *o = &a->options;
 	double budget = (1 - share) * o->dense[a->cost] - skip_options_fixed(o, a->cost);
 	choice = skip_alloc_zeroed(o->n, sizeof(*choice));
 	if (!choice) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", o->n);
-	SKIP_TRY(skip_options_allocate(o, a->cost, budget, a->weight, choice, &ignored, &fits, err));
+	SKIP_TRY(skip_options_allocate(o, a->cost, budget, a->weight, a->classes, choice, &ignored, &fits, err));
 	if (!fits)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%.1f %% cannot be removed with these units, the largest possible is %.1f %%",
 				      100 * share, 100 * a->largest));

@@ -52,10 +52,13 @@ bool skip_widths_same(const struct skip_widths *a, const struct skip_widths *b);
 
 /*
  * The dynamic programme: the option of every sub-layer with the least sum of weight[s] * error at a summed cost of at most `budget`. Costs
- * are counted in ten thousandths of the budget, rounded up, so that the sum never exceeds it; weight NULL is 1. Gives choice[s] and *error;
- * false when even the cheapest options cost more. SKIP_ERR_NOMEM is the only error.
+ * are counted in ten thousandths of the budget, rounded up, so that the sum never exceeds it; weight NULL is 1. `classes` > 0: among the choices that leave
+ * at most so many different (heads, qk, v) and as many different ffn widths, a sub-layer that leaves having none; 0: among all. Gives choice[s] and *error;
+ * *fits false when even the cheapest options cost more. SKIP_ERR_NOMEM; with classes also SKIP_ERR_USAGE, when there are too many ways to choose them.
  */
 enum skip_status skip_options_allocate(const struct skip_options *options, enum skip_cost cost, double budget, const double *weight,
-				       int *choice, double *error, bool *fits, struct skip_err *err);
+				       int classes, int *choice, double *error, bool *fits, struct skip_err *err);
+/* The least cost of the whole that any such choice has. Errors must be filled in. SKIP_ERR_USAGE: the layers have no so few shapes in common. */
+enum skip_status skip_options_smallest(const struct skip_options *options, enum skip_cost cost, int classes, double *out, struct skip_err *err);
 
 #endif

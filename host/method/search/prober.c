@@ -56,6 +56,7 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 	a->allocation = skip_allocation_find(o->allocate);
 	if (!a->allocation) return skip_err_set(err, SKIP_ERR_USAGE, "no allocation '%s'", o->allocate);
 	a->kinds = o->kinds;
+	a->classes = o->classes;
 	a->cost = cost_of(o);
 	a->input = (struct skip_allocation_input){.device = p->device,
 						  .graph = p->dense,

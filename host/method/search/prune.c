@@ -147,6 +147,7 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 		return skip_err_set(err, SKIP_ERR_USAGE, "margin %g, expected at least 0", o->margin);
 	if (o->flops >= 1) return skip_err_set(err, SKIP_ERR_USAGE, "share of multiply-adds %g, expected less than 1", o->flops);
 	if (o->speedup > 0 && o->speedup < 1) return skip_err_set(err, SKIP_ERR_USAGE, "speed-up %g, expected at least 1", o->speedup);
+	if (o->classes < 0) return skip_err_set(err, SKIP_ERR_USAGE, "%d classes, expected at least 0", o->classes);
 	if (o->rounds < 1) return skip_err_set(err, SKIP_ERR_USAGE, "%d rounds, expected at least 1", o->rounds);
 	if (o->rounds > 1 && !(o->rate >= 0 || o->flops > 0 || o->speedup > 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "rounds go to a share, a share of multiply-adds or a speed-up; this target is none of them");

@@ -28,9 +28,12 @@ enum skip_compensate { SKIP_COMPENSATE_NONE, SKIP_COMPENSATE_BIAS, SKIP_COMPENSA
  * each group (each head's own top dims for V and QK). When the kinds given cannot reach `rate` alone their own rate is raised accordingly;
  * SKIP_ERR_USAGE names the largest rate possible. The share reached comes back in *removed and is within 0.1 % of encoder parameters of
  * `rate` where the widths allow it. With PREFIX every layer loses the same share of its slots as its groups.
+ *
+ * `classes` > 0: layers of one shape keep one shape, to the unit, and SKIP_ERR_USAGE says when they have more shapes than that to begin with; 0: what
+ * rounding leaves over goes from layer to layer.
  */
 enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores,
-				  unsigned kinds, double rate, struct skip_keep *out, double *removed, struct skip_err *err);
+				  unsigned kinds, int classes, double rate, struct skip_keep *out, double *removed, struct skip_err *err);
 
 /* Drops `share` of every layer's slots, those with the lowest scores; at least one of a layer stays. */
 enum skip_status skip_select_slots(const struct skip_units *units, const struct skip_scores *scores, double share, struct skip_keep *keep,
@@ -77,6 +80,7 @@ bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct s
 struct skip_prune_options {
 	unsigned kinds;	       /* 0: those of the allocation */
 	const char *allocate;  /* "uniform", "kl" ... (allocation.h) */
+	int classes;	       /* most shapes of attention (heads, qk, v), and most widths of ffn, that any cut leaves; 0: any number */
 	/* One target; without any the largest removal within the margin. */
 	double rate;	       /* >= 0: this share of encoder parameters */
 	double flops;	       /* > 0: this share of the encoder's multiply-adds */

@@ -4,7 +4,7 @@
  * Each kind asked for is a stage that keeps the same share of what reaches it: attention passes the stages sub-layer, head, dim; ffn passes
  * sub-layer, neuron. With m stages on a road each keeps the m-th root of the share kept, so that any mix removes evenly. Widths are whole
  * numbers, a head's dims coarse ones: what one group removes too much or too little is carried to the next, and ffn neurons, the finest,
- * take up most of it. Slots hold no parameters of the encoder and take no part in this: each layer loses the share of them that its groups lose.
+ * take up most of it. In classes, layers of one shape are cut as one, so that they keep one shape. Slots hold no parameters of the encoder and take no part in this: each layer loses the share of them that its groups lose.
  */
 #include "base/alloc.h"
 #include "method/search/rank.h"
@@ -26,7 +26,9 @@ struct selection {
 	struct skip_keep *keep;
 	struct layer *layer;
 	int n_layers;
+	const struct layer **alike; /* [n_layers] those that are cut as one */
 	unsigned kinds;
+	int classes;
 	double ideal, actual; /* parameters removed so far: wanted and done */
 };
 
@@ -177,64 +179,128 @@ cleanup:
 	return status;
 }
 
-/* An equal count of dims out of every head that stays. */
-static enum skip_status drop_dims(struct selection *s, const struct skip_unit_group *group, double unit, const unsigned char *head_stays,
-				  int n_heads, double wanted, struct skip_err *err)
+static bool same_shape(const struct layer *a, const struct layer *b, bool attention)
+{
+	if (!attention) return a->ffn && b->ffn && a->ffn->width == b->ffn->width;
+	if (!a->v || !a->qk || !b->v || !b->qk) return false;
+	return a->v->heads == b->v->heads && a->v->per_head == b->v->per_head && a->qk->per_head == b->qk->per_head;
+}
+
+/* The layers that are cut as one with layer l into s->alike: it alone, with classes all of its shape. None where an earlier one stands for it, or where
+ * its sub-layer is gone. */
+static int find_alike(struct selection *s, int l, bool attention)
+{
+	int n = 0;
+	for (int i = s->classes ? 0 : l; i < (s->classes ? s->n_layers : l + 1); i++) {
+		if (!same_shape(&s->layer[i], &s->layer[l], attention)) continue;
+		if (i < l) return 0;
+		s->alike[n++] = &s->layer[i];
+	}
+	return n;
+}
+
+/* An equal count of dims out of every head that stays in each of the n layers; stays[n][heads]. */
+static enum skip_status drop_dims(struct selection *s, int n, bool qk, const unsigned char *stays, int n_heads, double share, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const size_t g = index_of(s, group);
-	s->ideal += wanted;
-	int gone = nearest(s, n_heads * unit, group->per_head - 1);
-	for (int h = 0; h < group->heads; h++) {
-		size_t first = (size_t)h * (size_t)group->per_head;
-		if (head_stays[h]) SKIP_TRY(skip_rank_drop_lowest(s->scores->unit[g] + first, group->per_head, gone, s->keep->keep[g] + first, err));
+	const struct skip_unit_group *like = qk ? s->alike[0]->qk : s->alike[0]->v;
+	double size = 0, unit = 0;
+	for (int i = 0; i < n; i++) {
+		unit += qk ? s->alike[i]->qk_unit : s->alike[i]->v_unit;
+		size += size_of(like, qk ? s->alike[i]->qk_unit : s->alike[i]->v_unit);
+	}
+	s->ideal += share * size;
+	int gone = nearest(s, n_heads * unit, like->per_head - 1);
+	for (int i = 0; i < n * like->heads; i++) {
+		const size_t g = index_of(s, qk ? s->alike[i / like->heads]->qk : s->alike[i / like->heads]->v);
+		size_t first = (size_t)(i % like->heads) * (size_t)like->per_head;
+		if (stays[i]) SKIP_TRY(skip_rank_drop_lowest(s->scores->unit[g] + first, like->per_head, gone, s->keep->keep[g] + first, err));
 	}
 	s->actual += (double)gone * n_heads * unit;
 cleanup:
 	return status;
 }
 
-/* Heads, then dims of the heads that stay. `share` is what each stage keeps. */
-static enum skip_status cut_attention(struct selection *s, const struct layer *at, double share, struct skip_err *err)
+static void drop_head(struct selection *s, const struct skip_unit_group *group, int head)
+{
+	memset(s->keep->keep[index_of(s, group)] + (size_t)head * (size_t)group->per_head, 0, (size_t)group->per_head);
+}
+
+/* As many heads out of each of the n layers; stays[n][heads]. How many in *gone. */
+static enum skip_status drop_heads(struct selection *s, int n, double share, unsigned char *stays, int *gone, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const int heads = s->alike[0]->v->heads;
+	double size = 0;
+	for (int i = 0; i < n; i++) size += attention_size(s->alike[i]);
+	s->ideal += (1 - share) * size;
+	*gone = nearest(s, size / heads, heads - 1);
+	s->actual += *gone * size / heads;
+	for (int i = 0; i < n; i++) {
+		const struct layer *at = s->alike[i];
+		SKIP_TRY(skip_rank_drop_lowest(s->scores->head[index_of(s, at->v)], heads, *gone, stays + i * heads, err));
+		for (int h = 0; h < heads; h++) {
+			if (stays[i * heads + h]) continue;
+			drop_head(s, at->v, h);
+			drop_head(s, at->qk, h);
+		}
+	}
+cleanup:
+	return status;
+}
+
+/* Heads, then dims of the heads that stay, of the n layers in s->alike. `share` is what each stage keeps. */
+static enum skip_status cut_attention(struct selection *s, int n, double share, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	unsigned char *stays = NULL;
-	if (!at->v || !at->qk) return SKIP_OK;
-	const int heads = at->v->heads;
-	stays = skip_alloc_array((size_t)heads, 1);
-	if (!stays) return skip_err_set(err, SKIP_ERR_NOMEM, "%d heads", heads);
-	memset(stays, 1, (size_t)heads);
-	int left = heads;
-	double head_share = stage(s->kinds, SKIP_UNITS_HEAD, share);
-	if (s->kinds & SKIP_UNITS_HEAD) {
-		s->ideal += (1 - share) * attention_size(at);
-		int gone = nearest(s, attention_size(at) / heads, heads - 1);
-		SKIP_TRY(skip_rank_drop_lowest(s->scores->head[index_of(s, at->v)], heads, gone, stays, err));
-		s->actual += gone * attention_size(at) / heads;
-		left -= gone;
-		for (int h = 0; h < heads; h++) {
-			if (stays[h]) continue;
-			memset(s->keep->keep[index_of(s, at->v)] + (size_t)h * (size_t)at->v->per_head, 0, (size_t)at->v->per_head);
-			memset(s->keep->keep[index_of(s, at->qk)] + (size_t)h * (size_t)at->qk->per_head, 0, (size_t)at->qk->per_head);
-		}
-	}
-	if (s->kinds & SKIP_UNITS_QK)
-		SKIP_TRY(drop_dims(s, at->qk, at->qk_unit, stays, left, head_share * (1 - share) * size_of(at->qk, at->qk_unit), err));
-	if (s->kinds & SKIP_UNITS_V)
-		SKIP_TRY(drop_dims(s, at->v, at->v_unit, stays, left, head_share * (1 - share) * size_of(at->v, at->v_unit), err));
+	if (n == 0) return SKIP_OK;
+	const int heads = s->alike[0]->v->heads;
+	const double head_share = stage(s->kinds, SKIP_UNITS_HEAD, share);
+	int gone = 0;
+	stays = skip_alloc_array((size_t)n, (size_t)heads);
+	if (!stays) return skip_err_set(err, SKIP_ERR_NOMEM, "%d heads in %d layers", heads, n);
+	memset(stays, 1, (size_t)n * (size_t)heads);
+	if (s->kinds & SKIP_UNITS_HEAD) SKIP_TRY(drop_heads(s, n, share, stays, &gone, err));
+	if (s->kinds & SKIP_UNITS_QK) SKIP_TRY(drop_dims(s, n, true, stays, heads - gone, head_share * (1 - share), err));
+	if (s->kinds & SKIP_UNITS_V) SKIP_TRY(drop_dims(s, n, false, stays, heads - gone, head_share * (1 - share), err));
 cleanup:
 	skip_free(stays);
 	return status;
 }
 
-static enum skip_status cut_ffn(struct selection *s, const struct layer *at, double share, struct skip_err *err)
+static enum skip_status cut_ffn(struct selection *s, int n, double share, struct skip_err *err)
 {
-	if (!at->ffn || !(s->kinds & SKIP_UNITS_FFN)) return SKIP_OK;
-	const size_t g = index_of(s, at->ffn);
-	s->ideal += (1 - share) * ffn_size(at);
-	int gone = nearest(s, at->ffn_unit, at->ffn->width - 1);
-	s->actual += gone * at->ffn_unit;
-	return skip_rank_drop_lowest(s->scores->unit[g], at->ffn->width, gone, s->keep->keep[g], err);
+	enum skip_status status = SKIP_OK;
+	double size = 0, unit = 0;
+	if (n == 0 || !(s->kinds & SKIP_UNITS_FFN)) return SKIP_OK;
+	const int width = s->alike[0]->ffn->width;
+	for (int i = 0; i < n; i++) {
+		size += ffn_size(s->alike[i]);
+		unit += s->alike[i]->ffn_unit;
+	}
+	s->ideal += (1 - share) * size;
+	int gone = nearest(s, unit, width - 1);
+	s->actual += gone * unit;
+	for (int i = 0; i < n; i++) {
+		const size_t g = index_of(s, s->alike[i]->ffn);
+		SKIP_TRY(skip_rank_drop_lowest(s->scores->unit[g], width, gone, s->keep->keep[g], err));
+	}
+cleanup:
+	return status;
+}
+
+/* One share keeps layers of one shape alike and no others. */
+static enum skip_status check_classes(struct selection *s, struct skip_err *err)
+{
+	for (int kind = 0; kind < 2 && s->classes; kind++) {
+		int shapes = 0;
+		for (int l = 0; l < s->n_layers; l++) shapes += find_alike(s, l, kind == 0) > 0;
+		if (shapes > s->classes)
+			return skip_err_set(err, SKIP_ERR_USAGE, "classes: one share for all leaves the %d shapes of %s this model has, asked for at most %d", shapes,
+					    kind == 0 ? "attention" : "ffn", s->classes);
+	}
+	return SKIP_OK;
 }
 
 enum skip_status skip_select_slots(const struct skip_units *units, const struct skip_scores *scores, double share, struct skip_keep *keep,
@@ -275,9 +341,10 @@ static enum skip_status select_units(struct selection *s, double target, struct 
 		kept = solve_share(s, target - s->actual);
 		s->ideal = s->actual;
 	}
+	SKIP_TRY(check_classes(s, err));
 	for (int l = 0; l < s->n_layers; l++) {
-		SKIP_TRY(cut_attention(s, &s->layer[l], attention_share(s->kinds, kept), err));
-		SKIP_TRY(cut_ffn(s, &s->layer[l], ffn_share(s->kinds, kept), err));
+		SKIP_TRY(cut_attention(s, find_alike(s, l, true), attention_share(s->kinds, kept), err));
+		SKIP_TRY(cut_ffn(s, find_alike(s, l, false), ffn_share(s->kinds, kept), err));
 	}
 cleanup:
 	return status;
@@ -313,17 +380,19 @@ double skip_select_largest(const struct skip_graph *graph, const struct skip_uni
 }
 
 enum skip_status skip_select_rate(const struct skip_graph *graph, const struct skip_units *units, const struct skip_scores *scores,
-				  unsigned kinds, double rate, struct skip_keep *out, double *removed, struct skip_err *err)
+				  unsigned kinds, int classes, double rate, struct skip_keep *out, double *removed, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_keep keep = {0};
-	struct selection s = {.units = units, .scores = scores, .keep = &keep, .kinds = kinds};
+	struct selection s = {.units = units, .scores = scores, .keep = &keep, .kinds = kinds, .classes = classes};
 	if (!(rate >= 0 && rate < 1)) return skip_err_set(err, SKIP_ERR_USAGE, "rate %g, expected 0 <= rate < 1", rate);
 	if (kinds == 0 || (kinds & ~ALL_KINDS)) return skip_err_set(err, SKIP_ERR_USAGE, "no kinds of units to remove");
 	if (scores->n_all != units->n_all)
 		return skip_err_set(err, SKIP_ERR_USAGE, "scores of %zu groups for a model of %zu", scores->n_all, units->n_all);
 	SKIP_TRY(skip_select_check(units, scores, kinds, err));
 	SKIP_TRY(find_layers(graph, units, &s.layer, &s.n_layers, err));
+	s.alike = skip_alloc_array((size_t)s.n_layers, sizeof(*s.alike));
+	if (!s.alike) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%d layers", s.n_layers));
 	SKIP_TRY(skip_keep_create(units, &keep, err));
 	double all = (double)skip_graph_encoder_params(graph), largest = largest_removal(s.layer, s.n_layers, kinds);
 	if (rate * all > largest + 0.5) {
@@ -337,6 +406,7 @@ enum skip_status skip_select_rate(const struct skip_graph *graph, const struct s
 	*removed = all > 0 ? s.actual / all : 0;
 cleanup:
 	skip_keep_deinit(&keep);
+	skip_free(s.alike);
 	skip_free(s.layer);
 	return status;
 }

@@ -110,7 +110,8 @@ void skip_times_add_aim(json_t *table, const struct skip_prune_options *prune, d
 	bool ignored;
 	json_object_set_new(table, "aims", aims);
 	if (skip_times_find_aim(table, prune, &known, &ignored)) return;
-	json_array_append_new(aims, json_pack("{s:f, s:i, s:f, s:b}", aim_key(prune), aim_value(prune), "rounds", prune->rounds, "share", share, "met", (int)met));
+	json_array_append_new(aims, json_pack("{s:f, s:i, s:i, s:f, s:b}", aim_key(prune), aim_value(prune), "rounds", prune->rounds, "classes", prune->classes,
+						     "share", share, "met", (int)met));
 }
 
 bool skip_times_find_aim(const json_t *table, const struct skip_prune_options *prune, double *share, bool *met)
@@ -118,9 +119,10 @@ bool skip_times_find_aim(const json_t *table, const struct skip_prune_options *p
 	const json_t *aims = table ? json_object_get(table, "aims") : NULL;
 	for (size_t i = 0; i < json_array_size(aims); i++) {
 		const json_t *aim = json_array_get(aims, i), *value = json_object_get(aim, aim_key(prune)),
-			     *found = json_object_get(aim, "share"), *rounds = json_object_get(aim, "rounds");
+			     *found = json_object_get(aim, "share"), *rounds = json_object_get(aim, "rounds"), *classes = json_object_get(aim, "classes");
 		if (!json_is_number(value) || !json_is_number(found) || json_number_value(value) != aim_value(prune)) continue;
 		if ((rounds ? json_integer_value(rounds) : 1) != prune->rounds) continue;
+		if ((classes ? json_integer_value(classes) : 0) != prune->classes) continue;
 		*share = json_number_value(found);
 		*met = json_is_true(json_object_get(aim, "met"));
 		return true;
