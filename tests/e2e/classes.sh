@@ -24,6 +24,14 @@ limited() {
 	done
 }
 
+# pruned ARGUMENT...: a measured target may be missed on a busy machine: then the best found is written all the same.
+pruned() {
+	checks=$((checks + 1))
+	skip $prune "$@" >"$log/out" 2>"$log/err"
+	pruned_got=$?
+	[ "$pruned_got" -eq 0 ] || [ "$pruned_got" -eq 5 ] || fault "exit code $pruned_got: skip $prune $*: $(tail -n 1 "$log/err")"
+}
+
 # Without classes this cut leaves more than one shape: the limit is one.
 gives 0 $prune --allocate kl --flops 0.5 --json -o free.skip
 check "nothing was asked for" sh -c "! grep -q '\"asked\"' '$log/out'"
@@ -32,7 +40,7 @@ gives 0 inspect free.skip --json
 check "freely there are more shapes than one" test $(($(shapes "$log/out" attention) + $(shapes "$log/out" ffn))) -gt 2
 
 for target in '--flops 0.5' '--rate 0.4' '--margin 5' '--speedup 1.05'; do
-	gives 0 $prune --allocate kl --classes 1 $target --json -o one.skip
+	pruned --allocate kl --classes 1 $target --json -o one.skip
 	check "$target: the limit is recorded" grep -q '"asked":1' "$log/out"
 	check "and part of the settings" grep -q '"classes": *1' one.skip/manifest.json
 	limited 1 one.skip
@@ -55,13 +63,19 @@ check "so does the report" grep -q 'The layers share shapes' one.skip/report.htm
 gives 0 $prune --allocate kl --classes 4 --flops 0.5 -o four.skip
 check "four classes of four layers are none at all" cmp free.skip/weights.safetensors four.skip/weights.safetensors
 
+# Layers that differ already: by options they come to share, one share for all cannot make them.
+again="prune free.skip --data train.tsv --dev dev.tsv --criterion fisher --compensate bias --quiet"
+gives 0 $again --allocate fisher --classes 1 --flops 0.5 -o one.skip
+limited 1 one.skip
+fails 2 'one share for all leaves the [0-9] shapes of' $again --classes 1 --rate 0.3 -o none.skip
+
 # Rounds and restarts go by the classes too.
 gives 0 $prune --allocate kl --classes 1 --flops 0.5 --rounds 2 --restarts 4 -o one.skip
 limited 1 one.skip
 
 # A share found under other classes is not taken from a time table.
-gives 0 $prune --allocate kl --speedup 1.05 --time-table times.json -o free.skip
-gives 0 $prune --allocate kl --speedup 1.05 --classes 1 --time-table times.json -o one.skip
+pruned --allocate kl --speedup 1.05 --time-table times.json -o free.skip
+pruned --allocate kl --speedup 1.05 --classes 1 --time-table times.json -o one.skip
 check "both are kept" test "$(grep -c '"classes":' times.json)" -eq 2
 limited 1 one.skip
 

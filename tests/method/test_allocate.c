@@ -12,7 +12,7 @@ static struct skip_err err;
 static struct skip_options options_of(const struct world *w, unsigned kinds)
 {
 	struct skip_options options = {0};
-	CHECK_OK(skip_options_init(w->scene.graph, &w->units, skip_device_profile(w->scene.device.device), kinds, 5, &options, &err));
+	CHECK_OK(skip_options_init(w->scene.graph, &w->units, skip_device_profile(w->scene.device.device), kinds, false, 5, &options, &err));
 	return options;
 }
 
@@ -115,6 +115,45 @@ ParameterizedTest(struct kinds_case *c, options, only_the_kinds_asked_for)
 	cr_assert_eq(ffn, c->ffn);
 	cr_assert_eq(leaves, c->leaves);
 	skip_options_deinit(&o);
+	world_deinit(&w);
+}
+
+/* Layers that differ: in classes both may take what either may, where it is as wide and of the kinds asked for. */
+Test(options, of_uneven_layers_are_exchanged_to_be_shared)
+{
+	struct world w;
+	struct skip_graph *cut;
+	world_init(&w, false);
+	struct skip_options even = options_of(&w, EVERYTHING), own, shared, few;
+	int narrow[4] = {0, 3, 0, 0};
+	cut = cut_to(&w, &even, narrow);
+	struct skip_units units;
+	CHECK_OK(skip_units_find(cut, &units, &err));
+	const struct skip_profile *profile = skip_device_profile(w.scene.device.device);
+	CHECK_OK(skip_options_init(cut, &units, profile, EVERYTHING, false, 5, &own, &err));
+	CHECK_OK(skip_options_init(cut, &units, profile, EVERYTHING, true, 5, &shared, &err));
+	CHECK_OK(skip_options_init(cut, &units, profile, SKIP_UNITS_HEAD, true, 5, &few, &err));
+	cr_assert_gt(shared.sub[3].n_options, own.sub[3].n_options, "the wide ffn may become the narrow one");
+	for (size_t s = 0; s < own.n; s++) {
+		const struct skip_sublayer *sub = &shared.sub[s];
+		cr_assert(skip_widths_same(&sub->option[0], &own.sub[s].option[0]));
+		for (size_t k = 0; k < sub->n_options; k++) {
+			cr_assert_eq(sub->option[k].heads == 0 && sub->option[k].ffn == 0, k + 1 == sub->n_options, "only the last leaves");
+			cr_assert(sub->option[k].heads <= sub->option[0].heads && sub->option[k].ffn <= sub->option[0].ffn);
+		}
+		for (size_t k = 0; s % 2 && k < few.sub[s].n_options; k++) cr_assert_eq(few.sub[s].option[k].ffn, few.sub[s].option[0].ffn);
+	}
+	for (size_t k = 0; k < shared.sub[1].n_options; k++) {
+		bool there = false;
+		for (size_t j = 0; j < shared.sub[3].n_options; j++) there |= skip_widths_same(&shared.sub[1].option[k], &shared.sub[3].option[j]);
+		cr_assert(there, "what the narrow one may become, so may the wide one");
+	}
+	skip_options_deinit(&even);
+	skip_options_deinit(&own);
+	skip_options_deinit(&shared);
+	skip_options_deinit(&few);
+	skip_units_deinit(&units);
+	skip_graph_destroy(cut);
 	world_deinit(&w);
 }
 

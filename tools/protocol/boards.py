@@ -2,7 +2,8 @@
 
 usage: python3 tools/protocol/boards.py SKIP OUT DENSE PRUNED... [--dtype int8] [--length 64]
 
-A column is a model; a pruned one has further columns in which its layers share k = 3, 2, 1 shapes (`--classes`), because a board builds an engine per shape.
+A column is a model. One that was cut to any shapes has further columns in which its layers are padded to share k = 3, 2, 1 (`estimate --classes`), because a board builds an engine
+per shape; one that was cut to k shapes (`prune --classes`, by its metrics.json) stands as it is.
 Figures are formulas (`skip estimate --all --fit`): microseconds of one sequence; "-" is a model that does not fit.
 """
 import argparse
@@ -21,6 +22,12 @@ def estimate(skip, model, classes, options):
     if not done.stdout:
         raise RuntimeError(done.stderr)
     return {b["board"]: b["latency_us"] if b.get("fits") else None for b in json.loads(done.stdout)["boards"]}
+
+
+def paddings(model):
+    """The numbers of shapes a model is looked at in: as it is alone, where that is what its cut was limited to."""
+    with open(os.path.join(model, "metrics.json"), encoding="utf-8") as file:
+        return [0] if "asked" in json.load(file).get("shapes", {}) else CLASSES
 
 
 def name_of(path):
@@ -79,8 +86,8 @@ def main():
     dense = name_of(options.dense)
     columns = {dense: estimate(options.skip, options.dense, 0, options)}
     for model in options.pruned:
-        for k in CLASSES:
-            columns[name_of(model) + (f", k = {k}" if k else "")] = estimate(options.skip, model, k, options)
+        for k in paddings(model):
+            columns[name_of(model) + (f", padded to {k}" if k else "")] = estimate(options.skip, model, k, options)
     os.makedirs(options.out, exist_ok=True)
     for name, text in (("boards.md", table(columns)), ("boards.svg", drawing(columns, dense))):
         with open(os.path.join(options.out, name), "w", encoding="utf-8") as file:

@@ -42,7 +42,7 @@ enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_lengt
 		a->largest = skip_select_largest(in->graph, in->units, a->kinds);
 		return SKIP_OK;
 	}
-	SKIP_TRY(skip_options_init(in->graph, in->units, skip_device_profile(in->device), a->kinds, mean_length, &a->options, err));
+	SKIP_TRY(skip_options_init(in->graph, in->units, skip_device_profile(in->device), a->kinds, a->classes > 0, mean_length, &a->options, err));
 	if (a->cost == SKIP_COST_TIME && table) SKIP_TRY(skip_times_from_json(table, batch, &a->options, err));
 	if (a->cost == SKIP_COST_TIME && !table)
 		SKIP_TRY(skip_times_measure(in->device, in->graph, in->units, in->scores, timing, batch, &a->options, err));

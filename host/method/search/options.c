@@ -100,10 +100,35 @@ static enum skip_status list_sublayers(const struct skip_units *units, const str
 			sub->qk = index_of(units, qk);
 			attention_options(sub, qk, group, kinds, profile->round_head);
 		}
-		if (kinds & SKIP_UNITS_LAYER) add_option(sub, (struct skip_widths){0});
 	}
 cleanup:
 	return status;
+}
+
+/* Whether a sub-layer of width `full` can be cut to `option` by removing `kinds` alone. */
+static bool can_become(const struct skip_widths *full, const struct skip_widths *option, unsigned kinds)
+{
+	const int have[] = {full->heads, full->qk, full->v, full->ffn}, stay[] = {option->heads, option->qk, option->v, option->ffn};
+	const unsigned kind[] = {SKIP_UNITS_HEAD, SKIP_UNITS_QK, SKIP_UNITS_V, SKIP_UNITS_FFN};
+	for (int i = 0; i < 4; i++) {
+		if (kinds & kind[i] ? stay[i] > have[i] : stay[i] != have[i]) return false;
+	}
+	return true;
+}
+
+/* Layers of other widths have other grids: to share a shape they need each other's. One place stays free. */
+static void exchange_options(struct skip_options *options, unsigned kinds)
+{
+	for (size_t s = 0; s < options->n; s++) {
+		struct skip_sublayer *sub = &options->sub[s];
+		for (size_t t = 0; t < options->n; t++) {
+			const struct skip_sublayer *other = &options->sub[t];
+			if (t == s || (other->ffn == SKIP_NO_GROUP) != (sub->ffn == SKIP_NO_GROUP)) continue;
+			for (size_t k = 0; k < other->n_options && sub->n_options < MOST_OPTIONS - 1; k++) {
+				if (can_become(&sub->option[0], &other->option[k], kinds)) add_option(sub, other->option[k]);
+			}
+		}
+	}
 }
 
 /* The attention whose outputs are the group's units. */
@@ -198,7 +223,7 @@ cleanup:
 }
 
 enum skip_status skip_options_init(const struct skip_graph *graph, const struct skip_units *units, const struct skip_profile *profile,
-				   unsigned kinds, double mean_length, struct skip_options *out, struct skip_err *err)
+				   unsigned kinds, bool shared, double mean_length, struct skip_options *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_options options = {0};
@@ -206,6 +231,8 @@ enum skip_status skip_options_init(const struct skip_graph *graph, const struct 
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED,
 				      "layers that share weights have no options of their own: --untie gives them, or --allocate uniform cuts all alike"));
 	SKIP_TRY(list_sublayers(units, profile, kinds, &options, err));
+	if (shared) exchange_options(&options, kinds);
+	for (size_t s = 0; kinds & SKIP_UNITS_LAYER && s < options.n; s++) add_option(&options.sub[s], (struct skip_widths){0});
 	find_peers(graph, units, &options);
 	SKIP_TRY(fill_costs(graph, units, mean_length, &options, err));
 	*out = options;

@@ -35,10 +35,10 @@ struct skip_options {
 
 /*
  * Options of every sub-layer with the units `kinds` may remove, widths rounded up to the grid of `profile`; parameters and multiply-adds
- * (at `mean_length` tokens) filled in, times and errors zero.
+ * (at `mean_length` tokens) filled in, times and errors zero. `shared`: layers that differ get each other's options as well, where they are as wide.
  */
 enum skip_status skip_options_init(const struct skip_graph *graph, const struct skip_units *units, const struct skip_profile *profile,
-				   unsigned kinds, double mean_length, struct skip_options *out, struct skip_err *err);
+				   unsigned kinds, bool shared, double mean_length, struct skip_options *out, struct skip_err *err);
 void skip_options_deinit(struct skip_options *options);
 /* Makes `keep` keep what `option` of sub-layer `s` says: the heads with the highest scores, in each the dims, or the neurons. Other groups
  * stay as they are. */

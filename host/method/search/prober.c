@@ -281,7 +281,7 @@ static enum skip_status open_trial(struct skip_prober *p, struct skip_err *err)
 					       .damping = p->options->compensate.damping,
 					       .seed = p->options->seed};
 	if (p->trial.session) return SKIP_OK;
-	SKIP_TRY(skip_options_init(p->dense, p->units, skip_device_profile(p->device), 0, p->mean_length, &p->sublayers, err));
+	SKIP_TRY(skip_options_init(p->dense, p->units, skip_device_profile(p->device), 0, false, p->mean_length, &p->sublayers, err));
 	p->trial = (struct skip_trial){
 	    .device = p->device, .graph = p->dense, .units = p->units, .scores = p->scores, .options = &p->sublayers,
 	    .slots = (p->allocator.kinds & SKIP_UNITS_PREFIX) != 0};
