@@ -59,6 +59,7 @@ struct skip_graph {
 	int max_positions;
 	int64_t dense_encoder_params; /* encoder parameters before any removal */
 	double dense_macs_per_token;  /* of the dense encoder at n = 64, P of the graph */
+	int shape_classes; /* `most` where skip_pass_classes made a layer wider, else 0. Of a network that runs: no JSON has it */
 };
 
 enum skip_status skip_graph_create(struct skip_graph **out, struct skip_err *err);

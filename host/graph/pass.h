@@ -52,7 +52,7 @@ enum skip_status skip_pass_ffn(const struct skip_graph *graph, int *wanted, size
 /*
  * Shape classes: the layers share at most `most` shapes of attention (heads, qk, v) and as many of ffn, each as wide as the widest of its layers; the others
  * get units of zeros, which change nothing. For devices where every shape costs hardware of its own. Works on unfused graphs (graph/units.h). The classes are
- * those with the least sum of widths, for attention of heads (qk + v). SKIP_ERR_NOMEM.
+ * those with the least sum of widths, for attention of heads (qk + v). Where a layer grew, `shape_classes` of the result is `most`. SKIP_ERR_NOMEM.
  */
 enum skip_status skip_pass_classes(const struct skip_graph *graph, int most, struct skip_graph **out, struct skip_err *err);
 /*

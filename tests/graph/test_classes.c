@@ -90,7 +90,9 @@ ParameterizedTest(struct class_case *c, classes, zeros_change_nothing)
 	}
 	const bool whole = !(c->removal & (TOY_NO_FFN | TOY_NO_ATTENTION));
 	if (whole && c->most == 1) cr_expect(distinct == 1, "%s; %s; %s", shape[0], shape[1], shape[2]);
-	cr_expect(skip_graph_total_params(wide) >= skip_graph_total_params(pruned));
+	const bool grew = skip_graph_total_params(wide) > skip_graph_total_params(pruned);
+	cr_expect(grew || skip_graph_total_params(wide) == skip_graph_total_params(pruned));
+	cr_expect(wide->shape_classes == (grew ? c->most : 0) && pruned->shape_classes == 0, "%d", wide->shape_classes);
 	if (c->removal == 0) cr_expect(skip_graph_total_params(wide) == skip_graph_total_params(pruned));
 	skip_units_deinit(&units);
 	toy_batch_free(&batch);

@@ -101,11 +101,17 @@ static json_t *identity_json(const struct skip_graph *graph, const struct skip_p
 	for (size_t k = 0; k < plan->n_kernels; k++) {
 		if (launch_of(plan, k)) json_array_append_new(kernels, kernel_json(plan, k));
 	}
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:{s:i, s:i}}", "format", SKIP_KERNEL_SET_FORMAT, "kind",
+	json_t *out = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:{s:i, s:i, s:i, s:i}, s:{s:i, s:i}}", "format", SKIP_KERNEL_SET_FORMAT, "kind",
 			 board ? "opencl" : "emulated", "board", forms->id, "part", board ? board->part : "", "shell", board ? board->shell : "", "dtype", dtype_of(plan), "program",
 			 plan->n_programs ? plan->programs[0].hash : "", "link", link_hash, "options", plan->options, "channels", (int)forms->channels, "kernels", kernels, "toolchains",
 			 board ? skip_kernel_set_toolchains(board) : json_array(), "dims", "model_width", graph->model_width, "layers", graph->layers, "max_positions", graph->max_positions, "prefix",
 			 graph->prefix, "form", "rows", forms->mr[0], "outputs", forms->nv);
+	/* Widened layers are part of what was built, and whoever runs it has to widen them alike. A set without them has no such key. */
+	if (out && graph->shape_classes && json_object_set_new(out, "classes", json_integer(graph->shape_classes))) {
+		json_decref(out);
+		return NULL;
+	}
+	return out;
 }
 
 /* [a-z0-9_] of the architecture and its width. */
@@ -183,6 +189,13 @@ void skip_kernel_set_deinit(struct skip_kernel_set *set)
 	json_decref(set->manifest);
 	skip_buf_deinit(&set->link);
 	memset(set, 0, sizeof(*set));
+}
+
+int skip_kernel_set_classes(const struct skip_kernel_set *set)
+{
+	const json_t *classes = json_object_get(set->manifest, "classes");
+	const json_int_t most = json_integer_value(classes);
+	return !classes ? 0 : most >= 1 && most <= SKIP_KERNEL_SET_CLASSES ? (int)most : SKIP_NONE;
 }
 
 const char *skip_kernel_set_text(const struct skip_kernel_set *set, const char *key)

@@ -12,6 +12,7 @@
 #include "device/profile/board.h"
 
 #define SKIP_KERNEL_SET_FORMAT 1
+#define SKIP_KERNEL_SET_CLASSES 64 /* most shape classes of a set */
 
 struct skip_kernel_set {
 	json_t *manifest;           /* what is hashed */
@@ -34,6 +35,9 @@ enum skip_status skip_kernel_set_read(const json_t *manifest, struct skip_kernel
 void skip_kernel_set_deinit(struct skip_kernel_set *set);
 /* "opencl" or "emulated", and what a manifest says under a key of its first row; "" where it says nothing. */
 const char *skip_kernel_set_text(const struct skip_kernel_set *set, const char *key);
+
+/* Shape classes its network was widened to (graph->shape_classes); 0: as it is, SKIP_NONE: a number that no set has. */
+int skip_kernel_set_classes(const struct skip_kernel_set *set);
 
 enum skip_build_step { SKIP_BUILD_EMULATE, SKIP_BUILD_REPORT, SKIP_BUILD_BITSTREAM, SKIP_BUILD_COUNT };
 /* The lines that do one step in an emitted folder, for sh; build_<board>.sh holds the same. */

@@ -165,6 +165,14 @@ cleanup:
 	return status;
 }
 
+static bool grows(const struct widen *widen)
+{
+	for (size_t g = 0; g < widen->units.n_groups; g++) {
+		if (new_width(widen, g) != widen->units.group[g].width) return true;
+	}
+	return false;
+}
+
 /* Old tensor `t` in the wider shape; shared when none of its slices belongs to a group that grew. */
 static enum skip_status map_tensor(struct widen *widen, int t, int *out, struct skip_err *err)
 {
@@ -222,6 +230,7 @@ enum skip_status skip_pass_classes(const struct skip_graph *graph, int most, str
 	enum skip_status status;
 	SKIP_TRY(widen_begin(&widen, graph, most, err));
 	for (size_t n = 0; n < graph->n_nodes; n++) SKIP_TRY(widen_node(&widen, n, err));
+	if (grows(&widen)) widen.rewrite.to->shape_classes = most;
 	*out = skip_rewrite_end(&widen.rewrite);
 cleanup:
 	widen_deinit(&widen);

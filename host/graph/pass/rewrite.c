@@ -26,6 +26,7 @@ static void copy_information(const struct skip_graph *from, struct skip_graph *t
 	to->max_positions = from->max_positions;
 	to->dense_encoder_params = from->dense_encoder_params;
 	to->dense_macs_per_token = from->dense_macs_per_token;
+	to->shape_classes = from->shape_classes;
 }
 
 enum skip_status skip_rewrite_begin(struct skip_rewrite *rewrite, const struct skip_graph *from, struct skip_err *err)
