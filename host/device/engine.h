@@ -42,6 +42,7 @@ struct skip_engine {
 	int n_ports;
 	/* Of one node: its multiply-adds, cycles of the slowest stage and of filling the pipeline once. */
 	double macs, cycles, fill;
+	double rounds; /* of the body's outermost loop for the node: tiles of rows, sequences or rows; 0: the body has no such loop */
 };
 
 struct skip_profile;

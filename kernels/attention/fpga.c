@@ -112,6 +112,7 @@ enum skip_status skip_attention_engine(const struct skip_graph *graph, const str
 	out->macs = heads * queries * keys * (attrs->qk + attrs->v);
 	/* Scores, exponentials and the weighted sum of values follow each other over blocks of queries. */
 	out->cycles = heads * blocks * fmax(fmax(keys * qk_words, keys * v_words), keys);
+	out->rounds = work.batch;
 	out->fill = 3 * skip_engine_fill(&form) + keys * qk_words;
 	return SKIP_OK;
 }

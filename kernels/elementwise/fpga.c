@@ -67,5 +67,6 @@ enum skip_status skip_elementwise_engine(const struct skip_graph *graph, const s
 	skip_engine_add_port(out, skip_engine_row_bytes(rows, cols), false);
 	out->cycles = rows * ((cols + form.depth - 1) / form.depth);
 	out->fill = skip_engine_fill(&form);
+	out->rounds = rows;
 	return SKIP_OK;
 }

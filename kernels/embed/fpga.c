@@ -53,6 +53,7 @@ enum skip_status skip_embed_engine(const struct skip_graph *graph, const struct 
 	for (int i = 0; i < tables; i++) skip_engine_add_port(out, skip_engine_row_bytes(rows, d), true);
 	skip_engine_add_port(out, skip_engine_row_bytes(rows, d), false);
 	out->cycles = rows * words;
+	out->rounds = rows;
 	out->fill = skip_engine_fill(&form);
 	return SKIP_OK;
 }

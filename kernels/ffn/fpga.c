@@ -194,6 +194,7 @@ enum skip_status skip_ffn_engine(const struct skip_graph *graph, const struct sk
 	if (residual) skip_engine_add_port(out, skip_engine_row_bytes(rows, n), false);
 	skip_engine_add_port(out, skip_engine_row_bytes(rows, n), false);
 	out->macs = rows * f * (double)(d + n);
+	out->rounds = tiles;
 	const double first = skip_engine_product(&form, rows, f, d), second = skip_engine_product(&form, rows, n, f);
 	out->cycles = fmax(first, second);
 	/* The second product starts when the first has done its first tile. */

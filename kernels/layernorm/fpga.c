@@ -1,6 +1,7 @@
 /* layernorm on FPGA boards: a row on the chip, a word of 16 numbers a cycle, once for the sums and once for the result. fpga.cl is the body. */
 #include "layernorm/fpga.h"
 #include "graph/op.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ enum skip_status skip_layernorm_engine(const struct skip_graph *graph, const str
 	skip_engine_add_port(out, skip_engine_row_bytes(2, d), true);
 	skip_engine_add_port(out, skip_engine_row_bytes(rows, d), false);
 	out->cycles = 2 * rows * words;
+	out->rounds = ceil(rows / form.rows);
 	out->fill = skip_engine_fill(&form);
 	return SKIP_OK;
 }

@@ -87,6 +87,7 @@ enum skip_status skip_linear_engine(const struct skip_graph *graph, const struct
 	if (residual) skip_engine_add_port(out, skip_engine_row_bytes(rows, n), false);
 	skip_engine_add_port(out, skip_engine_row_bytes(rows, n), false);
 	out->macs = rows * n * k;
+	out->rounds = tiles;
 	out->cycles = skip_engine_product(&form, rows, n, k);
 	out->fill = skip_engine_fill(&form);
 	return SKIP_OK;

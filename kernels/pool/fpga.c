@@ -48,6 +48,7 @@ enum skip_status skip_pool_engine(const struct skip_graph *graph, const struct s
 	skip_engine_add_port(out, 4.0 * (work.batch + 1), false);
 	skip_engine_add_port(out, skip_engine_row_bytes(work.batch, d), false);
 	out->cycles = rows * words;
+	out->rounds = work.batch;
 	out->fill = skip_engine_fill(&form);
 	return SKIP_OK;
 }

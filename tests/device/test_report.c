@@ -17,6 +17,18 @@
 	"</TopModelName></UserAssignments>\n<PerformanceEstimates><SummaryOfTimingAnalysis><EstimatedClockPeriod>2.5</EstimatedClockPeriod></SummaryOfTimingAnalysis>" \
 	"</PerformanceEstimates>\n<AreaEstimates><Resources>" counts "</Resources><AvailableResources><LUT>9</LUT></AvailableResources></AreaEstimates>\n</profile>\n"
 
+#define CSYNTH_LOOPS(top, loops, modules) \
+	"<profile><ReportVersion><Version>2023.2</Version></ReportVersion><UserAssignments><Part>xcu280-fsvh2892-2L-e</Part><TopModelName>" top "</TopModelName></UserAssignments>" \
+	"<PerformanceEstimates><SummaryOfOverallLatency><Best-caseLatency>undef</Best-caseLatency><Worst-caseLatency>undef</Worst-caseLatency><Interval-min>undef</Interval-min>" \
+	"<Interval-max>undef</Interval-max></SummaryOfOverallLatency><SummaryOfLoopLatency>" loops "</SummaryOfLoopLatency></PerformanceEstimates>" \
+	"<AreaEstimates><Resources><LUT>9000</LUT><DSP>64</DSP></Resources></AreaEstimates><ModuleInformation>" modules "</ModuleInformation></profile>"
+#define LOOP(name, inside) "<" name "><Name>" name "</Name><TripCount>undef</TripCount><Latency>undef</Latency>" inside "</" name ">"
+#define ROUND(cycles) "<IterationLatency>" cycles "</IterationLatency>"
+#define INTERVAL(cycles) "<PipelineII>" cycles "</PipelineII><PipelineDepth>7</PipelineDepth>"
+
+#define LOOPS_JS(loops) "var loopsJSON={\"columns\":[\"\",\"Pipelined\",\"II\",\"Bottleneck\"],\"children\":[" loops "]};\nvar areaJSON=" AREA_NEW ";\n"
+#define ROW(name, pipelined, ii, inside) "{\"name\":\"" name "\",\"data\":[\"" pipelined "\",\"" ii "\",\"n/a\"],\"children\":[" inside "]}"
+
 #define KERNEL_UTIL(rows) \
 	"+---+\n| Name             | LUT              | LUTAsMem         | REG   | BRAM          | URAM | DSP |\n+---+\n" \
 	"| Platform         | 192064 [ 16.25%] |  17282 [  2.92%] | 26844 |  314 [14.54%] |  20  |  10 |\n| User Budget      | 990176 [100.00%] | 574558 | 209 | 1846 | 940 | 6830 |\n" rows "+---+\n"
@@ -90,6 +102,48 @@ ParameterizedTest(size_t *row, report, reads)
 	skip_tool_report_deinit(&report);
 }
 
+/* ---- loops ---- */
+
+struct looped {
+	const char *name, *text;
+	double round;
+	int ii;
+	const char *loop;
+};
+
+static const struct looped looped[] = {
+	{"one outermost loop", CSYNTH_LOOPS("k", LOOP("L1", ROUND("1234") LOOP("L2", ROUND("9") INTERVAL("1")) LOOP("L3", INTERVAL("2"))), ""), 1234, 2, "L3"},
+	{"a round that depends", CSYNTH_LOOPS("k", LOOP("L1", ROUND("<range><min>10</min><max>20</max></range>")), ""), 20, 0, ""},
+	{"a round that is not known", CSYNTH_LOOPS("k", LOOP("L1", ROUND("undef") LOOP("L2", ROUND("9") INTERVAL("undef"))), ""), 0, 0, ""},
+	{"a mark for a number", CSYNTH_LOOPS("k", LOOP("L1", ROUND("?") INTERVAL("?")), ""), 0, 0, ""},
+	{"two outermost loops", CSYNTH_LOOPS("k", LOOP("L1", ROUND("7")) LOOP("L2", ROUND("8") INTERVAL("3")), ""), 0, 3, "L2"},
+	{"no loop", CSYNTH_LOOPS("k", "", ""), 0, 0, ""},
+	{"a loop in a module of its own",
+	 CSYNTH_LOOPS("k", LOOP("L1", ROUND("50")), "<Module><Name>k_Pipeline_L4</Name><PerformanceEstimates><SummaryOfLoopLatency>" LOOP("L4", ROUND("3") INTERVAL("4")) "</SummaryOfLoopLatency>"
+							    "</PerformanceEstimates></Module>"),
+	 50, 4, "L4"},
+	{"an interval beyond reason", CSYNTH_LOOPS("k", LOOP("L1", INTERVAL("99999999999")), ""), 0, 0, ""},
+	{"loops of aoc", LOOPS_JS(ROW("Kernel: k (kernels.cl:12)", "", "", ROW("k.B1", "Yes", ">=1", ROW("k.B2", "Yes", "~4", "") "," ROW("k.B3", "Yes", "1", "")))), 0, 4, "k.B2"},
+	{"of an older version", LOOPS_JS(ROW("k", "", "", ROW("Block1", "Yes", "2", ""))), 0, 2, "Block1"},
+	{"of another kernel", LOOPS_JS(ROW("Kernel k2", "", "", ROW("B", "Yes", "9", ""))), 0, 0, ""},
+	{"that are not pipelined", LOOPS_JS(ROW("Kernel k", "", "", ROW("B", "No", "n/a", "") "," ROW("C", "Yes", "n/a", "") "," ROW("D", "n/a", "3", ""))), 0, 0, ""},
+	{"rows that are none", LOOPS_JS("1,{\"name\":2},{\"name\":\"Kernel k\",\"children\":[3,{\"data\":4},{\"data\":[\"Yes\"]},{\"data\":[\"Yes\",5]}]}"), 0, 5, ""},
+};
+
+ParameterizedTestParameters(report, says_how_loops_run) { return check_rows(sizeof(looped) / sizeof(looped[0])); }
+ParameterizedTest(size_t *row, report, says_how_loops_run)
+{
+	const struct looped *c = &looped[*row];
+	struct skip_err err;
+	struct skip_tool_report report;
+	const struct skip_tool_report_part *part = NULL;
+	CHECK_OK(skip_tool_report_parse(c->text, strlen(c->text), &report, &err));
+	for (size_t k = 0; k < report.n_kernels; k++) part = strcmp(report.kernel[k].name, "k") == 0 ? &report.kernel[k] : part;
+	cr_assert(part != NULL, "%s", c->name);
+	cr_expect(part->round == c->round && part->ii == c->ii && strcmp(part->loop, c->loop) == 0, "%s: %g cycles, interval %d of '%s'", c->name, part->round, part->ii, part->loop);
+	skip_tool_report_deinit(&report);
+}
+
 struct bad {
 	const char *name, *text, *says;
 	int64_t line;
@@ -122,6 +176,7 @@ static const struct bad bads[] = {
 	{"not fitted", "{\"quartusFitResourceUsageSummary\":{\"nodes\":[{\"name\":\"a\",\"alm\":\"TBD\"}]}}", "\"alm\": expected a count, found TBD", 0},
 	{"no nodes", "{\"quartusFitResourceUsageSummary\":{\"nodes\":[]}}", "\"alm\": expected a count, found none", 0},
 	{"a script cut short", "var areaJSON={\"columns\":", "not JSON", 1},
+	{"loops cut short", "var areaJSON=" AREA_NEW ";\nvar loopsJSON={\"children\":[", "not JSON", 1},
 };
 
 ParameterizedTestParameters(report, refuses) { return check_rows(sizeof(bads) / sizeof(bads[0])); }
@@ -264,6 +319,81 @@ Test(calibration, one_kernel_by_its_compiler)
 	cr_expect(strcmp(c->family, "linear") == 0 && c->resource == SKIP_RESOURCE_LOGIC && c->reported == 9000 && fabs(c->factor - 9000 / c->formula) < 1e-12 && c->tier == SKIP_TIER_REPORT);
 	skip_estimate_deinit(&before);
 	skip_estimate_deinit(&after);
+	end(&s);
+}
+
+/* Cycles of a round times the rounds, beside what the formula said; engines of the family without a report are corrected alike, and time follows. */
+Test(calibration, cycles_by_a_compiler)
+{
+	struct skip_err err;
+	struct scene s;
+	struct skip_estimate before, after;
+	char text[2048];
+	const char *const list[] = {text};
+	begin(&s, "u280");
+	CHECK_OK(estimate(&s, NULL, 0, 300, &before, &err));
+	snprintf(text, sizeof(text), CSYNTH_LOOPS("%s", LOOP("L1", ROUND("50000") LOOP("L2", INTERVAL("3"))), ""), kernel_called(&s, "linear_"));
+	CHECK_OK(estimate(&s, list, 1, 300, &after, &err));
+	const struct skip_calibration *cycles = NULL;
+	for (int i = 0; i < after.n_calibrations; i++) cycles = after.calibration[i].resource == SKIP_RESOURCE_COUNT ? &after.calibration[i] : cycles;
+	cr_assert(cycles != NULL && strcmp(cycles->family, "linear") == 0 && cycles->tier == SKIP_TIER_REPORT);
+	cr_expect_str_eq(skip_calibration_unit(&after, cycles), "cycles");
+	int reported = 0, corrected = 0;
+	double more = 0;
+	for (size_t k = 0; k < after.n_kernels; k++) {
+		const struct skip_estimate_kernel *kernel = &after.kernel[k], *was = &before.kernel[k];
+		const bool linear = strncmp(kernel->engine.name, "linear_", 7) == 0;
+		cr_expect(kernel->cycles_formula == was->cycles && was->cycles_formula == 0, "what the formula said is kept");
+		cr_expect(kernel->rounds > 0, "%s has no outermost loop", kernel->engine.name);
+		if (kernel->cycles_tier == SKIP_TIER_REPORT) {
+			/* 8 tokens are one tile. */
+			cr_expect(linear && kernel->cycles == 50000 * kernel->nodes && kernel->rounds == kernel->nodes && kernel->ii == 3, "%s: %g", kernel->engine.name, kernel->cycles);
+			cr_expect_str_eq(kernel->loop, "L2");
+			cr_expect(fabs(cycles->factor - kernel->cycles / was->cycles) < 1e-9 * cycles->factor);
+		} else {
+			cr_expect(kernel->cycles_calibrated == linear && kernel->ii == 0);
+			cr_expect(fabs(kernel->cycles - was->cycles * (linear ? cycles->factor : 1)) < 1e-6 * kernel->cycles);
+		}
+		reported += kernel->cycles_tier == SKIP_TIER_REPORT;
+		corrected += kernel->cycles_calibrated;
+		more += kernel->compute_seconds - was->compute_seconds;
+	}
+	cr_expect(reported == 1 && corrected > 0, "%d reported, %d corrected", reported, corrected);
+	cr_expect(cycles->factor > 2 && more > 0 && fabs(after.compute_seconds - before.compute_seconds - more) < 1e-9 && after.seconds > before.seconds);
+	skip_estimate_deinit(&before);
+	skip_estimate_deinit(&after);
+	end(&s);
+}
+
+/* Of stages that run side by side none says what the whole takes; their intervals are said. */
+Test(calibration, stages_say_nothing_of_the_whole)
+{
+	struct skip_err err;
+	struct scene s;
+	struct skip_estimate e;
+	struct skip_buf text;
+	const char *list[1];
+	int stages = 0;
+	begin(&s, "p520n");
+	skip_buf_init(&text);
+	skip_buf_puts(&text, "var areaJSON={\"columns\":[\"ALUTs\",\"DSPs\"],\"total\":[1,1],\"functions\":[");
+	for (size_t k = 0; k < s.plan->n_kernels; k++) skip_buf_printf(&text, "%s{\"name\":\"%s\",\"data\":[1,1]}", k ? "," : "", s.plan->kernels[k].name);
+	skip_buf_puts(&text, "]};\nvar loopsJSON={\"children\":[");
+	for (size_t k = 0; k < s.plan->n_kernels; k++) {
+		const bool second = strstr(s.plan->kernels[k].name, "_second") != NULL;
+		skip_buf_printf(&text, "%s{\"name\":\"Kernel: %s\",\"children\":[{\"name\":\"B\",\"data\":[\"Yes\",\"%d\"]}]}", k ? "," : "", s.plan->kernels[k].name, second ? 5 : 1);
+	}
+	skip_buf_puts(&text, "]};\n");
+	list[0] = skip_buf_text(&text);
+	CHECK_OK(estimate(&s, list, 1, 0, &e, &err));
+	for (size_t k = 0; k < e.n_kernels; k++) {
+		const bool ffn = strncmp(e.kernel[k].engine.name, "ffn_", 4) == 0;
+		cr_expect(e.kernel[k].ii == (ffn ? 5 : 1) && e.kernel[k].cycles_tier == SKIP_TIER_FORMULA && e.kernel[k].cycles == e.kernel[k].cycles_formula, "%s", e.kernel[k].engine.name);
+		stages += ffn;
+	}
+	cr_expect(stages > 0);
+	skip_estimate_deinit(&e);
+	skip_buf_deinit(&text);
 	end(&s);
 }
 

@@ -32,6 +32,14 @@ check "one engine is reported" test "$(grep -o '"tier":"report","calibrated":fal
 check "its family is corrected" grep -q '"tier":"formula","calibrated":true' "$log/out"
 gives 0 estimate head --board u280 --fit --report csynth.xml
 check "the factor is printed" grep -q 'calibration linear .* by formula, .* report, factor' "$log/out"
+loops='<PerformanceEstimates><SummaryOfLoopLatency><L1><IterationLatency>70000</IterationLatency><L2><PipelineII>2</PipelineII></L2></L1></SummaryOfLoopLatency></PerformanceEstimates>'
+sed "s#<AreaEstimates>#$loops&#" csynth.xml >loops.xml
+gives 0 estimate head --board u280 --fit --report loops.xml --json
+has_keys "$log/out" cycles_tier cycles_calibrated cycles_formula ii worst loop
+check "the compiler's cycles of one engine" test "$(grep -o '"cycles_tier":"report"' "$log/out" | wc -l)" -eq 1
+gives 0 estimate head --board u280 --fit --report loops.xml
+check "their factor is printed" grep -q 'linear     cycles .* by formula, .* report, factor' "$log/out"
+check "and the loop that waits" grep -q '^interval    linear_.*: loop L2 starts a round in 2 cycles' "$log/out"
 printf '| Name | LUT | REG | BRAM | URAM | DSP |\n|    Used Resources | 50,000 [5 %%] | 1 | 40 | 0 | 400 |\n' >util.rpt
 gives 0 estimate head --board u280 --fit --report csynth.xml,util.rpt --json
 check "routed counts come last" grep -q '"lut":{"used":\(50000.0\|49999.9\).*"tier":"routed"' "$log/out"

@@ -109,6 +109,10 @@ static json_t *kernels_json(const struct skip_estimate *e)
 					"latency_us", 1e6 * kernel->seconds, "bound", skip_bound_name(kernel->bound), "used", used);
 		json_object_set_new(row, "tier", json_string(skip_tier_name(kernel->tier)));
 		json_object_set_new(row, "calibrated", json_boolean(kernel->calibrated));
+		json_object_set_new(row, "cycles_tier", json_string(skip_tier_name(kernel->cycles_tier)));
+		json_object_set_new(row, "cycles_calibrated", json_boolean(kernel->cycles_calibrated));
+		if (kernel->cycles_formula > 0) json_object_set_new(row, "cycles_formula", json_real(kernel->cycles_formula));
+		if (kernel->ii) json_object_set_new(row, "ii", json_pack("{s:i, s:s}", "worst", kernel->ii, "loop", kernel->loop));
 		if (kernel->region != SKIP_NONE) json_object_set_new(row, "region", json_string(e->board->region[kernel->region].name));
 		json_array_append_new(list, row);
 	}
@@ -120,7 +124,7 @@ static json_t *calibration_json(const struct skip_estimate *e)
 	json_t *list = json_array();
 	for (int i = 0; i < e->n_calibrations; i++) {
 		const struct skip_calibration *c = &e->calibration[i];
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "family", c->family, "resource", e->board->unit[c->resource], "tier", skip_tier_name(c->tier), "formula",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "family", c->family, "resource", skip_calibration_unit(e, c), "tier", skip_tier_name(c->tier), "formula",
 						      c->formula, "reported", c->reported, "factor", c->factor));
 	}
 	return list;
@@ -167,9 +171,11 @@ static void print_calibration(const struct skip_estimate *e)
 {
 	for (int i = 0; i < e->n_calibrations; i++) {
 		const struct skip_calibration *c = &e->calibration[i];
-		printf("%s%-12s%-10s %-7s %10.0f by formula, %10.0f %s, factor %.3f\n", i ? "" : "\n", i ? "" : "calibration", c->family, e->board->unit[c->resource], c->formula, c->reported,
+		printf("%s%-12s%-10s %-7s %10.0f by formula, %10.0f %s, factor %.3f\n", i ? "" : "\n", i ? "" : "calibration", c->family, skip_calibration_unit(e, c), c->formula, c->reported,
 		       skip_tier_name(c->tier), c->factor);
 	}
+	for (size_t k = 0; k < e->n_kernels; k++)
+		if (e->kernel[k].ii > 1) printf("interval    %s: loop %s starts a round in %d cycles, by its compiler\n", e->kernel[k].engine.name, e->kernel[k].loop, e->kernel[k].ii);
 	if (e->shell_within) printf("            a report counts the whole chip: what the shell takes is not known and within\n");
 }
 

@@ -91,6 +91,25 @@ static enum skip_status add_part(struct skip_estimate *e, const struct skip_tool
 	return SKIP_OK;
 }
 
+/* Cycles and intervals of one kernel. Those of an engine that is one kernel are the engine's; stages that run side by side say nothing of the whole. */
+static void take_cycles(struct skip_estimate_kernel *kernel, const struct skip_tool_report *report, const struct skip_tool_report_part *part, bool whole)
+{
+	if (part->ii > kernel->ii) {
+		kernel->ii = part->ii;
+		memcpy(kernel->loop, part->loop, sizeof(kernel->loop));
+	}
+	if (!whole || !(part->round > 0) || !(kernel->rounds > 0)) return;
+	kernel->cycles = part->round * kernel->rounds;
+	kernel->cycles_tier = report->tier;
+}
+
+static int kernels_of(const struct binding *b, int engine)
+{
+	int kernels = 0;
+	for (size_t k = 0; k < b->plan->n_kernels; k++) kernels += b->engine[k] == engine;
+	return kernels;
+}
+
 /* Engines all of whose kernels the report names. `sum[i].nodes` counts the kernels named of engine i. */
 static enum skip_status take_named(const struct binding *b, const struct skip_tool_report *report, struct skip_estimate_kernel *sum, struct skip_err *err)
 {
@@ -101,12 +120,12 @@ static enum skip_status take_named(const struct binding *b, const struct skip_to
 		const int kernel = kernel_index(b->plan, report->kernel[i].name);
 		if (kernel == SKIP_NONE || b->engine[kernel] == SKIP_NONE) continue;
 		SKIP_TRY(add_part(e, report, &report->kernel[i], &sum[b->engine[kernel]], err));
+		take_cycles(&e->kernel[b->engine[kernel]], report, &report->kernel[i], kernels_of(b, b->engine[kernel]) == 1);
 		named++;
 	}
 	if (!named) return unknown_kernels(b, report, err);
 	for (size_t i = 0; i < e->n_kernels; i++) {
-		int kernels = 0;
-		for (size_t k = 0; k < b->plan->n_kernels; k++) kernels += b->engine[k] == (int)i;
+		const int kernels = kernels_of(b, (int)i);
 		if (!sum[i].nodes) continue;
 		if (sum[i].nodes != kernels) {
 			return skip_err_set(err, SKIP_ERR_INPUT, "engine %s is %d kernels, %s has counts of %d", e->kernel[i].engine.name, kernels, report->kind, sum[i].nodes);
@@ -165,27 +184,40 @@ static bool same_family(const char *a, const char *b)
 	return family_length(a) == family_length(b) && strncmp(a, b, family_length(a)) == 0;
 }
 
+/* One number of an engine as a calibration sees it. */
+struct calibrated {
+	double formula, *used;
+	enum skip_tier tier;
+	bool *corrected;
+};
+
+static struct calibrated number_of(struct skip_estimate_kernel *kernel, int resource)
+{
+	if (resource == SKIP_RESOURCE_COUNT) return (struct calibrated){kernel->cycles_formula, &kernel->cycles, kernel->cycles_tier, &kernel->cycles_calibrated};
+	return (struct calibrated){kernel->formula[resource], &kernel->used[resource], kernel->tier, &kernel->calibrated};
+}
+
 /* What reports say over what formulas say, of the engines of a family that are in a report. */
 static void calibrate_family(struct skip_estimate *e, const char *name, int resource)
 {
 	double formula = 0, reported = 0;
 	enum skip_tier tier = SKIP_TIER_ROUTED;
 	for (size_t k = 0; k < e->n_kernels; k++) {
-		const struct skip_estimate_kernel *kernel = &e->kernel[k];
-		if (kernel->tier == SKIP_TIER_FORMULA || !same_family(kernel->engine.name, name)) continue;
-		formula += kernel->formula[resource];
-		reported += kernel->used[resource];
-		if (kernel->tier < tier) tier = kernel->tier;
+		const struct calibrated number = number_of(&e->kernel[k], resource);
+		if (number.tier == SKIP_TIER_FORMULA || !same_family(e->kernel[k].engine.name, name)) continue;
+		formula += number.formula;
+		reported += *number.used;
+		if (number.tier < tier) tier = number.tier;
 	}
 	if (formula <= 0 || e->n_calibrations == SKIP_ESTIMATE_CALIBRATIONS) return;
 	struct skip_calibration *made = &e->calibration[e->n_calibrations++];
 	*made = (struct skip_calibration){.resource = (enum skip_resource)resource, .tier = tier, .formula = formula, .reported = reported, .factor = reported / formula};
 	snprintf(made->family, sizeof(made->family), "%.*s", (int)family_length(name), name);
 	for (size_t k = 0; k < e->n_kernels; k++) {
-		struct skip_estimate_kernel *kernel = &e->kernel[k];
-		if (kernel->tier != SKIP_TIER_FORMULA || !same_family(kernel->engine.name, name)) continue;
-		kernel->used[resource] = kernel->formula[resource] * made->factor;
-		kernel->calibrated = true;
+		const struct calibrated number = number_of(&e->kernel[k], resource);
+		if (number.tier != SKIP_TIER_FORMULA || !same_family(e->kernel[k].engine.name, name)) continue;
+		*number.used = number.formula * made->factor;
+		*number.corrected = true;
 	}
 }
 
@@ -202,7 +234,10 @@ enum skip_status skip_estimate_apply(struct skip_estimate *e, const struct skip_
 {
 	enum skip_status status;
 	struct binding b = {.e = e, .plan = reports->plan};
-	for (size_t k = 0; k < e->n_kernels; k++) memcpy(e->kernel[k].formula, e->kernel[k].used, sizeof(e->kernel[k].formula));
+	for (size_t k = 0; k < e->n_kernels; k++) {
+		memcpy(e->kernel[k].formula, e->kernel[k].used, sizeof(e->kernel[k].formula));
+		e->kernel[k].cycles_formula = e->kernel[k].cycles;
+	}
 	SKIP_TRY(bind(&b, graph, forms, err));
 	for (int tier = SKIP_TIER_REPORT; tier < SKIP_TIER_COUNT; tier++) {
 		for (size_t i = 0; i < reports->n; i++) {
@@ -211,7 +246,7 @@ enum skip_status skip_estimate_apply(struct skip_estimate *e, const struct skip_
 	}
 	memset(e->used, 0, sizeof(e->used));
 	for (size_t k = 0; k < e->n_kernels; k++) {
-		for (int r = 0; r < SKIP_RESOURCE_COUNT && is_first_of_family(e, k); r++) calibrate_family(e, e->kernel[k].engine.name, r);
+		for (int r = 0; r <= SKIP_RESOURCE_COUNT && is_first_of_family(e, k); r++) calibrate_family(e, e->kernel[k].engine.name, r);
 	}
 	e->tier = SKIP_TIER_ROUTED;
 	for (size_t k = 0; k < e->n_kernels; k++) {

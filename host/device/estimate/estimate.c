@@ -68,6 +68,7 @@ static enum skip_status add_engine(struct skip_estimate *e, const struct skip_en
 	kernel->nodes++;
 	kernel->macs += engine->macs;
 	kernel->cycles += engine->cycles + engine->fill;
+	kernel->rounds += engine->rounds;
 	for (int p = 0; p < engine->n_ports; p++) kernel->bytes += engine->port[p].bytes;
 	return SKIP_OK;
 }
@@ -256,12 +257,20 @@ struct spent {
 	double seconds, compute, memory, launch;
 };
 
-static struct spent node_time(struct skip_estimate *e, const struct skip_engine *engine, double mhz)
+/* `factor`: cycles as they are taken over those of the formula. */
+static struct spent node_time(struct skip_estimate *e, const struct skip_engine *engine, double factor, double mhz)
 {
-	struct spent t = {.compute = engine->cycles / (mhz * 1e6), .memory = memory_seconds(e, engine, mhz)};
+	struct spent t = {.compute = factor * engine->cycles / (mhz * 1e6), .memory = memory_seconds(e, engine, mhz)};
 	t.launch = use(e, &e->board->launch_us) * 1e-6;
-	t.seconds = skip_stage_seconds(t.compute, t.memory, engine->overlaps) + engine->fill / (mhz * 1e6) + t.launch;
+	t.seconds = skip_stage_seconds(t.compute, t.memory, engine->overlaps) + factor * engine->fill / (mhz * 1e6) + t.launch;
 	return t;
+}
+
+static struct skip_estimate_kernel *kernel_of(struct skip_estimate *e, const struct skip_engine *engine)
+{
+	size_t k = 0;
+	while (strcmp(e->kernel[k].engine.name, engine->name) != 0) k++;
+	return &e->kernel[k];
 }
 
 static enum skip_estimate_bound bound_of(double compute, double memory, double launch)
@@ -278,17 +287,15 @@ static enum skip_status add_time(struct skip_estimate *e, const struct skip_grap
 		if (is_on_host(e, &graph->nodes[n])) continue;
 		enum skip_status status = skip_estimate_engine(graph, &graph->nodes[n], forms, e->work, &engine, err);
 		if (status != SKIP_OK) return status;
-		struct spent t = node_time(e, &engine, e->clock_mhz);
-		e->low_seconds += node_time(e, &engine, e->clock_mhz * fast).seconds;
-		e->high_seconds += node_time(e, &engine, e->clock_mhz * slow).seconds;
-		for (size_t k = 0; k < e->n_kernels; k++) {
-			struct skip_estimate_kernel *kernel = &e->kernel[k];
-			if (strcmp(kernel->engine.name, engine.name) != 0) continue;
-			kernel->seconds += t.seconds;
-			kernel->compute_seconds += t.compute;
-			kernel->memory_seconds += t.memory;
-			kernel->bound = bound_of(kernel->compute_seconds, kernel->memory_seconds, t.launch * kernel->nodes);
-		}
+		struct skip_estimate_kernel *kernel = kernel_of(e, &engine);
+		const double factor = kernel->cycles_formula > 0 ? kernel->cycles / kernel->cycles_formula : 1;
+		struct spent t = node_time(e, &engine, factor, e->clock_mhz);
+		e->low_seconds += node_time(e, &engine, factor, e->clock_mhz * fast).seconds;
+		e->high_seconds += node_time(e, &engine, factor, e->clock_mhz * slow).seconds;
+		kernel->seconds += t.seconds;
+		kernel->compute_seconds += t.compute;
+		kernel->memory_seconds += t.memory;
+		kernel->bound = bound_of(kernel->compute_seconds, kernel->memory_seconds, t.launch * kernel->nodes);
 		e->seconds += t.seconds;
 		e->compute_seconds += t.compute;
 		e->memory_seconds += t.memory;
@@ -334,6 +341,11 @@ enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, cons
 cleanup:
 	skip_free(e.kernel);
 	return status;
+}
+
+const char *skip_calibration_unit(const struct skip_estimate *estimate, const struct skip_calibration *calibration)
+{
+	return calibration->resource == SKIP_RESOURCE_COUNT ? "cycles" : estimate->board->unit[calibration->resource];
 }
 
 void skip_estimate_deinit(struct skip_estimate *estimate)

@@ -24,18 +24,24 @@ struct skip_estimate_kernel {
 	bool calibrated;                     /* `used` is a formula's, corrected by reports of other engines of its family */
 	double seconds, compute_seconds, memory_seconds; /* of all its nodes; seconds with their launches */
 	double macs, cycles, bytes;
+	double rounds;            /* of the outermost loop, over all its nodes */
+	enum skip_tier cycles_tier;
+	double cycles_formula;    /* what formulas said, where reports were given, else 0 */
+	bool cycles_calibrated;   /* `cycles` is a formula's, corrected as above */
+	int ii;                   /* by a report: largest initiation interval of the loops of its kernels, 0: none says */
+	char loop[SKIP_NAME];     /* that loop */
 	enum skip_estimate_bound bound;
 };
 
 /* Reported over computed, of the engines of a family that a report names: for this board and the version of the tool. */
 struct skip_calibration {
 	char family[16];
-	enum skip_resource resource;
+	enum skip_resource resource; /* SKIP_RESOURCE_COUNT: cycles */
 	enum skip_tier tier;
 	double formula, reported, factor;
 };
 
-#define SKIP_ESTIMATE_CALIBRATIONS 40
+#define SKIP_ESTIMATE_CALIBRATIONS 48
 
 struct skip_estimate {
 	const struct skip_board *board; /* borrowed */
@@ -84,6 +90,8 @@ enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, cons
                                             struct skip_workload work, double clock_mhz, const struct skip_estimate_reports *reports,
                                             struct skip_estimate *out, struct skip_err *err);
 void skip_estimate_deinit(struct skip_estimate *estimate);
+/* What a calibration counts: a unit of the board, or "cycles". */
+const char *skip_calibration_unit(const struct skip_estimate *estimate, const struct skip_calibration *calibration);
 
 /* The fastest of the forms that fit, tried from few lanes to many; where none fits the smallest, with fits false. `forms` gets the form. */
 enum skip_status skip_estimate_fit(const struct skip_graph *graph, const struct skip_board *board, struct skip_workload work, double clock_mhz,

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,13 @@ bool skip_tool_report_number(const char *text, double *out)
 	}
 	*out = value;
 	return value <= 1e12;
+}
+
+void skip_tool_report_loop(struct skip_tool_report_part *part, const char *name, double ii)
+{
+	if (!(ii > part->ii) || ii > 1e6) return;
+	part->ii = (int)ii;
+	snprintf(part->loop, sizeof(part->loop), "%.*s", (int)sizeof(part->loop) - 1, name);
 }
 
 enum skip_status skip_tool_report_add(struct skip_tool_report *report, const char *name, size_t length, struct skip_tool_report_part **out, struct skip_err *err)

@@ -20,6 +20,9 @@ struct skip_tool_report_part {
 	char name[SKIP_NAME + 32];
 	double used[SKIP_RESOURCE_COUNT]; /* in units of the report */
 	bool known[SKIP_RESOURCE_COUNT];
+	double round;        /* cycles of one round of the outermost loop; 0: the file does not say, or there is not one such loop */
+	int ii;              /* largest initiation interval of its pipelined loops, 0: the file does not say */
+	char loop[SKIP_NAME]; /* that loop */
 };
 
 struct skip_tool_report {
@@ -57,6 +60,8 @@ enum skip_status skip_tool_report_table(const char *text, struct skip_tool_repor
 enum skip_status skip_tool_report_quartus(const char *text, struct skip_tool_report *out, struct skip_err *err);
 /* A number with its thousands parted by commas, at the start of `text` after blanks; false where none stands there. */
 bool skip_tool_report_number(const char *text, double *out);
+/* Takes `ii` of a loop into account. */
+void skip_tool_report_loop(struct skip_tool_report_part *part, const char *name, double ii);
 /* Appends a kernel, zeroed but for its name (cut to what fits). */
 enum skip_status skip_tool_report_add(struct skip_tool_report *report, const char *name, size_t length, struct skip_tool_report_part **out, struct skip_err *err);
 

@@ -102,6 +102,44 @@ cleanup:
 	return status;
 }
 
+/* ---- loopsJSON ---- */
+
+/* "1", "~4", ">=2"; no number where a loop has none. */
+static bool interval_of(const json_t *value, double *out)
+{
+	if (json_is_number(value)) *out = json_number_value(value);
+	const char *text = json_string_value(value);
+	return json_is_number(value) || (text && skip_tool_report_number(text + strspn(text, "~>= "), out));
+}
+
+/* Rows are [pipelined, II, ...]. The intervals of loops that hold others are those of their serial parts and say nothing of the work: innermost ones count. */
+static void take_loops(const json_t *loop, struct skip_tool_report_part *part, int depth)
+{
+	enum { DEEPEST = 64 };
+	const json_t *inner = json_object_get(loop, "children"), *row = json_object_get(loop, "data");
+	const char *name = json_string_value(json_object_get(loop, "name")), *pipelined = json_string_value(json_array_get(row, 0));
+	double ii;
+	for (size_t i = 0; i < json_array_size(inner) && depth < DEEPEST; i++) take_loops(json_array_get(inner, i), part, depth + 1);
+	if (json_array_size(inner) > 0 || !pipelined || strcasecmp(pipelined, "yes") != 0) return;
+	if (interval_of(json_array_get(row, 1), &ii)) skip_tool_report_loop(part, name ? name : "", ii);
+}
+
+/* Of the kernels that are in the report. A name may come with a word and the place of the source: "Kernel: k (kernels.cl:12)". */
+static void read_loops(const json_t *root, struct skip_tool_report *out)
+{
+	const json_t *list = json_object_get(root, "children");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *entry = json_array_get(list, i);
+		const char *name = json_string_value(json_object_get(entry, "name"));
+		if (!name) continue;
+		if (strncmp(name, "Kernel", 6) == 0) name += 6 + strspn(name + 6, ": ");
+		for (size_t k = 0; k < out->n_kernels; k++) {
+			const size_t length = strlen(out->kernel[k].name);
+			if (strncmp(name, out->kernel[k].name, length) == 0 && (name[length] == '\0' || name[length] == ' ')) take_loops(entry, &out->kernel[k], 0);
+		}
+	}
+}
+
 /* ---- quartus.json ---- */
 
 /* The kernel system, without what is fixed beside it. */
@@ -153,8 +191,8 @@ static enum skip_status read_object(const json_t *root, struct skip_tool_report 
 enum skip_status skip_tool_report_json(const char *text, size_t size, struct skip_tool_report *out, struct skip_err *err)
 {
 	enum skip_status status;
-	json_t *root = NULL;
-	const char *fitted = value_of(text, "quartusJSON="), *area = value_of(text, "areaJSON=");
+	json_t *root = NULL, *loops = NULL;
+	const char *fitted = value_of(text, "quartusJSON="), *area = value_of(text, "areaJSON="), *loop = value_of(text, "loopsJSON=");
 	const char *start = text + strspn(text, " \t\r\n");
 	if (*start == '{') {
 		SKIP_TRY(skip_json_parse(text, size, &root, err));
@@ -167,8 +205,13 @@ enum skip_status skip_tool_report_json(const char *text, size_t size, struct ski
 	else
 		start = area ? area : fitted;
 	SKIP_TRY(skip_json_parse_first(start, size - (size_t)(start - text), &root, err));
-	status = read_object(root, out, err);
+	SKIP_TRY(read_object(root, out, err));
+	if (loop && out->n_kernels) {
+		SKIP_TRY(skip_json_parse_first(loop, size - (size_t)(loop - text), &loops, err));
+		read_loops(loops, out);
+	}
 cleanup:
+	json_decref(loops);
 	json_decref(root);
 	return status;
 }

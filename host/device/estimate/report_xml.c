@@ -9,7 +9,37 @@ struct reading {
 	struct skip_tool_report_part part;
 	double period_ns;
 	bool is_profile;
+	int outermost; /* loops of the kernel that stand in no other */
 };
+
+static const char loops[] = "/SummaryOfLoopLatency/";
+
+/* What stands below a loop of the kernel itself: "IterationLatency", or "IterationLatency/range/max" where it depends; NULL elsewhere and deeper. */
+static const char *of_outermost(const char *path)
+{
+	static const char own[] = "/profile/PerformanceEstimates";
+	if (strncmp(path, own, sizeof(own) - 1) != 0 || strncmp(path + sizeof(own) - 1, loops, sizeof(loops) - 1) != 0) return NULL;
+	const char *name = path + sizeof(own) - 1 + sizeof(loops) - 1;
+	return name + strcspn(name, "/");
+}
+
+/* Latencies are words ("undef", "?") where they depend on an argument, as those of a whole call do: rows are one. A round of the outermost loop does not. */
+static void take_loop(struct reading *reading, const char *path, const char *text)
+{
+	static const char interval[] = "/PipelineII";
+	const char *below = of_outermost(path), *loop = strstr(path, loops);
+	const size_t length = strlen(path);
+	double number;
+	if (below && !*below) reading->outermost++;
+	if (below && (strcmp(below, "/IterationLatency") == 0 || strcmp(below, "/IterationLatency/range/max") == 0) && skip_tool_report_number(text, &number)) reading->part.round = number;
+	if (!loop || length < sizeof(interval) || strcmp(path + length - (sizeof(interval) - 1), interval) != 0 || !skip_tool_report_number(text, &number)) return;
+	char name[SKIP_NAME];
+	const size_t end = length - (sizeof(interval) - 1);
+	size_t start = end;
+	while (start > 0 && path[start - 1] != '/') start--;
+	snprintf(name, sizeof(name), "%.*s", (int)(end - start < sizeof(name) ? end - start : sizeof(name) - 1), path + start);
+	skip_tool_report_loop(&reading->part, name, number);
+}
 
 /* Ends of the paths that are read: the root is <profile>. */
 static enum skip_status take(void *context, const char *path, const char *text, struct skip_err *err)
@@ -31,6 +61,7 @@ static enum skip_status take(void *context, const char *path, const char *text, 
 	if (strcmp(path, "/profile/PerformanceEstimates/SummaryOfTimingAnalysis/EstimatedClockPeriod") == 0) {
 		if (!skip_tool_report_number(text, &reading->period_ns)) return skip_err_set(err, SKIP_ERR_INPUT, "EstimatedClockPeriod: expected nanoseconds, found '%.40s'", text);
 	}
+	take_loop(reading, path, text);
 	if (strncmp(path, resources, sizeof(resources) - 1) != 0) return SKIP_OK;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		if (strcmp(path + sizeof(resources) - 1, counts[i].path) != 0) continue;
@@ -58,6 +89,7 @@ enum skip_status skip_tool_report_xml(const char *text, size_t size, struct skip
 	if (!reading.part.known[SKIP_RESOURCE_LOGIC] || !reading.part.known[SKIP_RESOURCE_DSP]) {
 		return skip_err_set(err, SKIP_ERR_INPUT, "no AreaEstimates/Resources with LUT and DSP");
 	}
+	if (reading.outermost != 1) reading.part.round = 0;
 	if (reading.period_ns > 0) out->clock_mhz = 1000 / reading.period_ns;
 	status = skip_tool_report_add(out, reading.part.name, strlen(reading.part.name), &part, err);
 	if (status == SKIP_OK) *part = reading.part;
