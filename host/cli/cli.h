@@ -40,7 +40,6 @@ struct skip_cli_common {
 	const char *dtype;  /* --dtype */
 	const char *train_dtype; /* --train-dtype, of verbs that tune */
 	const char *bitstreams;  /* --bitstreams, of verbs that run a package as it is */
-	const char *package;     /* its name, for messages about a missing bitstream; NULL: not known */
 	int64_t seed, threads;
 	bool json, quiet, resume;
 };

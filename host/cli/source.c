@@ -178,8 +178,6 @@ enum skip_status skip_cli_open_device(const struct skip_cli_common *common, stru
 	if (status == SKIP_OK) status = skip_profiles_load(NULL, &out->profiles, err);
 	if (status == SKIP_OK) status = skip_device_open_for(out->profiles, common->device, shell_of(common, out->profiles), (int)common->threads, &out->device, err);
 	if (status == SKIP_OK) status = skip_device_compile_beside(out->device, "/proc/self/exe", err);
-	if (status == SKIP_OK && common->bitstreams)
-		status = skip_device_use_bitstreams(out->device, common->bitstreams, common->package ? common->package : "PKG", err);
 	if (status != SKIP_OK) skip_cli_close_device(out);
 	return status;
 }
@@ -188,20 +186,42 @@ enum skip_status skip_cli_check_bitstreams(const struct skip_cli_common *common,
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_profiles *profiles = NULL;
-	struct skip_graph *graph = NULL;
-	struct skip_plan *plan = NULL;
-	int value;
+	struct skip_built built = { .graph = NULL };
 	if (!common->bitstreams) return SKIP_OK;
+	SKIP_TRY(skip_cli_need_classes(model, err));
 	SKIP_TRY(skip_profiles_load(NULL, &profiles, err));
 	const struct skip_profile *profile = named_profile(common, profiles);
 	if (!profile || !skip_profile_has_engines(profile)) goto cleanup;
-	const struct skip_bitstream_want want = { .profile = profile, .library = common->bitstreams, .source = common->package };
-	SKIP_TRY(skip_pass_inference(model->graph, "logits", profile->combine, &graph, &value, err));
-	status = skip_bitstream_plan(graph, &value, 1, &want, &plan, err);
+	const struct skip_bitstream_want want = { .profile = profile, .library = common->bitstreams, .source = model->path };
+	status = skip_bitstream_find(model->graph, "logits", &want, &built, err);
 cleanup:
-	skip_plan_destroy(plan);
-	skip_graph_destroy(graph);
+	skip_built_deinit(&built);
 	skip_profiles_destroy(profiles);
+	return status;
+}
+
+static void note_program(const struct skip_cli_common *common, const struct skip_session *session)
+{
+	const struct skip_session_answer *answer = skip_session_get_answer(session);
+	const int classes = skip_session_graph(session)->shape_classes;
+	char shapes[48] = "";
+	if (!answer) return;
+	if (classes) snprintf(shapes, sizeof(shapes), ", layers of %d shape%s", classes, classes > 1 ? "s" : "");
+	skip_cli_note(common, "program", "%s%s: each of its %d kernels on %d tokens against float64, %d numbers, at most %.2g of the difference they may have, %.0f ms", answer->set,
+		      shapes, answer->kernels, answer->tokens, answer->numbers, answer->share, 1e3 * answer->seconds);
+}
+
+enum skip_status skip_cli_use_bitstreams(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_device *device, struct skip_err *err)
+{
+	return common->bitstreams ? skip_device_use_bitstreams(device, common->bitstreams, model->path, err) : SKIP_OK;
+}
+
+enum skip_status skip_cli_open_session(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_device *device, bool warm, struct skip_session **out,
+				       int *value, struct skip_err *err)
+{
+	enum skip_status status = skip_cli_use_bitstreams(common, model, device, err);
+	if (status == SKIP_OK) status = skip_open_inference(device, model->graph, "logits", warm, out, value, err);
+	if (status == SKIP_OK) note_program(common, *out);
 	return status;
 }
 

@@ -54,6 +54,11 @@ void skip_cli_close_device(struct skip_cli_device *device);
  * asked when they are open.
  */
 enum skip_status skip_cli_check_bitstreams(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_err *err);
+/* From here on the programs of sessions come from the library of --bitstreams, where it is given; that of `model` is missed by its name. */
+enum skip_status skip_cli_use_bitstreams(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_device *device, struct skip_err *err);
+/* The same, and the session for the logits of a classifier. What a program of a library has shown is said on stderr. */
+enum skip_status skip_cli_open_session(const struct skip_cli_common *common, const struct skip_cli_model *model, struct skip_device *device, bool warm, struct skip_session **out,
+				       int *value, struct skip_err *err);
 
 /* Whether a package or a file can be written to `path`, asked before work is done for it. */
 enum skip_status skip_cli_check_package_place(const char *path, struct skip_err *err);

@@ -19,11 +19,35 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
  * running every kernel once and keeping the binaries on disk: for programs that will be used again, in this process or another. */
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
 				     struct skip_session **out, struct skip_err *err);
-/* lower + create; the session owns a copy of the graph and the plan. The usual way. On a device with a library of bitstreams the program comes from there. A board
+/* lower + create; the session owns a copy of the graph and the plan. A device with a library of bitstreams compiles nothing: SKIP_ERR_UNSUPPORTED; a board
  * without one is SKIP_ERR_USAGE. */
 enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted, bool warm,
 				   struct skip_session **out, struct skip_err *err);
+/*
+ * The session that gives `value_name` ("logits") of a network as it is saved or tuned: its inference graph (skip_pass_inference), *value an index of that. The usual
+ * way to run one. On a device with a library the program comes from there and, once loaded, has to give known answers: SKIP_ERR_VERIFY, check "answer" of docs/boards.md.
+ */
+enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
+				     struct skip_session **out, int *value, struct skip_err *err);
 void skip_session_destroy(struct skip_session *session);
+
+/*
+ * What a program of a library computed before its first batch: each of its kernels ran once, for a node of the network on numbers made up, and every number it wrote was
+ * compared with the float64 reference of that node. A number may differ by (256 + 2 K) 2^-24 of the largest in its row, or of 1 where that is more, K the largest dimension
+ * of the node; where products are taken in a short type by 2^-7.
+ */
+struct skip_session_answer {
+	char set[160];             /* the kernel set; "": the program was compiled here */
+	int kernels, tokens, numbers;
+	double seconds;
+	double share;              /* largest difference as a part of what it may be */
+	double expected, found, allowed; /* there */
+	int row, column;
+	char kernel[SKIP_NAME], value[SKIP_NAME];
+};
+/* NULL where the program was compiled here. */
+const struct skip_session_answer *skip_session_get_answer(const struct skip_session *session);
+
 /* Appends the binary of the plan's one program; of a session that was opened warm, so that it is whole. */
 enum skip_status skip_session_binary(const struct skip_session *session, struct skip_buf *out, struct skip_err *err);
 

@@ -50,20 +50,6 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
-				     struct skip_session **out, int *value, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	struct skip_graph *live = NULL;
-	int wanted = SKIP_NONE;
-	SKIP_TRY(skip_pass_inference(graph, value_name, skip_device_profile(device)->combine, &live, &wanted, err));
-	SKIP_TRY(skip_session_open(device, live, &wanted, 1, warm, out, err));
-	*value = wanted;
-cleanup:
-	skip_graph_destroy(live);
-	return status;
-}
-
 enum skip_status skip_open_values(struct skip_device *device, const struct skip_graph *graph, int *const *place, size_t n,
 				  struct skip_session **out, struct skip_err *err)
 {

@@ -15,9 +15,6 @@ struct skip_predict_time {
  */
 enum skip_status skip_predict(struct skip_session *session, int value, const struct skip_dataset *data, int max_tokens, float *out,
 			      struct skip_predict_time *time, struct skip_err *err);
-/* Opens a session for "logits" of an inference graph: pooled-only, fused. The usual way to evaluate a canonical graph. */
-enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
-				     struct skip_session **out, int *value, struct skip_err *err);
 /* Opens a session for `n` values of a canonical graph, over all rows, fused around them. *place[i] is a value of `graph`, then of the session's. */
 enum skip_status skip_open_values(struct skip_device *device, const struct skip_graph *graph, int *const *place, size_t n,
 				  struct skip_session **out, struct skip_err *err);

@@ -30,13 +30,12 @@ static inline const struct skip_profile *profile_of(const char *id)
 	return profile;
 }
 
-/* A small network as it is emitted. */
-static inline struct skip_graph *network(enum skip_precision precision, int *value)
+/* A small network as it is saved, */
+static inline struct skip_graph *saved_network(enum skip_precision precision)
 {
 	struct skip_err err;
-	static const char *const combine[] = {"ffn", NULL};
 	struct toy_options options = toy_defaults();
-	struct skip_graph *made = NULL, *typed = NULL, *graph;
+	struct skip_graph *typed = NULL, *graph;
 	options.dtype = SKIP_F32;
 	options.width = 32;
 	options.heads = 2;
@@ -44,9 +43,18 @@ static inline struct skip_graph *network(enum skip_precision precision, int *val
 	options.ffn = 48;
 	graph = toy_graph(&options);
 	CHECK_OK(skip_pass_precision(graph, precision, &typed, &err));
-	CHECK_OK(skip_pass_inference(typed, "logits", combine, &made, value, &err));
 	skip_graph_destroy(graph);
-	skip_graph_destroy(typed);
+	return typed;
+}
+
+/* and as it is emitted. */
+static inline struct skip_graph *network(enum skip_precision precision, int *value)
+{
+	struct skip_err err;
+	static const char *const combine[] = {"ffn", NULL};
+	struct skip_graph *made = NULL, *graph = saved_network(precision);
+	CHECK_OK(skip_pass_inference(graph, "logits", combine, &made, value, &err));
+	skip_graph_destroy(graph);
 	return made;
 }
 

@@ -141,6 +141,7 @@ Test(checks, the_table_has_all_of_them)
 {
 	for (size_t i = 0; skip_bitstream_checks[i]; i++) {
 		bool tested = false;
+		if (strcmp(skip_bitstream_checks[i], SKIP_BITSTREAM_ANSWER) == 0) continue; /* asks a device: test_answer.c */
 		for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) tested |= strcmp(kinds[k].check, skip_bitstream_checks[i]) == 0;
 		cr_expect(tested, "check '%s' has no test", skip_bitstream_checks[i]);
 	}

@@ -121,12 +121,16 @@ ParameterizedTest(size_t *row, library, refuses)
 
 /* ---- plans ---- */
 
-static enum skip_status plan_for(const char *profile, enum skip_precision precision, struct skip_plan **plan, struct skip_err *err)
+static enum skip_status find_in(const struct skip_graph *graph, const char *profile, struct skip_built *built, struct skip_err *err)
 {
-	int value;
-	struct skip_graph *graph = network(precision, &value);
 	const struct skip_bitstream_want want = {.profile = profile_of(profile), .library = "lib", .source = "net.skip"};
-	enum skip_status status = skip_bitstream_plan(graph, &value, 1, &want, plan, err);
+	return skip_bitstream_find(graph, "logits", &want, built, err);
+}
+
+static enum skip_status find_for(const char *profile, enum skip_precision precision, struct skip_built *built, struct skip_err *err)
+{
+	struct skip_graph *graph = saved_network(precision);
+	enum skip_status status = find_in(graph, profile, built, err);
 	skip_graph_destroy(graph);
 	return status;
 }
@@ -135,7 +139,7 @@ Test(plan, gets_its_program_in_whatever_form_it_was_built)
 {
 	struct skip_err err;
 	struct scene s;
-	struct skip_plan *plan = NULL;
+	struct skip_built built;
 	const char *work = work_folder();
 	struct skip_profile wide = *profile_of("p520n");
 	wide.nv = 4;
@@ -143,15 +147,15 @@ Test(plan, gets_its_program_in_whatever_form_it_was_built)
 	skip_kernel_set_deinit(&s.set);
 	s.set = set_for(&wide, SKIP_PRECISION_F32);
 	make_bytes(&s);
-	CHECK_FAILS(plan_for("p520n", SKIP_PRECISION_F32, &plan, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(find_for("p520n", SKIP_PRECISION_F32, &built, &err), SKIP_ERR_INPUT);
 	cr_expect(strstr(err.message, "check 'library' failed") && strstr(err.message, "none (0 entries)") && strstr(err.message, "skip emit net.skip --board p520n --dtype f32 --fit"), "%s", err.message);
 	CHECK_OK(skip_library_add("lib", &s.set, s.bytes.data, s.bytes.length, "aoc 20.4", &err));
-	CHECK_OK(plan_for("p520n", SKIP_PRECISION_F32, &plan, &err));
-	cr_expect(plan->programs[0].binary.length == s.bytes.length && memcmp(plan->programs[0].binary.data, s.bytes.data, s.bytes.length) == 0);
-	skip_plan_destroy(plan);
-	CHECK_FAILS(plan_for("p520n", SKIP_PRECISION_INT8, &plan, &err), SKIP_ERR_INPUT);
+	CHECK_OK(find_for("p520n", SKIP_PRECISION_F32, &built, &err));
+	cr_expect(built.plan->programs[0].binary.length == s.bytes.length && memcmp(built.plan->programs[0].binary.data, s.bytes.data, s.bytes.length) == 0);
+	skip_built_deinit(&built);
+	CHECK_FAILS(find_for("p520n", SKIP_PRECISION_INT8, &built, &err), SKIP_ERR_INPUT);
 	cr_expect(strstr(err.message, "nearest     ") && strstr(err.message, "differs in dtype") && strstr(err.message, s.set.name), "%s", err.message);
-	CHECK_FAILS(plan_for("u280", SKIP_PRECISION_F32, &plan, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(find_for("u280", SKIP_PRECISION_F32, &built, &err), SKIP_ERR_INPUT);
 	end(&s);
 	remove_work(work);
 	no_platform_is_loaded();
@@ -161,20 +165,148 @@ Test(plan, a_damaged_program_is_refused_and_moved_aside)
 {
 	struct skip_err err;
 	struct scene s;
-	struct skip_plan *plan = NULL;
+	struct skip_built built;
 	char path[1400];
 	const char *work = work_folder();
 	begin(&s, "intel_fpga_emulator");
 	CHECK_OK(skip_library_add("lib", &s.set, s.bytes.data, s.bytes.length, RUNTIME, &err));
-	CHECK_OK(plan_for("intel_fpga_emulator", SKIP_PRECISION_F32, &plan, &err));
-	skip_plan_destroy(plan);
+	CHECK_OK(find_for("intel_fpga_emulator", SKIP_PRECISION_F32, &built, &err));
+	skip_built_deinit(&built);
 	snprintf(path, sizeof(path), "%s/%s", s.entry.folder, s.entry.file);
 	write_text(path, "something else of this len..");
-	CHECK_FAILS(plan_for("intel_fpga_emulator", SKIP_PRECISION_F32, &plan, &err), SKIP_ERR_VERIFY);
+	CHECK_FAILS(find_for("intel_fpga_emulator", SKIP_PRECISION_F32, &built, &err), SKIP_ERR_VERIFY);
 	cr_expect(strstr(err.message, "skip bitstream build lib net.skip --device intel_fpga_emulator --dtype f32") != NULL, "%s", err.message);
-	CHECK_FAILS(plan_for("intel_fpga_emulator", SKIP_PRECISION_F32, &plan, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(find_for("intel_fpga_emulator", SKIP_PRECISION_F32, &built, &err), SKIP_ERR_INPUT);
 	cr_expect(strstr(err.message, "none (0 entries)") != NULL, "%s", err.message);
 	end(&s);
+	remove_work(work);
+	no_platform_is_loaded();
+}
+
+/* ---- shape classes ---- */
+
+/* Layers of three widths, so that one, two and three classes are three networks. */
+static struct skip_graph *uneven_network(void)
+{
+	struct skip_err err;
+	struct skip_units units;
+	struct skip_keep keep;
+	struct toy_options options = toy_defaults();
+	struct skip_graph *made = NULL;
+	options.dtype = SKIP_F32;
+	options.layers = 3;
+	struct skip_graph *graph = toy_graph(&options);
+	CHECK_OK(skip_units_find(graph, &units, &err));
+	CHECK_OK(skip_keep_create(&units, &keep, &err));
+	for (size_t g = 0; g < units.n_groups; g++) {
+		for (int u = 0; units.group[g].kind == SKIP_UNIT_FFN && u < 2 * units.group[g].layer; u++) keep.keep[g][u] = 0;
+	}
+	CHECK_OK(skip_pass_prune(graph, &units, &keep, &made, &err));
+	skip_keep_deinit(&keep);
+	skip_units_deinit(&units);
+	skip_graph_destroy(graph);
+	return made;
+}
+
+/* Puts the set of `graph` with at most `classes` shapes into the library. */
+static void add_classed(const struct skip_graph *graph, int classes, const char *profile, struct skip_kernel_set *set)
+{
+	struct skip_err err;
+	int value;
+	struct skip_buf bytes;
+	struct skip_graph *wide = NULL, *live = NULL;
+	struct skip_plan *plan = NULL;
+	skip_buf_init(&bytes);
+	CHECK_OK(skip_pass_classes(graph, classes, &wide, &err));
+	CHECK_OK(skip_pass_inference(wide, "logits", profile_of(profile)->combine, &live, &value, &err));
+	CHECK_OK(skip_lower(live, profile_of(profile), &value, 1, &plan, &err));
+	CHECK_OK(skip_kernel_set_make(live, plan, profile_of(profile), set, &err));
+	skip_buf_printf(&bytes, "the program of %d classes", classes);
+	CHECK_OK(skip_library_add("lib", set, skip_buf_text(&bytes), bytes.length, RUNTIME, &err));
+	skip_buf_deinit(&bytes);
+	skip_plan_destroy(plan);
+	skip_graph_destroy(live);
+	skip_graph_destroy(wide);
+}
+
+/* What runs is the network widened as the entry says, and of several the one that is padded least. */
+Test(classes, are_those_of_the_entry)
+{
+	static const char *const profile = "intel_fpga_emulator";
+	struct skip_err err;
+	struct skip_built built;
+	struct skip_kernel_set set[4] = {{.manifest = NULL}};
+	const char *work = work_folder();
+	struct skip_graph *graph = uneven_network();
+	const int order[] = {1, 2, 3}, recorded[] = {0, 1, 2, 0};
+	CHECK_FAILS(find_in(graph, profile, &built, &err), SKIP_ERR_INPUT);
+	for (int i = 0; i < 3; i++) {
+		const int classes = order[i];
+		char bytes[64];
+		add_classed(graph, classes, profile, &set[classes]);
+		cr_expect(skip_kernel_set_classes(&set[classes]) == recorded[classes], "three classes of three shapes make no layer wider");
+		CHECK_OK(find_in(graph, profile, &built, &err));
+		snprintf(bytes, sizeof(bytes), "the program of %d classes", classes);
+		cr_expect_str_eq(built.plan->programs[0].binary.data, bytes);
+		cr_expect_str_eq(built.entry.hash, set[classes].hash);
+		cr_expect(built.graph->shape_classes == recorded[classes]);
+		cr_expect(skip_graph_total_params(built.graph) >= skip_graph_total_params(graph));
+		cr_expect_str_eq(built.graph->values[built.value].name, "logits");
+		skip_built_deinit(&built);
+	}
+	for (int i = 1; i < 4; i++) skip_kernel_set_deinit(&set[i]);
+	skip_graph_destroy(graph);
+	remove_work(work);
+	no_platform_is_loaded();
+}
+
+struct classes_case {
+	char name[40], edit[60], says[60];
+};
+
+/* A number nobody's set has is no form to try, and another number than the set's is another network: neither runs. */
+ParameterizedTestParameters(classes, that_are_not_the_sets_are_not_run)
+{
+	static struct classes_case cases[] = {{"another number", "s/\"classes\": 1/\"classes\": 2/", "differs in classes"},
+					      {"none", "/\"classes\": 1/d", "differs in kernels"},
+					      {"no number", "s/\"classes\": 1/\"classes\": \"all\"/", "differs in classes"},
+					      {"too many", "s/\"classes\": 1/\"classes\": 1000000/", "differs in classes"},
+					      {"below one", "s/\"classes\": 1/\"classes\": -1/", "differs in classes"}};
+	return cr_make_param_array(struct classes_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+ParameterizedTest(struct classes_case *c, classes, that_are_not_the_sets_are_not_run)
+{
+	struct skip_err err;
+	struct skip_built built;
+	struct skip_kernel_set set;
+	char command[200];
+	const char *work = work_folder();
+	struct skip_graph *graph = uneven_network();
+	add_classed(graph, 1, "intel_fpga_emulator", &set);
+	snprintf(command, sizeof(command), "sed -i '%s' lib/*/*/*.json", c->edit);
+	cr_assert(system(command) == 0);
+	CHECK_FAILS(find_in(graph, "intel_fpga_emulator", &built, &err), SKIP_ERR_INPUT);
+	cr_expect(strstr(err.message, "check 'library' failed") && strstr(err.message, c->says), "%s: %s", c->name, err.message);
+	skip_kernel_set_deinit(&set);
+	skip_graph_destroy(graph);
+	remove_work(work);
+	no_platform_is_loaded();
+}
+
+/* A damaged entry of classes is refused with the command that makes it anew. */
+Test(classes, stand_in_the_command_that_makes_them)
+{
+	struct skip_err err;
+	struct skip_built built;
+	struct skip_kernel_set set;
+	const char *work = work_folder();
+	struct skip_graph *graph = uneven_network();
+	add_classed(graph, 2, "intel_fpga_emulator", &set);
+	cr_assert(system("truncate -s -1 lib/*/*/*.emulated") == 0);
+	CHECK_FAILS(find_in(graph, "intel_fpga_emulator", &built, &err), SKIP_ERR_VERIFY);
+	cr_expect(strstr(err.message, "skip bitstream build lib net.skip --device intel_fpga_emulator --dtype f32 --classes 2") != NULL, "%s", err.message);
+	skip_kernel_set_deinit(&set);
+	skip_graph_destroy(graph);
 	remove_work(work);
 	no_platform_is_loaded();
 }

@@ -2,6 +2,7 @@
 # command lines of boards are those of the emitted script; rubbish is refused with the exit codes of docs/cli.md, before any OpenCL platform is loaded.
 . "$SKIP_TEST_SOURCE/tests/e2e/lib/common.sh"
 make_toy head classes=3
+make_toy encoder
 cp -r "$SKIP_TEST_SOURCE/boards" boards
 cat >boards/pretended.json <<END
 {"schema": 1, "id": "pretended", "title": "PoCL as if it were a board", "kind": "checker", "extends": "fpga-generic",
@@ -74,6 +75,33 @@ gives 0 run head two.txt --device pretended --logits
 cp "$log/out" wanted
 gives 0 run head two.txt --device pretended --logits --bitstreams lib
 check "the same logits from the library" cmp wanted "$log/out"
+says '^program .*-pretended-f32-[0-9a-f]{12}: each of its [0-9]+ kernels on 5 tokens against float64, [0-9]+ numbers, at most 0\.[0-9]+ of'
+gives 0 run head two.txt --device pretended --bitstreams lib --quiet
+check "and quiet says nothing" test ! -s "$log/err"
+task 3 61 | sed 's/animal$/class0/;s/plant$/class1/;s/stone$/class2/' >data.tsv
+gives 0 eval head --data data.tsv --device pretended --bitstreams lib --json
+says '^program '
+fails 2 'not with --bitstreams' bench head --device pretended --bitstreams lib --layers
+fails 2 'is an encoder without a classification head' bench encoder --device pretended --bitstreams lib
+
+# Layers of two widths in one shape.
+gives 0 prune head --data data.tsv --dev data.tsv --rate 0.3 --criterion magnitude --compensate none --quiet -o small.skip --device Portable
+gives 0 run small.skip two.txt --device pretended --logits
+cp "$log/out" uneven
+gives 0 bitstream command one small.skip --board pretended --classes 1
+check "the classes stand in the command" grep -qx 'skip bitstream build one small.skip --device pretended --dtype f32 --classes 1' "$log/out"
+gives 0 bitstream command one small.skip --board u280 --fit --classes 1
+check "and in a board's" grep -q '^skip emit small.skip --board u280 --dtype f32 --classes 1 --fit -o u280$' "$log/out"
+gives 3 run small.skip two.txt --device pretended --bitstreams one
+gives 0 bitstream build one small.skip --device pretended --classes 1
+gives 0 run small.skip two.txt --device pretended --logits --bitstreams one
+says 'layers of 1 shape:'
+check "near the logits of the network as it is" near uneven "$log/out" 1e-5
+gives 0 bitstream verify one small.skip --board pretended
+gives 0 bitstream verify one
+sed -i 's/"classes": 1/"classes": 2/' one/*/*/*.json
+gives 3 run small.skip two.txt --device pretended --bitstreams one
+says "check 'library' failed" 'differs in classes'
 gives 3 run head two.txt --device pretended --bitstreams lib --dtype int8
 says "check 'library' failed" 'nearest     bert_.*-pretended-f32-.*, differs in dtype'
 fails 3 "check 'library' failed" bitstream verify lib head --board p520n
@@ -103,6 +131,8 @@ fails 2 "no FPGA board 'fpga-intel'" bitstream command lib head --board fpga-int
 fails 2 'device D is missing' bitstream build lib head
 fails 2 'does not emulate an FPGA board' bitstream build lib head --device Portable
 fails 2 'device belongs to build' bitstream list lib --device pretended
+fails 2 'classes belongs to command and build' bitstream list lib --classes 2
+fails 2 'classes belongs to command and build' bitstream verify lib head --board p520n --classes 2
 fails 2 'manifest belongs to add' bitstream list lib --manifest m
 fails 2 'belong to command and verify' bitstream list lib --board p520n
 fails 3 'none' bitstream command lib none --board p520n

@@ -44,8 +44,35 @@ gives 0 run head two.txt --device intel_fpga_emulator --logits
 cp "$log/out" fallback
 gives 0 run head two.txt --device intel_fpga_emulator_channels --logits --bitstreams lib
 check "and the same logits" cmp fallback "$log/out"
+says '^program .*-intel_fpga_emulator_channels-f32-[0-9a-f]{12}: each of its [0-9]+ kernels on 5 tokens against float64, [0-9]+ numbers, at most 0\.[0-9]+ of'
 gives 3 run head two.txt --device intel_fpga_emulator --bitstreams lib --dtype int8
 says "check 'library' failed" 'differs in dtype'
+
+# Layers of two widths, in the one shape their program was built for: run, eval and bench find it by what the entry says.
+gives 0 prune head --data data.tsv --dev data.tsv --rate 0.3 --criterion magnitude --compensate none --quiet -o small.skip --device "Portable Computing"
+gives 0 run small.skip data.txt --device "Portable Computing" --logits
+cp "$log/out" wanted
+for device in intel_fpga_emulator intel_fpga_emulator_channels; do
+	gives 0 bitstream build one small.skip --device $device --classes 1
+done
+check "the entries say so" test "$(grep -l '"classes": 1' one/*/*/*.json | wc -l)" -eq 2
+gives 0 run small.skip data.txt --device intel_fpga_emulator --logits --bitstreams one
+says '^program .*-intel_fpga_emulator-f32-[0-9a-f]{12}, layers of 1 shape: each of its [0-9]+ kernels on 5 tokens against float64, [0-9]+ numbers'
+check "the answers of the network as it was" near wanted "$log/out" 1e-4
+head -n 2 "$log/out" >fallback
+gives 0 run small.skip two.txt --device intel_fpga_emulator_channels --logits --bitstreams one
+check "by channels too, to the last digit" cmp fallback "$log/out"
+gives 0 eval small.skip --data data.tsv --device intel_fpga_emulator --bitstreams one
+says '^program .*layers of 1 shape'
+gives 0 bench small.skip --batch 1 --length 16 --seconds 0.01 --device intel_fpga_emulator --bitstreams one --json
+says '^program .*layers of 1 shape'
+check "without peaks" grep -q '"peak_gflops":0.0,"rows":' "$log/out"
+gives 3 bench small.skip --against head --batch 1 --length 16 --seconds 0.01 --device intel_fpga_emulator --bitstreams one
+says "check 'library' failed" 'make it     skip bitstream build one head --device intel_fpga_emulator'
+gives 0 bitstream build one small.skip --device intel_fpga_emulator
+gives 0 run small.skip two.txt --device intel_fpga_emulator --bitstreams one
+check "the network as it is goes first" sh -c "! grep -q 'layers of' '$log/err' && grep -q '^program ' '$log/err'"
+
 file=$(ls lib/*/*/*-intel_fpga_emulator-*.emulated)
 printf X | dd of="$file" bs=1 seek=5000 conv=notrunc 2>/dev/null
 OCL_ICD_VENDORS=/nowhere gives 6 run head two.txt --device intel_fpga_emulator --bitstreams lib

@@ -18,14 +18,23 @@ struct subject {
 	int value;
 };
 
-/* common: NULL for what the others are compared with, which runs as it was saved. */
-static enum skip_status open_subject(struct subject *subject, const struct skip_cli_common *common, struct skip_device *device, struct skip_err *err)
+/* What the others are compared with runs as it was saved. */
+static enum skip_status open_model(struct subject *subject, const struct skip_cli_common *common, bool reference, struct skip_err *err)
 {
 	enum skip_status status;
 	SKIP_TRY(skip_cli_open_model(subject->path, &subject->model, err));
-	if (common) SKIP_TRY(skip_cli_apply_dtype(common, &subject->model, err));
+	if (!reference) SKIP_TRY(skip_cli_apply_dtype(common, &subject->model, err));
+	status = skip_cli_check_bitstreams(common, &subject->model, err);
+cleanup:
+	return status;
+}
+
+static enum skip_status open_subject(struct subject *subject, const struct skip_cli_common *common, struct skip_device *device, struct skip_err *err)
+{
+	enum skip_status status;
 	const struct skip_graph *graph = subject->model.graph;
-	if (skip_graph_find_value(graph, "logits") != SKIP_NONE) return skip_open_inference(device, graph, "logits", true, &subject->session, &subject->value, err);
+	if (skip_graph_find_value(graph, "logits") != SKIP_NONE)
+		return skip_cli_open_session(common, &subject->model, device, true, &subject->session, &subject->value, err);
 	SKIP_TRY(skip_pass_head(graph, subject->model.checkpoint.pool, NULL, NULL, 0, &subject->pooled, err));
 	SKIP_TRY(skip_open_inference(device, subject->pooled, "pooled", true, &subject->session, &subject->value, err));
 cleanup:
@@ -182,7 +191,8 @@ static enum skip_status bench(struct subject *subjects, size_t n, const struct s
 	SKIP_TRY(skip_cli_int_list("--batch", set->batch, 4096, batches, MAX_LIST, &n_batches, err));
 	SKIP_TRY(choose_lengths(set, subjects, n, lengths, &n_lengths, err));
 	for (size_t i = 0; i < n; i++) vocabulary = smaller(vocabulary, skip_cli_vocabulary(subjects[i].model.graph));
-	SKIP_TRY(measure_peaks(device, subjects, n, profile.peak_gflops, err));
+	/* Measured by kernels of their own, which a board that is loaded with a program cannot have. */
+	if (!set->common.bitstreams) SKIP_TRY(measure_peaks(device, subjects, n, profile.peak_gflops, err));
 	if (set->layers) SKIP_TRY(skip_device_measure_bandwidth(device, &profile.bandwidth_gbs, err));
 	if (!set->common.json) print_head(device, profile.peak_gflops);
 	if (set->data) {
@@ -230,6 +240,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_string(&args, "--length", &set.length);
 	skip_cli_string(&args, "--data", &set.data);
 	skip_cli_string(&args, "--against", &set.against);
+	skip_cli_string(&args, "--bitstreams", &set.common.bitstreams);
 	skip_cli_real(&args, "--seconds", &set.seconds, 0.01, 3600);
 	skip_cli_flag(&args, "--layers", &set.layers);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 8, err));
@@ -237,8 +248,10 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (set.data && skip_cli_seen(&args, "--length")) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data and --length contradict each other"));
 	for (int i = 0; i < args.n_words; i++) subjects[n++].path = args.word[i];
 	if (set.against) subjects[n++].path = set.against;
+	if (set.layers && set.common.bitstreams) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--layers compares with measured peaks, which are kernels of their own: not with --bitstreams"));
+	for (size_t i = 0; i < n; i++) SKIP_TRY(open_model(&subjects[i], &set.common, (int)i >= args.n_words, err));
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
-	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], (int)i < args.n_words ? &set.common : NULL, device.device, err));
+	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], &set.common, device.device, err));
 	skip_cli_catch_interrupt();
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
@@ -260,6 +273,7 @@ const struct skip_verb skip_verb_bench = {
 		"  --data DATA             the whole file in packed batches of --batch instead\n"
 		"  --against PKG0          reference of the speedup column (else the last package)\n"
 		"  --seconds S             at least S seconds a cell (default 1)\n"
+		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation; without peaks\n"
 		"  --layers                every kernel of a batch too: time, share, GFLOP/s, GB/s, bound, rows wasted\n"
 		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"

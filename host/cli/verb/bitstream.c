@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "cli/board.h"
 #include "device/bitstream/library.h"
+#include "graph/pass.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -106,7 +107,6 @@ static enum skip_status verify_package(const struct settings *set, const struct 
 	SKIP_TRY(open_model(set, &model, err));
 	common.device = set->board.board;
 	common.bitstreams = set->library;
-	common.package = set->subject;
 	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	if (set->common.json)
 		status = skip_cli_print_json(json_pack("{s:[{s:s, s:b}]}", "entries", "board", set->board.board, "ok", 1), err);
@@ -121,11 +121,13 @@ cleanup:
 static void write_lines(const struct settings *set, const struct skip_cli_board *board, struct skip_buf *out)
 {
 	const char *id = board->profile->id, *dtype = skip_kernel_set_text(&board->set, "dtype");
+	char classes[32] = "";
+	if (set->board.classes) snprintf(classes, sizeof(classes), " --classes %d", (int)set->board.classes);
 	if (!skip_profile_is_board(board->profile)) {
-		skip_buf_printf(out, "skip bitstream build %s %s --device %s --dtype %s\n", set->library, set->subject, id, dtype);
+		skip_buf_printf(out, "skip bitstream build %s %s --device %s --dtype %s%s\n", set->library, set->subject, id, dtype, classes);
 		return;
 	}
-	skip_buf_printf(out, "skip emit %s --board %s --dtype %s%s -o %s\n", set->subject, id, dtype, set->board.fit ? " --fit" : "", id);
+	skip_buf_printf(out, "skip emit %s --board %s --dtype %s%s%s -o %s\n", set->subject, id, dtype, classes, set->board.fit ? " --fit" : "", id);
 	skip_buf_printf(out, "(\ncd %s\n", id);
 	skip_emit_commands(&board->set, &board->board, SKIP_BUILD_BITSTREAM, out);
 	skip_buf_printf(out, ")\nskip bitstream add %s %s/%s.%s\n", set->library, id, board->set.name, skip_bitstream_suffix(&board->set));
@@ -235,6 +237,7 @@ static enum skip_status build(const struct settings *set, struct skip_err *err)
 	struct skip_cli_device device = { 0 };
 	struct skip_session *session = NULL;
 	struct skip_kernel_set kernels = { .manifest = NULL };
+	struct skip_graph *classed = NULL;
 	struct skip_buf bytes;
 	char runtime[320];
 	int value;
@@ -244,7 +247,8 @@ static enum skip_status build(const struct settings *set, struct skip_err *err)
 	const struct skip_profile *profile = skip_device_profile(device.device);
 	if (skip_profile_is_board(profile) || !skip_profile_has_engines(profile))
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "profile '%s' does not emulate an FPGA board; programs of boards are built by their tools: skip bitstream command", profile->id));
-	SKIP_TRY(skip_open_inference(device.device, model.graph, "logits", true, &session, &value, err));
+	if (set->board.classes) SKIP_TRY(skip_pass_classes(model.graph, (int)set->board.classes, &classed, err));
+	SKIP_TRY(skip_open_inference(device.device, classed ? classed : model.graph, "logits", true, &session, &value, err));
 	SKIP_TRY(skip_session_binary(session, &bytes, err));
 	SKIP_TRY(skip_kernel_set_make(skip_session_graph(session), skip_session_plan(session), profile, &kernels, err));
 	skip_bitstream_runtime(&skip_device_get_info(device.device)->facts, runtime, sizeof(runtime));
@@ -254,6 +258,7 @@ cleanup:
 	skip_buf_deinit(&bytes);
 	skip_kernel_set_deinit(&kernels);
 	skip_session_destroy(session);
+	skip_graph_destroy(classed);
 	skip_cli_close_device(&device);
 	skip_cli_close_model(&model);
 	return status;
@@ -271,6 +276,7 @@ static enum skip_status check_words(enum action action, const struct settings *s
 	const bool wants_board = action == COMMAND || (action == VERIFY && set->subject);
 	if (wants_board && !set->board.board) return skip_err_set(err, SKIP_ERR_USAGE, "--board ID is missing; skip estimate MODEL --all lists the boards");
 	if (!wants_board && (set->board.board || set->board.fit)) return skip_err_set(err, SKIP_ERR_USAGE, "--board and --fit belong to command and verify of a package");
+	if (action != COMMAND && action != BUILD && set->board.classes) return skip_err_set(err, SKIP_ERR_USAGE, "--classes belongs to command and build");
 	if (action == BUILD && !set->common.device) return skip_err_set(err, SKIP_ERR_USAGE, "--device D is missing: an emulation of a board");
 	if (action != BUILD && set->common.device) return skip_err_set(err, SKIP_ERR_USAGE, "--device belongs to build");
 	if (action != ADD && set->manifest) return skip_err_set(err, SKIP_ERR_USAGE, "--manifest belongs to add");
@@ -298,8 +304,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_profiles *profiles = NULL;
 	int action;
 	skip_cli_common_options(&args, &set.common, false);
-	skip_cli_string(&args, "--board", &set.board.board);
-	skip_cli_flag(&args, "--fit", &set.board.fit);
+	skip_cli_board_options(&args, &set.board);
 	skip_cli_string(&args, "--dtype", &set.common.dtype);
 	skip_cli_string(&args, "--device", &set.common.device);
 	skip_cli_string(&args, "--manifest", &set.manifest);
@@ -323,10 +328,11 @@ const struct skip_verb skip_verb_bitstream = {
 	.help = "  list DIR                     what the library has\n"
 		"  verify DIR                   every entry: bytes, hashes, kernels; exit 6 where one is not as it should be\n"
 		"  verify DIR PKG --board ID    whether it has the right program of a package for a board\n"
-		"  command DIR PKG --board ID [--fit]\n"
+		"  command DIR PKG --board ID [--fit] [--classes K]\n"
 		"                               the commands that make it, as they stand in build_<board>.sh of skip emit\n"
 		"  add DIR FILE [--manifest M]  a file that such commands made; M: manifest.json beside it\n"
-		"  build DIR PKG --device D     the program for an emulation of a board, by its runtime; it is always called emulated\n"
+		"  build DIR PKG --device D [--classes K]\n"
+		"                               the program for an emulation of a board, by its runtime; it is always called emulated\n"
 		"  --dtype T                    f32 or int8; else the type of the package\n"
 		"  --json                       one JSON object\n\n"
 		"No vendor's tool is called. skip run --bitstreams DIR loads what is here.\n\n"

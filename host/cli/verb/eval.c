@@ -44,7 +44,7 @@ static void print_paired(const char *against, const struct skip_paired *p)
 	printf("drop against %s: %.2f +- %.2f points (n10 %zu, n01 %zu, exact p %.3g)\n", against, p->drop, p->drop_se, p->n10, p->n01, p->p_exact);
 }
 
-static enum skip_status other_logits(const char *path, struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_input *input,
+static enum skip_status other_logits(const char *path, const struct skip_cli_common *common, struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_input *input,
 				     const char *data_path, float **out, struct skip_err *err)
 {
 	enum skip_status status;
@@ -55,6 +55,7 @@ static enum skip_status other_logits(const char *path, struct skip_device *devic
 	if (other.labels.count != model->labels.count)
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%s has %d classes, %s has %d", path, other.labels.count, model->path, model->labels.count));
 	SKIP_TRY(skip_cli_read(data_path, &other, input, true, false, &model->labels, NULL, &data, err));
+	SKIP_TRY(skip_cli_use_bitstreams(common, &other, device, err));
 	SKIP_TRY(skip_cli_logits(device, other.graph, &data, out, NULL, err));
 cleanup:
 	skip_dataset_deinit(&data);
@@ -84,14 +85,16 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_input_options(&args, &input);
 	skip_cli_string(&args, "--data", &path);
 	skip_cli_string(&args, "--against", &against);
+	skip_cli_string(&args, "--bitstreams", &common.bitstreams);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
 	if (args.help) goto cleanup;
 	if (!path) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data DATA is missing"));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
+	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
-	SKIP_TRY(skip_open_inference(device.device, model.graph, "logits", true, &session, &value, err));
+	SKIP_TRY(skip_cli_open_session(&common, &model, device.device, true, &session, &value, err));
 	size_t classes = (size_t)model.labels.count;
 	/* The clock runs over reading, tokenizing and computing: what a user's batch job pays. */
 	double start = skip_clock_seconds();
@@ -109,7 +112,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	json_object_set_new(out, "sequences_per_second", json_real((double)data.n_rows / seconds));
 	json_object_set_new(out, "tokens_per_second", json_real((double)time.tokens / seconds));
 	if (against) {
-		SKIP_TRY(other_logits(against, device.device, &model, &input, path, &reference, err));
+		SKIP_TRY(other_logits(against, &common, device.device, &model, &input, path, &reference, err));
 		skip_compare(reference, logits, &data, (int)classes, &paired);
 		json_object_set_new(out, "paired", skip_record_paired(&paired));
 	}
@@ -138,6 +141,7 @@ const struct skip_verb skip_verb_eval = {
 	.help = "  --data DATA             labelled TSV or JSON Lines\n"
 		"  --against PKG0          paired comparison: drop in points with its standard error\n"
 		"  --max-length N, --input-format tsv|jsonl\n"
+		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation (skip bitstream)\n"
 		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip eval tickets.skip --data test.tsv\n"

@@ -172,10 +172,9 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_apply_dtype(&common, &model, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
-	common.package = args.word[0];
 	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
-	SKIP_TRY(skip_open_inference(device.device, model.graph, "logits", false, &session, &value, err));
+	SKIP_TRY(skip_cli_open_session(&common, &model, device.device, false, &session, &value, err));
 	printer.json_lines = kind == 1 || common.json;
 	printer.labels = &model.labels;
 	if (!strcmp(args.word[1], "-") && !input.format && isatty(STDIN_FILENO)) {

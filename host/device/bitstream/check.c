@@ -30,12 +30,14 @@ void skip_bitstream_command(const struct skip_bitstream_want *want, struct skip_
 	const char *id = want->profile ? want->profile->id : want->set ? skip_kernel_set_text(want->set, "board") : "ID";
 	const char *dtype = want->set ? skip_kernel_set_text(want->set, "dtype") : "f32";
 	const bool emulated = want->profile ? !skip_profile_is_board(want->profile) : want->set && strcmp(skip_kernel_set_text(want->set, "kind"), "emulated") == 0;
+	char classes[32] = "";
+	if (want->set && skip_kernel_set_classes(want->set) > 0) snprintf(classes, sizeof(classes), " --classes %d", skip_kernel_set_classes(want->set));
 	if (emulated) {
-		skip_buf_printf(out, "skip bitstream build %s %s --device %s --dtype %s", library, source, id, dtype);
+		skip_buf_printf(out, "skip bitstream build %s %s --device %s --dtype %s%s", library, source, id, dtype, classes);
 		return;
 	}
-	skip_buf_printf(out, "skip emit %s --board %s --dtype %s --fit -o %s && sh %s/build_%s.sh bitstream && skip bitstream add %s %s/*.%s", source, id, dtype, id, id, id, library, id,
-			want->set ? skip_bitstream_suffix(want->set) : "aocx");
+	skip_buf_printf(out, "skip emit %s --board %s --dtype %s%s --fit -o %s && sh %s/build_%s.sh bitstream && skip bitstream add %s %s/*.%s", source, id, dtype, classes, id, id, id, library,
+			id, want->set ? skip_bitstream_suffix(want->set) : "aocx");
 }
 
 enum skip_status skip_bitstream_fail(const struct skip_library_entry *entry, const struct skip_bitstream_want *want, enum skip_status status, const char *check,
@@ -299,7 +301,8 @@ static enum skip_status check_hash(struct check *c)
 /* ---- all ---- */
 
 const char *const skip_bitstream_checks[] = {"place", "name",      "size",     "sha256", "container", "mode", "board", "shell",    "toolchain",
-					     "kernels", "arguments", "channels", "dtype",  "dims",      "form", "text",  "embedded", "hash", NULL};
+					     "kernels", "arguments", "channels", "dtype",  "dims",      "form", "text",  "embedded", "hash", SKIP_BITSTREAM_ANSWER, NULL};
+/* Of all but the last, which asks the loaded program (run/open.c). */
 static enum skip_status (*const functions[])(struct check *) = {
 	check_place,   check_name,      check_size,     check_sum,   check_container, check_mode, check_board, check_shell,    check_toolchain,
 	check_kernels, check_arguments, check_channels, check_dtype, check_dims,      check_form, check_text,  check_embedded, check_hash,
@@ -310,7 +313,7 @@ enum skip_status skip_bitstream_check(const struct skip_library_entry *entry, co
 {
 	enum skip_status status = SKIP_OK;
 	struct check c = {.entry = entry, .want = want, .data = data, .size = size, .err = err};
-	for (size_t i = 0; status == SKIP_OK && skip_bitstream_checks[i]; i++) {
+	for (size_t i = 0; status == SKIP_OK && i < sizeof(functions) / sizeof(functions[0]); i++) {
 		c.name = skip_bitstream_checks[i];
 		status = functions[i](&c);
 	}
@@ -320,7 +323,7 @@ enum skip_status skip_bitstream_check(const struct skip_library_entry *entry, co
 
 void skip_kernel_set_differences(const struct skip_kernel_set *a, const struct skip_kernel_set *b, struct skip_buf *out)
 {
-	static const char *const keys[] = {"kind", "board", "shell", "dtype", "dims", "form", "channels", "kernels", "program", "link", "options", "toolchains"};
+	static const char *const keys[] = {"kind", "board", "shell", "dtype", "dims", "form", "classes", "channels", "kernels", "program", "link", "options", "toolchains"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (!json_equal(json_object_get(a->manifest, keys[i]), json_object_get(b->manifest, keys[i]))) skip_buf_printf(out, "%s%s", out->length ? ", " : "", keys[i]);
 	}

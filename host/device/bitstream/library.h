@@ -36,7 +36,8 @@ enum skip_status skip_bitstream_check(const struct skip_library_entry *entry, co
 /* The block of a check that failed, for those that library.c makes. */
 enum skip_status skip_bitstream_fail(const struct skip_library_entry *entry, const struct skip_bitstream_want *want, enum skip_status status, const char *check,
 				     const char *expected, const char *expected_from, const char *found, const char *found_from, struct skip_err *err);
-/* Names of the checks in their order, NULL-terminated. */
+/* Names of the checks in their order, NULL-terminated; the last is made by the session that has loaded the program, with the same block. */
+#define SKIP_BITSTREAM_ANSWER "answer"
 extern const char *const skip_bitstream_checks[];
 /* The command that puts what is wanted into the library. */
 void skip_bitstream_command(const struct skip_bitstream_want *want, struct skip_buf *out);
@@ -63,11 +64,20 @@ enum skip_status skip_library_folder(const char *library, const char *hash, char
  */
 enum skip_status skip_library_add(const char *library, const struct skip_kernel_set *set, const void *data, size_t size, const char *built_by, struct skip_err *err);
 
+/* What a library has for a network. */
+struct skip_built {
+	struct skip_graph *graph; /* what runs: the inference graph, with the layers as wide as the program has them */
+	int value;                /* of it */
+	struct skip_plan *plan;   /* of it, with the built program */
+	struct skip_library_entry entry;
+};
 /*
- * The plan of `graph` for the device, with its built program: lowered in the form of `profile`'s file, or in that of an entry of the library. Nothing found:
- * SKIP_ERR_INPUT, a block with check "library" that names the nearest entry and the fields in which it differs.
+ * The program that gives `value_name` of `graph`, a network whose units are found in it (graph/units.h). Looked for in the form of `profile`'s file, then in those that the
+ * entries for the device say: form, and the shape classes their network was widened to; sets without classes first, then those of most. Nothing found:
+ * SKIP_ERR_INPUT, a block with check "library" that names the nearest entry and the fields in which it differs. The caller deinits *out, also after a failure.
  */
-enum skip_status skip_bitstream_plan(const struct skip_graph *graph, const int *wanted, size_t n_wanted, const struct skip_bitstream_want *want, struct skip_plan **out,
+enum skip_status skip_bitstream_find(const struct skip_graph *graph, const char *value_name, const struct skip_bitstream_want *want, struct skip_built *out,
 				     struct skip_err *err);
+void skip_built_deinit(struct skip_built *built);
 
 #endif

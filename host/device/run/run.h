@@ -6,7 +6,7 @@
  *   memory.c   device buffers              pack.c    weight layouts
  *   gather.c   the word table's rows       check.c   plans and batches that cannot be
  *   chunks.c   a large batch in parts      open.c    lowering and creating in one
- *   known.c    known answers of forms
+ *   known.c    known answers of forms       answer.c  of a loaded program
  *   profile.c  every launch on its own
  */
 #ifndef SKIP_DEVICE_RUN_RUN_H
@@ -102,6 +102,7 @@ struct skip_session {
 	int32_t *table; /* host side of the batch tables; the queue may still read it until `table_event` */
 	size_t table_count;
 	struct skip_cl_event *table_event;
+	struct skip_session_answer answer; /* of a program that was loaded */
 };
 
 /* memory.c */
@@ -156,6 +157,12 @@ enum skip_status skip_chunks_init(const struct skip_session *session, const stru
 				  struct skip_err *err);
 bool skip_chunks_next(struct skip_chunks *chunks);
 void skip_chunks_deinit(struct skip_chunks *chunks);
+
+/*
+ * answer.c. Runs each kernel of the plan once and compares; all but `set` of *out is filled, of the number that is farthest off. Whether that is too far is the caller's to say.
+ * Afterwards there is no current batch.
+ */
+enum skip_status skip_answer_run(struct skip_session *session, struct skip_session_answer *out, struct skip_err *err);
 
 /* check.c: that the plan points nowhere outside and fits the graph (NULL: only the first); SKIP_ERR_INPUT, since plans come from files too.
  */

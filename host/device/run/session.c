@@ -251,3 +251,8 @@ const struct skip_plan *skip_session_plan(const struct skip_session *session)
 {
 	return session->plan;
 }
+
+const struct skip_session_answer *skip_session_get_answer(const struct skip_session *session)
+{
+	return session->answer.set[0] ? &session->answer : NULL;
+}

@@ -125,6 +125,13 @@ task() {
 	}'
 }
 
+# near A B TOLERANCE: lines of label, score and logits: labels equal, numbers within.
+near() {
+	paste "$1" "$2" | awk -F '\t' -v most="$3" '
+	{ n = NF / 2; wrong += $1 != $(n + 1); for (i = 2; i <= n; i++) { d = $i - $(n + i); if (d < 0) d = -d; if (!(d <= most)) wrong++ } }
+	END { exit NR == 0 || wrong > 0 }'
+}
+
 finish() {
 	printf '%d checks, %d failed\n' "$checks" "$failures"
 	[ "$failures" -eq 0 ] && [ "$checks" -gt 0 ]
