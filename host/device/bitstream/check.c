@@ -325,6 +325,7 @@ void skip_kernel_set_differences(const struct skip_kernel_set *a, const struct s
 {
 	static const char *const keys[] = {"kind", "board", "shell", "dtype", "dims", "form", "classes", "channels", "kernels", "program", "link", "options", "toolchains"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (!json_equal(json_object_get(a->manifest, keys[i]), json_object_get(b->manifest, keys[i]))) skip_buf_printf(out, "%s%s", out->length ? ", " : "", keys[i]);
+		const json_t *x = json_object_get(a->manifest, keys[i]), *y = json_object_get(b->manifest, keys[i]);
+		if ((x || y) && !json_equal(x, y)) skip_buf_printf(out, "%s%s", out->length ? ", " : "", keys[i]); /* what neither has is equal */
 	}
 }
