@@ -14,6 +14,7 @@
 #define SKIP_FABS(x) fabsf(x)
 #define SKIP_PIPE SKIP_PRAGMA(HLS PIPELINE II = 1)
 #define SKIP_LANES(n) SKIP_PRAGMA(HLS UNROLL)
+#define SKIP_FLOW SKIP_PRAGMA(HLS DATAFLOW)
 #else
 #define SKIP_GLOBAL __global
 #define SKIP_RESTRICT restrict
@@ -33,9 +34,11 @@
 #ifdef XILINX_FPGA
 #define SKIP_PIPE __attribute__((xcl_pipeline_loop(1)))
 #define SKIP_LANES(n) __attribute__((opencl_unroll_hint(n)))
+#define SKIP_FLOW __attribute__((xcl_dataflow))
 #else
 #define SKIP_PIPE
 #define SKIP_LANES(n) SKIP_UNROLL(n)
+#define SKIP_FLOW
 #endif
 #endif
 #endif

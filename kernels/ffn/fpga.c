@@ -92,7 +92,7 @@ static enum skip_status lower_stages(struct skip_lowering *lowering, const struc
 		enum argument list[4];
 	} stages[] = {
 		{"load_x", {X, RESIDUAL, NO_ARGUMENT}}, {"load_1", {W1, NO_ARGUMENT}},     {"load_2", {W2, NO_ARGUMENT}},
-		{"first", {W1, B1, NO_ARGUMENT}},       {"second", {W2, B2, NO_ARGUMENT}}, {"store", {Y, NO_ARGUMENT}},
+		{"first", {B1, NO_ARGUMENT}},           {"second", {B2, NO_ARGUMENT}},     {"store", {Y, NO_ARGUMENT}},
 	};
 	enum skip_status status = SKIP_OK;
 	for (size_t s = 0; s < sizeof(stages) / sizeof(stages[0]); s++) {

@@ -7,9 +7,9 @@
  *
  *   load_x -> x, residual     load_1 -> w1     load_2 -> w2          x, w1 -> first -> hidden;  hidden, w2 -> second -> y;  y, residual -> store
  *
- * With INTEL_FPGA each of the six is a kernel <NAME>_<stage> and what stands between them are channels; with SKIP_HLS functions and streams; else one
- * kernel runs first and second on each tile, whose streams are global memory or, for the hidden rows, an array. A stage is a loop over tiles round a tile
- * function, and all arithmetic is in the tile functions.
+ * With INTEL_FPGA each of the six is a kernel <NAME>_<stage> and what stands between them are channels; with SKIP_HLS functions of one kernel and streams, side by
+ * side by DATAFLOW; else one kernel runs first, second and store on each tile, whose streams are global memory or arrays: with XILINX_FPGA side by side on neighbouring
+ * tiles by xcl_dataflow. A stage is a loop over tiles round a tile function, and all arithmetic is in the tile functions. Every pointer is read by one stage.
  * D: depth of the first product; F: hidden; N: columns of y; T: rows of a tile, at least the latency of an addition; P: outputs a cycle; INT 0 or 1; ACT:
  * skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS1, BIAS2, RESIDUAL 0 or 1; DEPTH: tokens of a short channel; DEPTH_RESIDUAL: tokens of
  * the residual's, which wait there from load_x to store: fewer than load_x writes before a tile of x is complete is a deadlock.
@@ -105,6 +105,15 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, get_weights)(SKIP_GLOBAL const SKIP_
 	}
 }
 
+#if SKIP_FFN_INT
+/* The scales of a panel, in the place of its first word's first numbers. */
+static inline void SKIP_JOIN(SKIP_FFN_NAME, get_scales)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *w, int k, int panel, SKIP_FFN_FN(weights) *token)
+{
+	SKIP_LANES(16)
+	for (int i = 0; i < SKIP_WORD * SKIP_FFN_P; i++) token->v[i] = i < SKIP_FFN_P ? w[(size_t)panel * SKIP_FFN_PANEL(k) + SKIP_FFN_ROWS(k) * SKIP_FFN_P + i] : 0;
+}
+#endif
+
 static inline void SKIP_JOIN(SKIP_FFN_NAME, get_residual)(SKIP_GLOBAL const float *residual, int row, int panel, int rows, SKIP_FFN_FN(outputs) *token)
 {
 	SKIP_LANES(16)
@@ -126,6 +135,10 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, put_y)(SKIP_GLOBAL float *y, int row
 /* ---- streams: what the tile functions take and give ---- */
 
 #ifdef INTEL_FPGA
+#define SKIP_FFN_STAGE SKIP_TASK
+#define SKIP_FFN_PORT(type, name)
+#define SKIP_FFN_READ(name) read_channel_intel(name)
+#define SKIP_FFN_WRITE(name, token) write_channel_intel(name, token)
 SKIP_CHANNEL(skip_floats, SKIP_FFN_FN(c_x), SKIP_FFN_DEPTH);
 SKIP_CHANNEL(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w1), SKIP_FFN_DEPTH);
 SKIP_CHANNEL(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w2), SKIP_FFN_DEPTH);
@@ -134,17 +147,30 @@ SKIP_CHANNEL(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_y), SKIP_FFN_DEPTH);
 #if SKIP_FFN_RESIDUAL
 SKIP_CHANNEL(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_residual), SKIP_FFN_DEPTH_RESIDUAL);
 #endif
-#define SKIP_FFN_STREAMS_1
-#define SKIP_FFN_STREAMS_2
-#define SKIP_FFN_GET_X(row, word, token) token = read_channel_intel(SKIP_FFN_FN(c_x))
-#define SKIP_FFN_GET_W1(panel, word, token) token = read_channel_intel(SKIP_FFN_FN(c_w1))
-#define SKIP_FFN_GET_W2(panel, word, token) token = read_channel_intel(SKIP_FFN_FN(c_w2))
-#define SKIP_FFN_PUT_HIDDEN(panel, row, token) write_channel_intel(SKIP_FFN_FN(c_hidden), token)
-#define SKIP_FFN_GET_HIDDEN(panel, row, token) token = read_channel_intel(SKIP_FFN_FN(c_hidden))
-#define SKIP_FFN_PUT_Y(panel, row, token) write_channel_intel(SKIP_FFN_FN(c_y), token)
+#elif defined(SKIP_HLS)
+#define SKIP_FFN_STAGE static void
+#define SKIP_FFN_PORT(type, name) , hls::stream<type> &name
+#define SKIP_FFN_READ(name) name.read()
+#define SKIP_FFN_WRITE(name, token) name.write(token)
+#endif
+#ifdef SKIP_FFN_STAGE
+#define SKIP_FFN_STREAMS_1 \
+	SKIP_FFN_PORT(skip_floats, SKIP_FFN_FN(c_x)) SKIP_FFN_PORT(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w1)) SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_hidden))
+#define SKIP_FFN_STREAMS_2 \
+	SKIP_FFN_PORT(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w2)) SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_hidden)) SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_y))
+#define SKIP_FFN_GET_X(row, word, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_x))
+#define SKIP_FFN_GET_W1(panel, word, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_w1))
+#define SKIP_FFN_GET_W2(panel, word, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_w2))
+#define SKIP_FFN_GET_SCALES1(panel, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_w1))
+#define SKIP_FFN_GET_SCALES2(panel, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_w2))
+#define SKIP_FFN_PUT_HIDDEN(panel, row, token) SKIP_FFN_WRITE(SKIP_FFN_FN(c_hidden), token)
+#define SKIP_FFN_GET_HIDDEN(panel, row, token) token = SKIP_FFN_READ(SKIP_FFN_FN(c_hidden))
+#define SKIP_FFN_PUT_Y(panel, row, token) SKIP_FFN_WRITE(SKIP_FFN_FN(c_y), token)
 #else
-#define SKIP_FFN_STREAMS_1 , SKIP_GLOBAL const float *x, int row0, int rows, SKIP_FFN_FN(outputs) *hidden
-#define SKIP_FFN_STREAMS_2 , const SKIP_FFN_FN(outputs) *hidden, SKIP_FFN_FN(outputs) *tile_y
+#define SKIP_FFN_STREAMS_1 , SKIP_GLOBAL const SKIP_FFN_WEIGHT *w1, SKIP_GLOBAL const float *x, int row0, int rows, SKIP_FFN_FN(outputs) *hidden
+#define SKIP_FFN_STREAMS_2 , SKIP_GLOBAL const SKIP_FFN_WEIGHT *w2, const SKIP_FFN_FN(outputs) *hidden, SKIP_FFN_FN(outputs) *tile_y
+#define SKIP_FFN_GET_SCALES1(panel, token) SKIP_FFN_FN(get_scales)(w1, SKIP_FFN_D, panel, &token)
+#define SKIP_FFN_GET_SCALES2(panel, token) SKIP_FFN_FN(get_scales)(w2, SKIP_FFN_F, panel, &token)
 #define SKIP_FFN_GET_X(row, word, token) SKIP_FFN_FN(get_x)(x, row0 + (row), word, rows, &token)
 #define SKIP_FFN_GET_W1(panel, word, token) SKIP_FFN_FN(get_weights)(w1, SKIP_FFN_D, panel, word, &token)
 #define SKIP_FFN_GET_W2(panel, word, token) SKIP_FFN_FN(get_weights)(w2, SKIP_FFN_F, panel, word, &token)
@@ -196,7 +222,7 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, add)(const SKIP_FFN_WORD *word, cons
 }
 
 /* The first product on one tile: T rows of x in, their hidden numbers out, panel by panel. */
-static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_first)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *w1, SKIP_GLOBAL const float *b1 SKIP_FFN_STREAMS_1)
+static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_first)(SKIP_GLOBAL const float *b1 SKIP_FFN_STREAMS_1)
 {
 	SKIP_FFN_WORD tile[SKIP_FFN_T * SKIP_FFN_WORDS(SKIP_FFN_D)];
 #if SKIP_FFN_INT
@@ -234,14 +260,17 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_first)(SKIP_GLOBAL const SKIP_F
 			SKIP_PIPE
 			for (int m = 0; m < SKIP_FFN_T; m++) SKIP_FFN_FN(add)(&tile[m * SKIP_FFN_WORDS(SKIP_FFN_D) + w], &weights, sum[m]);
 		}
+#if SKIP_FFN_INT
+		SKIP_FFN_FN(weights) scales;
+		SKIP_FFN_GET_SCALES1(panel, scales);
+#endif
 		SKIP_PIPE
 		for (int m = 0; m < SKIP_FFN_T; m++) {
 			SKIP_FFN_FN(outputs) token;
 			for (int n = 0; n < SKIP_FFN_P; n++) {
 				const int column = panel * SKIP_FFN_P + n;
 #if SKIP_FFN_INT
-				float out = (float)sum[m][n] *
-					    (SKIP_AS_FLOAT(w1[(size_t)panel * SKIP_FFN_PANEL(SKIP_FFN_D) + SKIP_FFN_ROWS(SKIP_FFN_D) * SKIP_FFN_P + n]) * scale[m]);
+				float out = (float)sum[m][n] * (SKIP_AS_FLOAT(scales.v[n]) * scale[m]);
 #else
 				float out = sum[m][n];
 #endif
@@ -257,7 +286,7 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_first)(SKIP_GLOBAL const SKIP_F
 }
 
 /* The second product on one tile: hidden numbers in, T rows of the result without the residual out, panel by panel. */
-static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_second)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *w2, SKIP_GLOBAL const float *b2 SKIP_FFN_STREAMS_2)
+static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_second)(SKIP_GLOBAL const float *b2 SKIP_FFN_STREAMS_2)
 {
 	float row[SKIP_FFN_T][SKIP_FFN_HIDDEN];
 	SKIP_FFN_WORD tile[SKIP_FFN_T * SKIP_FFN_WORDS(SKIP_FFN_F)];
@@ -297,14 +326,17 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_second)(SKIP_GLOBAL const SKIP_
 			SKIP_PIPE
 			for (int m = 0; m < SKIP_FFN_T; m++) SKIP_FFN_FN(add)(&tile[m * SKIP_FFN_WORDS(SKIP_FFN_F) + w], &weights, sum[m]);
 		}
+#if SKIP_FFN_INT
+		SKIP_FFN_FN(weights) scales;
+		SKIP_FFN_GET_SCALES2(panel, scales);
+#endif
 		SKIP_PIPE
 		for (int m = 0; m < SKIP_FFN_T; m++) {
 			SKIP_FFN_FN(outputs) token;
 			for (int n = 0; n < SKIP_FFN_P; n++) {
 				const int column = panel * SKIP_FFN_P + n;
 #if SKIP_FFN_INT
-				float out = (float)sum[m][n] *
-					    (SKIP_AS_FLOAT(w2[(size_t)panel * SKIP_FFN_PANEL(SKIP_FFN_F) + SKIP_FFN_ROWS(SKIP_FFN_F) * SKIP_FFN_P + n]) * scale[m]);
+				float out = (float)sum[m][n] * (SKIP_AS_FLOAT(scales.v[n]) * scale[m]);
 #else
 				float out = sum[m][n];
 #endif
@@ -325,96 +357,128 @@ static inline void SKIP_JOIN(SKIP_FFN_NAME, plus)(SKIP_FFN_FN(outputs) *a, const
 	for (int n = 0; n < SKIP_FFN_P; n++) a->v[n] = a->v[n] + b->v[n];
 }
 
-/* ---- kernels ---- */
+/* ---- stages and kernels ---- */
 
-#ifdef INTEL_FPGA
-SKIP_TASK SKIP_FFN_FN(load_x)(SKIP_GLOBAL const float *SKIP_RESTRICT x,
-#if SKIP_FFN_RESIDUAL
-			      SKIP_GLOBAL const float *SKIP_RESTRICT residual,
+/* Arguments that are not there. */
+#if SKIP_FFN_BIAS1
+#define SKIP_FFN_B1 b1
+#else
+#define SKIP_FFN_B1 0
 #endif
-			      int rows)
+#if SKIP_FFN_BIAS2
+#define SKIP_FFN_B2 b2
+#else
+#define SKIP_FFN_B2 0
+#endif
+
+#ifdef SKIP_FFN_STAGE
+SKIP_FFN_STAGE SKIP_FFN_FN(load_x)(SKIP_GLOBAL const float *SKIP_RESTRICT x,
+#if SKIP_FFN_RESIDUAL
+				   SKIP_GLOBAL const float *SKIP_RESTRICT residual,
+#endif
+				   int rows SKIP_FFN_PORT(skip_floats, SKIP_FFN_FN(c_x))
+#if SKIP_FFN_RESIDUAL
+					    SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_residual))
+#endif
+)
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
 		for (int i = 0; i < SKIP_FFN_X_TOKENS || i < SKIP_FFN_Y_TOKENS; i++) {
 			if (i < SKIP_FFN_X_TOKENS) {
 				skip_floats token;
 				SKIP_FFN_FN(get_x)(x, row0 + i / SKIP_FFN_XW, i % SKIP_FFN_XW, rows, &token);
-				write_channel_intel(SKIP_FFN_FN(c_x), token);
+				SKIP_FFN_WRITE(SKIP_FFN_FN(c_x), token);
 			}
 #if SKIP_FFN_RESIDUAL
 			if (i < SKIP_FFN_Y_TOKENS) {
 				SKIP_FFN_FN(outputs) token;
 				SKIP_FFN_FN(get_residual)(residual, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &token);
-				write_channel_intel(SKIP_FFN_FN(c_residual), token);
+				SKIP_FFN_WRITE(SKIP_FFN_FN(c_residual), token);
 			}
 #endif
 		}
 	}
 }
 
-SKIP_TASK SKIP_FFN_FN(load_1)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w1, int rows)
+/* The weights of a product once a tile; with INT a panel ends with its scales. */
+SKIP_FFN_STAGE SKIP_FFN_FN(load_1)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w1, int rows SKIP_FFN_PORT(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w1)))
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
 		for (int panel = 0; panel < SKIP_FFN_PANELS(SKIP_FFN_F); panel++) {
-			for (int w = 0; w < SKIP_FFN_WORDS(SKIP_FFN_D); w++) {
+			for (int w = 0; w < SKIP_FFN_WORDS(SKIP_FFN_D) + SKIP_FFN_INT; w++) {
 				SKIP_FFN_FN(weights) token;
-				SKIP_FFN_FN(get_weights)(w1, SKIP_FFN_D, panel, w, &token);
-				write_channel_intel(SKIP_FFN_FN(c_w1), token);
+#if SKIP_FFN_INT
+				if (w == SKIP_FFN_WORDS(SKIP_FFN_D))
+					SKIP_FFN_FN(get_scales)(w1, SKIP_FFN_D, panel, &token);
+				else
+#endif
+					SKIP_FFN_FN(get_weights)(w1, SKIP_FFN_D, panel, w, &token);
+				SKIP_FFN_WRITE(SKIP_FFN_FN(c_w1), token);
 			}
 		}
 	}
 }
 
-SKIP_TASK SKIP_FFN_FN(load_2)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w2, int rows)
+SKIP_FFN_STAGE SKIP_FFN_FN(load_2)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w2, int rows SKIP_FFN_PORT(SKIP_FFN_FN(weights), SKIP_FFN_FN(c_w2)))
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
 		for (int panel = 0; panel < SKIP_FFN_PANELS(SKIP_FFN_N); panel++) {
-			for (int w = 0; w < SKIP_FFN_WORDS(SKIP_FFN_F); w++) {
+			for (int w = 0; w < SKIP_FFN_WORDS(SKIP_FFN_F) + SKIP_FFN_INT; w++) {
 				SKIP_FFN_FN(weights) token;
-				SKIP_FFN_FN(get_weights)(w2, SKIP_FFN_F, panel, w, &token);
-				write_channel_intel(SKIP_FFN_FN(c_w2), token);
+#if SKIP_FFN_INT
+				if (w == SKIP_FFN_WORDS(SKIP_FFN_F))
+					SKIP_FFN_FN(get_scales)(w2, SKIP_FFN_F, panel, &token);
+				else
+#endif
+					SKIP_FFN_FN(get_weights)(w2, SKIP_FFN_F, panel, w, &token);
+				SKIP_FFN_WRITE(SKIP_FFN_FN(c_w2), token);
 			}
 		}
 	}
 }
 
-SKIP_TASK SKIP_FFN_FN(first)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w1,
-#if SKIP_FFN_BIAS1
-			     SKIP_GLOBAL const float *SKIP_RESTRICT b1,
+/* What a stage gives its tile function: the streams it was given itself, or nothing where channels are known to all. */
+#ifdef SKIP_HLS
+#define SKIP_FFN_PASS_1 , SKIP_FFN_FN(c_x), SKIP_FFN_FN(c_w1), SKIP_FFN_FN(c_hidden)
+#define SKIP_FFN_PASS_2 , SKIP_FFN_FN(c_w2), SKIP_FFN_FN(c_hidden), SKIP_FFN_FN(c_y)
+#else
+#define SKIP_FFN_PASS_1
+#define SKIP_FFN_PASS_2
 #endif
-			     int rows)
+
+SKIP_FFN_STAGE SKIP_FFN_FN(first)(
+#if SKIP_FFN_BIAS1
+	SKIP_GLOBAL const float *SKIP_RESTRICT b1,
+#endif
+	int rows SKIP_FFN_STREAMS_1)
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
-#if SKIP_FFN_BIAS1
-		SKIP_FFN_FN(tile_first)(w1, b1);
-#else
-		SKIP_FFN_FN(tile_first)(w1, 0);
-#endif
+		SKIP_FFN_FN(tile_first)(SKIP_FFN_B1 SKIP_FFN_PASS_1);
 	}
 }
 
-SKIP_TASK SKIP_FFN_FN(second)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w2,
+SKIP_FFN_STAGE SKIP_FFN_FN(second)(
 #if SKIP_FFN_BIAS2
-			      SKIP_GLOBAL const float *SKIP_RESTRICT b2,
+	SKIP_GLOBAL const float *SKIP_RESTRICT b2,
 #endif
-			      int rows)
+	int rows SKIP_FFN_STREAMS_2)
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
-#if SKIP_FFN_BIAS2
-		SKIP_FFN_FN(tile_second)(w2, b2);
-#else
-		SKIP_FFN_FN(tile_second)(w2, 0);
-#endif
+		SKIP_FFN_FN(tile_second)(SKIP_FFN_B2 SKIP_FFN_PASS_2);
 	}
 }
 
-SKIP_TASK SKIP_FFN_FN(store)(SKIP_GLOBAL float *SKIP_RESTRICT y, int rows)
+SKIP_FFN_STAGE SKIP_FFN_FN(store)(SKIP_GLOBAL float *SKIP_RESTRICT y, int rows SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_y))
+#if SKIP_FFN_RESIDUAL
+				  SKIP_FFN_PORT(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_residual))
+#endif
+)
 {
 	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
 		for (int i = 0; i < SKIP_FFN_Y_TOKENS; i++) {
-			SKIP_FFN_FN(outputs) token = read_channel_intel(SKIP_FFN_FN(c_y));
+			SKIP_FFN_FN(outputs) token = SKIP_FFN_READ(SKIP_FFN_FN(c_y));
 #if SKIP_FFN_RESIDUAL
-			const SKIP_FFN_FN(outputs) beside = read_channel_intel(SKIP_FFN_FN(c_residual));
+			const SKIP_FFN_FN(outputs) beside = SKIP_FFN_READ(SKIP_FFN_FN(c_residual));
 			SKIP_FFN_FN(plus)(&token, &beside);
 #endif
 			SKIP_FFN_FN(put_y)(y, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &token);
@@ -422,6 +486,34 @@ SKIP_TASK SKIP_FFN_FN(store)(SKIP_GLOBAL float *SKIP_RESTRICT y, int rows)
 	}
 }
 #else
+/* The last step of a tile: the residual added, the rows stored. */
+static inline void SKIP_JOIN(SKIP_FFN_NAME, tile_store)(SKIP_GLOBAL const float *residual, SKIP_GLOBAL float *y, int row0, int rows, SKIP_FFN_FN(outputs) *tile_y)
+{
+	for (int i = 0; i < SKIP_FFN_Y_TOKENS; i++) {
+#if SKIP_FFN_RESIDUAL
+		SKIP_FFN_FN(outputs) beside;
+		SKIP_FFN_FN(get_residual)(residual, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &beside);
+		SKIP_FFN_FN(plus)(&tile_y[i], &beside);
+#endif
+		SKIP_FFN_FN(put_y)(y, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &tile_y[i]);
+	}
+}
+
+/* All tiles. The loop has the form that dataflow in a loop asks for: a count, arrays of its own, calls. */
+static inline void SKIP_JOIN(SKIP_FFN_NAME, tiles)(SKIP_GLOBAL const float *x, SKIP_GLOBAL const SKIP_FFN_WEIGHT *w1, SKIP_GLOBAL const SKIP_FFN_WEIGHT *w2, SKIP_GLOBAL const float *b1,
+						   SKIP_GLOBAL const float *b2, SKIP_GLOBAL const float *residual, SKIP_GLOBAL float *y, int rows, int tiles)
+{
+	SKIP_FLOW
+	for (int tile = 0; tile < tiles; tile++) {
+		SKIP_FFN_FN(outputs) hidden[SKIP_FFN_T * SKIP_FFN_PANELS(SKIP_FFN_F)], tile_y[SKIP_FFN_Y_TOKENS];
+		SKIP_FFN_FN(tile_first)(b1, w1, x, tile * SKIP_FFN_T, rows, hidden);
+		SKIP_FFN_FN(tile_second)(b2, w2, hidden, tile_y);
+		SKIP_FFN_FN(tile_store)(residual, y, tile * SKIP_FFN_T, rows, tile_y);
+	}
+}
+#endif
+
+#ifndef INTEL_FPGA
 SKIP_TASK SKIP_FFN_NAME(
 	SKIP_GLOBAL const float *SKIP_RESTRICT x, /* [rows][D] */
 	SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTRICT w1, /* panels of P columns: [ceil(F/P)][ROWS][P], INT: then scales [P] and starts of sums [P] */
@@ -439,27 +531,39 @@ SKIP_TASK SKIP_FFN_NAME(
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_FFN_D > 0 && SKIP_FFN_F > 0 && SKIP_FFN_N > 0 && SKIP_FFN_T > 0 && SKIP_FFN_P > 0 && SKIP_FFN_D <= 65536 && SKIP_FFN_F <= 65536);
-	for (int row0 = 0; row0 < rows; row0 += SKIP_FFN_T) {
-		SKIP_FFN_FN(outputs) hidden[SKIP_FFN_T * SKIP_FFN_PANELS(SKIP_FFN_F)], tile_y[SKIP_FFN_Y_TOKENS];
-#if SKIP_FFN_BIAS1
-		SKIP_FFN_FN(tile_first)(w1, b1, x, row0, rows, hidden);
+#ifdef SKIP_HLS
+	SKIP_FLOW
+	hls::stream<skip_floats, SKIP_FFN_DEPTH> SKIP_FFN_FN(c_x);
+	hls::stream<SKIP_FFN_FN(weights), SKIP_FFN_DEPTH> SKIP_FFN_FN(c_w1), SKIP_FFN_FN(c_w2);
+	hls::stream<SKIP_FFN_FN(outputs), SKIP_FFN_DEPTH> SKIP_FFN_FN(c_hidden), SKIP_FFN_FN(c_y);
+#if SKIP_FFN_RESIDUAL
+	hls::stream<SKIP_FFN_FN(outputs), SKIP_FFN_DEPTH_RESIDUAL> SKIP_FFN_FN(c_residual);
+	SKIP_FFN_FN(load_x)(x, residual, rows, SKIP_FFN_FN(c_x), SKIP_FFN_FN(c_residual));
 #else
-		SKIP_FFN_FN(tile_first)(w1, 0, x, row0, rows, hidden);
+	SKIP_FFN_FN(load_x)(x, rows, SKIP_FFN_FN(c_x));
+#endif
+	SKIP_FFN_FN(load_1)(w1, rows, SKIP_FFN_FN(c_w1));
+	SKIP_FFN_FN(load_2)(w2, rows, SKIP_FFN_FN(c_w2));
+#if SKIP_FFN_BIAS1
+	SKIP_FFN_FN(first)(b1, rows SKIP_FFN_PASS_1);
+#else
+	SKIP_FFN_FN(first)(rows SKIP_FFN_PASS_1);
 #endif
 #if SKIP_FFN_BIAS2
-		SKIP_FFN_FN(tile_second)(w2, b2, hidden, tile_y);
+	SKIP_FFN_FN(second)(b2, rows SKIP_FFN_PASS_2);
 #else
-		SKIP_FFN_FN(tile_second)(w2, 0, hidden, tile_y);
+	SKIP_FFN_FN(second)(rows SKIP_FFN_PASS_2);
 #endif
-		for (int i = 0; i < SKIP_FFN_Y_TOKENS; i++) {
 #if SKIP_FFN_RESIDUAL
-			SKIP_FFN_FN(outputs) beside;
-			SKIP_FFN_FN(get_residual)(residual, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &beside);
-			SKIP_FFN_FN(plus)(&tile_y[i], &beside);
+	SKIP_FFN_FN(store)(y, rows, SKIP_FFN_FN(c_y), SKIP_FFN_FN(c_residual));
+#else
+	SKIP_FFN_FN(store)(y, rows, SKIP_FFN_FN(c_y));
 #endif
-			SKIP_FFN_FN(put_y)(y, row0 + i % SKIP_FFN_T, i / SKIP_FFN_T, rows, &tile_y[i]);
-		}
-	}
+#elif SKIP_FFN_RESIDUAL
+	SKIP_FFN_FN(tiles)(x, w1, w2, SKIP_FFN_B1, SKIP_FFN_B2, residual, y, rows, (rows + SKIP_FFN_T - 1) / SKIP_FFN_T);
+#else
+	SKIP_FFN_FN(tiles)(x, w1, w2, SKIP_FFN_B1, SKIP_FFN_B2, 0, y, rows, (rows + SKIP_FFN_T - 1) / SKIP_FFN_T);
+#endif
 }
 #endif
 #undef SKIP_FFN_FN
@@ -482,3 +586,13 @@ SKIP_TASK SKIP_FFN_NAME(
 #undef SKIP_FFN_PUT_HIDDEN
 #undef SKIP_FFN_GET_HIDDEN
 #undef SKIP_FFN_PUT_Y
+#undef SKIP_FFN_GET_SCALES1
+#undef SKIP_FFN_GET_SCALES2
+#undef SKIP_FFN_STAGE
+#undef SKIP_FFN_PORT
+#undef SKIP_FFN_READ
+#undef SKIP_FFN_WRITE
+#undef SKIP_FFN_PASS_1
+#undef SKIP_FFN_PASS_2
+#undef SKIP_FFN_B1
+#undef SKIP_FFN_B2

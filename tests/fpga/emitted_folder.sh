@@ -30,5 +30,6 @@ for platform in Portable 'FPGA Emulation'; do
 	check "known answers on $platform" sh -c "PLATFORM='$platform' ./hostcheck u280/kernels.cl | grep '^ok'"
 done
 check "77 without the device" sh -c 'PLATFORM=Nothing ./hostcheck u280/kernels.cl; test $? -eq 77'
-check "the C++ text compiles" g++ -std=c++17 -Wall -Werror -Wno-unknown-pragmas -Wno-unused-local-typedefs -ffp-contract=off -c -o twin.o int8/kernels.cpp
+check "the C++ text compiles" g++ -std=c++17 -Wall -Werror -Wno-unknown-pragmas -Wno-unused-local-typedefs -ffp-contract=off -I "$SKIP_TEST_SOURCE/tests/kernels/hls" -c -o twin.o int8/kernels.cpp
+check "its ffn is a dataflow of streams" sh -c 'grep -q "SKIP_PRAGMA(HLS DATAFLOW)" int8/kernels.cpp && grep -q "^#include <hls_stream.h>" int8/kernels.cpp'
 finish

@@ -1,6 +1,7 @@
 /*
  * The C++ form of the FPGA text: compiled by g++ with SKIP_HLS, which is what an HLS compiler is given, it computes the bits that PoCL computes from the
- * OpenCL form, in float32 and int8. Without streams, so the dataflow of an HLS compiler is not spoken for.
+ * OpenCL form, in float32 and int8. Streams are queues without end (hls/hls_stream.h) and stages run one after the other: each reads what was written for it, in
+ * number and order. That they may run side by side, and their depths, are not spoken for.
  */
 #include "fpga_nodes.h"
 #include "device/emit/board.h"
@@ -22,7 +23,7 @@ static void remove_folder(void)
 
 static void *compile(const char *text)
 {
-	char path[300], command[900];
+	char path[300], command[1400];
 	snprintf(folder, sizeof(folder), "%s/twin-XXXXXX", getenv("SKIP_TEST_BINARY"));
 	cr_assert(mkdtemp(folder) != NULL);
 	snprintf(path, sizeof(path), "%s/kernels.cpp", folder);
@@ -32,7 +33,7 @@ static void *compile(const char *text)
 	skip_emit_twin(text, &twin);
 	cr_assert(file && fputs(skip_buf_text(&twin), file) >= 0 && fclose(file) == 0);
 	skip_buf_deinit(&twin);
-	snprintf(command, sizeof(command), "g++ -std=c++17 -O1 -w -ffp-contract=off -shared -fPIC -o '%s/twin.so' '%s'", folder, path);
+	snprintf(command, sizeof(command), "g++ -std=c++17 -O1 -w -ffp-contract=off -shared -fPIC -I'%s/tests/kernels/hls' -o '%s/twin.so' '%s'", getenv("SKIP_TEST_SOURCE"), folder, path);
 	cr_assert(system(command) == 0, "g++ refuses the text");
 	snprintf(path, sizeof(path), "%s/twin.so", folder);
 	void *library = dlopen(path, RTLD_NOW);
