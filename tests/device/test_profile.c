@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "check.h"
 #include "device/profile/profile.h"
+#include "lower_graph.h"
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -317,7 +318,8 @@ Test(profile, a_tie_is_an_error)
 }
 
 /* A child of `generic` with one thing wrong. */
-#define CHILD(rest) "{\"schema\":1,\"id\":\"x\",\"extends\":\"generic\"," rest "}"
+#define CHILD_OF(id, parent, rest) "{\"schema\":1,\"id\":\"" id "\",\"extends\":\"" parent "\"," rest "}"
+#define CHILD(rest) CHILD_OF("x", "generic", rest)
 
 Test(profile, wrong_files_are_refused_with_file_and_field)
 {
@@ -402,6 +404,40 @@ Test(profile, wrong_files_are_refused_with_file_and_field)
 		cr_expect(strstr(err.file, "/x.json") != NULL, "%s: file is \"%s\"", cases[i].text, err.file);
 		cr_expect(strstr(err.message, cases[i].says) != NULL, "%s: %s", cases[i].text, err.message);
 	}
+}
+
+/* Tiles that a board file ships for single shapes reach the kernels; a child has its parent's list, or one of its own in its place. */
+Test(profile, tiles_of_a_file_are_shipped)
+{
+#define TILE(shape, tile) "{\"family\":\"linear\",\"shape\":\"" shape "\",\"tile\":\"" tile "\"}"
+	static const struct {
+		const char *id, *wide, *narrow; /* tiles of two shapes, NULL where none is shipped */
+	} cases[] = {{"generic", NULL, NULL}, {"parent", "mr12 nv1", "mr8 nv1"}, {"heir", "mr12 nv1", "mr8 nv1"}, {"other", "mr10 nv1", NULL}};
+	struct skip_err err;
+	struct skip_profiles *profiles = NULL;
+	make_folder();
+	put("generic.json", GENERIC);
+	put("parent.json", CHILD_OF("parent", "generic", "\"forms\":{\"variants\":[\"cpu\",\"generic\"],\"tiles\":[" TILE("k61 n37 T f32 cpu", "mr12 nv1") "," TILE("k37 n5 T f32 cpu", "mr8 nv1") "]}"));
+	put("heir.json", CHILD_OF("heir", "parent", "\"forms\":{\"block\":2}"));
+	put("other.json", CHILD_OF("other", "parent", "\"forms\":{\"tiles\":[" TILE("k61 n37 T f32 cpu", "mr10 nv1") "]}"));
+	CHECK_OK(skip_profiles_load(folder, &profiles, &err));
+	struct skip_graph *graph = linear_chain((const int[]){61, 37, 5}, 3);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const tile[] = {cases[i].wide, cases[i].narrow}, *const shape[] = {"k61 n37 T f32 cpu", "k37 n5 T f32 cpu"};
+		struct skip_plan *plan = lower_for(profiles, cases[i].id, graph, NULL, 0);
+		cr_assert(plan->n_launches == 2);
+		for (int s = 0; s < 2; s++) {
+			const char *got = skip_profile_tile(skip_profiles_find(profiles, cases[i].id), SKIP_TILE_SHIPPED, "linear", shape[s]);
+			cr_expect(tile[s] ? got && strcmp(got, tile[s]) == 0 : got == NULL, "%s, %s: %s", cases[i].id, shape[s], got ? got : "none");
+			const struct skip_plan_launch *launch = &plan->launches[s];
+			const bool ships = launch->tile == SKIP_TILE_SHIPPED;
+			cr_expect(ships == (tile[s] != NULL), "%s, %s: %s", cases[i].id, shape[s], skip_tile_origin_names[launch->tile]);
+			if (tile[s]) cr_expect(launch->cover[0].tile == atoi(tile[s] + 2), "%s, %s: %d rows", cases[i].id, shape[s], launch->cover[0].tile);
+		}
+		skip_plan_destroy(plan);
+	}
+	skip_graph_destroy(graph);
+	skip_profiles_destroy(profiles);
 }
 
 Test(profile, chains_end)
