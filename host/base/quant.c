@@ -23,6 +23,12 @@ struct skip_int8_scale skip_int8_scale(float largest)
 	return (struct skip_int8_scale){.scale = largest * 0x1.020408p-7f, .inverse = largest > 0x1p-100f ? 127.0f / largest : 0.0f};
 }
 
+float skip_int8_within(float x, float clip)
+{
+	const float low = x < clip ? x : clip;
+	return low > -clip ? low : -clip;
+}
+
 int8_t skip_int8_round(float x, struct skip_int8_scale scale)
 {
 	/* Adding 1.5 * 2^23 leaves the nearest integer in the low bits; the fused multiply-add makes it one rounding. */

@@ -20,5 +20,7 @@ struct skip_int8_scale {
 };
 struct skip_int8_scale skip_int8_scale(float largest);
 int8_t skip_int8_round(float x, struct skip_int8_scale scale);
+/* For a scale that is given: x kept within +-clip, where clip is what becomes 127. NaN becomes clip. */
+float skip_int8_within(float x, float clip);
 
 #endif

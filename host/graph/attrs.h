@@ -25,6 +25,8 @@ struct skip_attrs_linear {
 	int transpose;     /* 1: Y = X W, W [in][out]; used by gradients */
 	/* What X and W are rounded to before they are multiplied: INT8 with one scale per row of X and one per output (base/quant.h) */
 	enum skip_precision precision;
+	/* INT8, above 0: one scale for all of X, in which this magnitude is 127; what lies beyond it saturates. 0: the scales of rows, found as it runs. */
+	float clip;
 };
 /* y = act(x W1^T + b1) W2^T + b2 + residual, the two products rounded as a linear of this precision would. */
 struct skip_attrs_ffn {

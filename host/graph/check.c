@@ -32,7 +32,7 @@ static enum skip_status check_attrs(const struct skip_node *node, struct skip_er
 	for (size_t a = 0; a < node->op->n_attrs; a++) {
 		const struct skip_attr_desc *desc = &node->op->attrs[a];
 		const char *at = (const char *)&node->attrs + desc->offset;
-		if (desc->type == SKIP_ATTR_FLOAT) {
+		if (desc->type == SKIP_ATTR_FLOAT || desc->type == SKIP_ATTR_LATE_FLOAT) {
 			float real;
 			memcpy(&real, at, sizeof(real));
 			if (!isfinite(real)) return skip_err_set(err, SKIP_ERR_INPUT, "attribute %s is not a finite number", desc->name);

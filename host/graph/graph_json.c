@@ -57,7 +57,7 @@ static json_t *attrs_json(const struct skip_node *node)
 		const struct skip_attr_desc *desc = &node->op->attrs[a];
 		const char *at = (const char *)&node->attrs + desc->offset;
 		json_t *value;
-		if (desc->type == SKIP_ATTR_FLOAT) {
+		if (desc->type == SKIP_ATTR_FLOAT || desc->type == SKIP_ATTR_LATE_FLOAT) {
 			float real;
 			memcpy(&real, at, sizeof(real));
 			value = json_real((double)real);
@@ -250,7 +250,7 @@ static enum skip_status read_attr(const json_t *attrs, const struct skip_attr_de
 {
 	char *at = (char *)out + desc->offset;
 	enum skip_status status;
-	if (desc->type == SKIP_ATTR_FLOAT) {
+	if (desc->type == SKIP_ATTR_FLOAT || desc->type == SKIP_ATTR_LATE_FLOAT) {
 		double real;
 		SKIP_TRY(skip_json_real(attrs, desc->name, &real, err));
 		if (!(fabs(real) <= (double)FLT_MAX)) return skip_err_set(err, SKIP_ERR_INPUT, "%s is %g, not a float", desc->name, real);

@@ -39,8 +39,8 @@
 #include "base/batch.h"
 #include "graph/graph.h"
 
-/* LATE_INT, LATE_ENUM: older files do not have them; left off they are 0, the first name. */
-enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM, SKIP_ATTR_LATE_INT, SKIP_ATTR_LATE_ENUM };
+/* LATE_INT, LATE_ENUM, LATE_FLOAT: older files do not have them; left off they are 0, the first name. */
+enum skip_attr_type { SKIP_ATTR_INT, SKIP_ATTR_FLOAT, SKIP_ATTR_ENUM, SKIP_ATTR_LATE_INT, SKIP_ATTR_LATE_ENUM, SKIP_ATTR_LATE_FLOAT };
 
 struct skip_attr_desc {
 	const char *name;

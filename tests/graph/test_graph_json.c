@@ -111,6 +111,8 @@ static const struct lie lies[] = {
     {"\"kind\": \"gelu\"", "\"kind\": 1", "", "\"kind\": expected a string"},
     {"\"kind\": \"gelu\"", "\"kin\": \"gelu\"", "", "\"kind\" is missing"},
     {"\"dtype\": \"f32\"", "\"dtype\": \"int4\"", "", "dtype has no choice 'int4'"},
+    {"\"clip\": 0.0", "\"clip\": 1.5", "", "clip is 1.5 in f32"},
+    {"\"clip\": 0.0", "\"clip\": null", "", "\"clip\": expected a number"},
     {"\"mode\": \"cls\"", "\"mode\": \"none\"", "", "mode has no choice 'none'"},
     {"\"scale\": 0.5", "\"scale\": 1e300", "", "scale is 1e+300, not a float"},
     {"\"scale\": 0.5", "\"scale\": \"0.5\"", "", "\"scale\": expected a number"},

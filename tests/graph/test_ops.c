@@ -183,6 +183,55 @@ Test(ops, linear)
 	}
 }
 
+/* With a clip of 1 and weights that are steps of int8 themselves, products are those of 127ths: what lies beyond 1 counts as 1, and rows share the scale. */
+Test(ops, linear_with_a_clip)
+{
+	struct one_op one = one_make("linear");
+	one_input(&one, "x", SKIP_ROWS_T, 0, 3);
+	double *w = one_tensor(&one, "w", 2, 3, false);
+	for (int i = 0; i < 6; i++) w[i] = (double[]){1, 0, 0, 127, 1, -127}[i];
+	one.node.attrs.linear.precision = SKIP_PRECISION_INT8;
+	one.node.attrs.linear.clip = 1;
+	struct skip_ref_result result = one_run(&one);
+	int saturated = 0;
+	for (int r = 0; r < ONE_TOKENS; r++) {
+		double x[3];
+		for (int k = 0; k < 3; k++) {
+			const double raw = one.data[0][r * 3 + k];
+			saturated += fabs(raw) > 1;
+			x[k] = rint((double)fminf(fmaxf((float)raw, -1), 1) * 127) / 127;
+		}
+		const double *y = out_of(&one, &result) + 2 * r;
+		cr_assert(fabs(y[0] - x[0]) < 1e-6 && fabs(y[1] - (127 * x[0] + x[1] - 127 * x[2])) < 1e-4, "row %d: %g %g of %g %g %g", r, y[0], y[1], x[0], x[1], x[2]);
+	}
+	cr_assert(saturated > 20 && saturated < 150, "%d", saturated);
+	one_free(&one, &result);
+}
+
+/* A clip is one of int8, and so large that scales are normal numbers. */
+Test(ops, linear_refuses_wrong_clips)
+{
+	static const struct {
+		enum skip_precision precision;
+		float clip;
+	} cases[] = {{SKIP_PRECISION_F32, 1}, {SKIP_PRECISION_BF16, 1}, {SKIP_PRECISION_INT8, -1}, {SKIP_PRECISION_INT8, 1e-38f}, {SKIP_PRECISION_INT8, 1e38f},
+		     {SKIP_PRECISION_INT8, NAN}, {SKIP_PRECISION_INT8, INFINITY}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct skip_err err;
+		struct one_op one = one_make("linear");
+		const char *out = "y";
+		one_input(&one, "x", SKIP_ROWS_T, 0, 3);
+		one_tensor(&one, "w", 2, 3, false);
+		one.node.n_out = 1;
+		one.node.attrs.linear.precision = cases[i].precision;
+		one.node.attrs.linear.clip = cases[i].clip;
+		CHECK_FAILS(skip_graph_add_node(one.graph, &one.node, &out, NULL, &err), SKIP_ERR_INPUT);
+		cr_expect(strstr(err.message, "clip") != NULL, "%s", err.message);
+		free(one.data[0]);
+		skip_graph_destroy(one.graph);
+	}
+}
+
 /* Numbers of the closed forms at a few points; the two gelus differ there. */
 Test(ops, act)
 {

@@ -242,6 +242,11 @@ static enum skip_status small_pass(int which, const struct skip_graph *graph, st
 		return skip_pass_head(graph, SKIP_POOL_CLS, NULL, NULL, 4, out, err);
 	case 4:
 		return skip_pass_own_trained(graph, out, err);
+	case 5: {
+		static const float none[256];
+		cr_assert(graph->n_values <= 256);
+		return skip_pass_clip(graph, none, out, err);
+	}
 	default:
 		return skip_pass_pooled_only(graph, out, err);
 	}
@@ -249,8 +254,8 @@ static enum skip_status small_pass(int which, const struct skip_graph *graph, st
 
 ParameterizedTestParameters(pass, every_failed_allocation_is_reported)
 {
-	static int which[] = {0, 1, 2, 3, 4, 5};
-	return cr_make_param_array(int, which, 6);
+	static int which[] = {0, 1, 2, 3, 4, 5, 6};
+	return cr_make_param_array(int, which, 7);
 }
 
 ParameterizedTest(int *which, pass, every_failed_allocation_is_reported)
@@ -303,5 +308,49 @@ Test(thaw, weights_from_the_first_layer_on_and_nothing_before)
 	}
 	skip_graph_destroy(thawed);
 	toy_batch_free(&batch);
+	skip_graph_destroy(graph);
+}
+
+/* Linears in int8 take the clip of their input, through fusing too; another type, or int8 asked for anew, has none; an ffn is not made of such linears. */
+Test(clip, goes_with_the_products)
+{
+	struct toy_options options = toy_defaults();
+	struct skip_graph *graph = toy_graph(&options), *typed = NULL, *clipped = NULL, *fused = NULL, *again = NULL, *combined = NULL;
+	struct skip_err err;
+	float clip[256];
+	int seen = 0;
+	cr_assert(graph->n_values <= 256);
+	for (size_t v = 0; v < graph->n_values; v++) clip[v] = 1 + (float)v;
+	CHECK_OK(skip_pass_precision(graph, SKIP_PRECISION_INT8, &typed, &err));
+	CHECK_OK(skip_pass_clip(typed, clip, &clipped, &err));
+	for (size_t n = 0; n < clipped->n_nodes; n++) {
+		const struct skip_node *node = &clipped->nodes[n];
+		if (strcmp(node->op->name, "linear")) continue;
+		const bool int8 = node->attrs.linear.precision == SKIP_PRECISION_INT8;
+		cr_expect(node->attrs.linear.clip == (int8 ? clip[node->in[0]] : 0));
+		seen += int8;
+	}
+	cr_expect(seen == 6 * options.layers, "%d", seen);
+	CHECK_OK(skip_pass_fuse(clipped, false, NULL, 0, &fused, &err));
+	const int qkv = skip_graph_find_value(fused, "layer0.attention.qkv");
+	cr_assert(qkv != SKIP_NONE);
+	cr_expect(fused->nodes[fused->values[qkv].producer].attrs.linear.clip > 0);
+	CHECK_OK(skip_pass_ffn(fused, NULL, 0, &combined, &err));
+	cr_expect(toy_count_nodes(combined, "ffn") == 0);
+	CHECK_OK(skip_pass_precision(clipped, SKIP_PRECISION_INT8, &again, &err));
+	for (size_t n = 0; n < again->n_nodes; n++) cr_expect(strcmp(again->nodes[n].op->name, "linear") || again->nodes[n].attrs.linear.clip == 0);
+	/* Products of one input with two clips stay apart. */
+	skip_graph_destroy(fused);
+	for (size_t n = 0; n < clipped->n_nodes; n++) {
+		struct skip_node *node = &clipped->nodes[n];
+		if (!strcmp(node->op->name, "linear") && !strcmp(clipped->values[node->out[0]].name, "layer0.attention.k")) node->attrs.linear.clip *= 2;
+	}
+	CHECK_OK(skip_pass_fuse(clipped, false, NULL, 0, &fused, &err));
+	cr_expect(skip_graph_find_value(fused, "layer0.attention.qkv") == SKIP_NONE && skip_graph_find_value(fused, "layer0.attention.qv") != SKIP_NONE);
+	skip_graph_destroy(combined);
+	skip_graph_destroy(again);
+	skip_graph_destroy(fused);
+	skip_graph_destroy(clipped);
+	skip_graph_destroy(typed);
 	skip_graph_destroy(graph);
 }

@@ -11,12 +11,23 @@
 #include <math.h>
 #include <string.h>
 
+/* Scales and their inverses are normal floats. */
+static enum skip_status check_clip(const struct skip_attrs_linear *attrs, struct skip_err *err)
+{
+	const bool fits = attrs->precision == SKIP_PRECISION_INT8 && attrs->clip > 0x1p-100f && attrs->clip < 0x1p+100f;
+	if (attrs->clip == 0 || fits) return SKIP_OK;
+	return skip_err_set(err, SKIP_ERR_INPUT, "clip is %g in %s, possible are 0 and in int8 2^-100 to 2^100", (double)attrs->clip,
+			    skip_precision_names[attrs->precision]);
+}
+
 static enum skip_status infer(const struct skip_graph *graph, const struct skip_node *node, struct skip_value *out, struct skip_err *err)
 {
 	const struct skip_value *x = skip_rule_in(graph, node, 0), *residual = skip_rule_in(graph, node, 1);
 	int transpose = node->attrs.linear.transpose;
 	if (transpose != 0 && transpose != 1) return skip_err_set(err, SKIP_ERR_INPUT, "transpose is %d, possible are 0 and 1", transpose);
 	enum skip_status status = skip_rule_matrix(graph, node, 0, transpose ? x->cols : -1, transpose ? -1 : x->cols, err);
+	if (status != SKIP_OK) return status;
+	status = check_clip(&node->attrs.linear, err);
 	if (status != SKIP_OK) return status;
 	int cols = (int)skip_rule_param(graph, node, 0)->dim[transpose];
 	if (skip_rule_param(graph, node, 1)) status = skip_rule_vector(graph, node, 1, cols, err);
@@ -56,27 +67,27 @@ static void two_rows(const double *restrict x0, const double *restrict x1, const
 	}
 }
 
-/* `rows` rows of n numbers as the products see them, each row with its own scale. */
-static void round_rows(enum skip_precision precision, size_t rows, size_t n, double *x)
+/* `rows` rows of n numbers as the products see them, each row with its own scale unless there is a clip. */
+static void round_rows(enum skip_precision precision, float clip, size_t rows, size_t n, double *x)
 {
 	for (size_t r = 0; r < rows; r++, x += n) {
-		float largest = 0;
-		for (size_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf((float)x[i]));
+		float largest = clip;
+		for (size_t i = 0; i < n && clip == 0; i++) largest = fmaxf(largest, fabsf((float)x[i]));
 		struct skip_int8_scale scale = skip_int8_scale(largest);
 		for (size_t i = 0; i < n; i++) {
 			if (precision == SKIP_PRECISION_BF16) x[i] = skip_bf16_value(skip_bf16_round((float)x[i]));
-			if (precision == SKIP_PRECISION_INT8) x[i] = (double)scale.scale * skip_int8_round((float)x[i], scale);
+			if (precision == SKIP_PRECISION_INT8) x[i] = (double)scale.scale * skip_int8_round(clip > 0 ? skip_int8_within((float)x[i], clip) : (float)x[i], scale);
 		}
 	}
 }
 
 /* A rounded copy of x [rows][n], or of W [n][rows] turned when `turn`; NULL without memory. */
-static double *operand(enum skip_precision precision, const double *x, size_t rows, size_t n, bool turn)
+static double *operand(enum skip_precision precision, float clip, const double *x, size_t rows, size_t n, bool turn)
 {
 	double *copy = skip_alloc_array(rows * n, sizeof(double));
 	for (size_t i = 0; copy && i < rows; i++)
 		for (size_t k = 0; k < n; k++) copy[i * n + k] = turn ? x[k * rows + i] : x[i * n + k];
-	if (copy && precision != SKIP_PRECISION_F32) round_rows(precision, rows, n, copy);
+	if (copy && precision != SKIP_PRECISION_F32) round_rows(precision, clip, rows, n, copy);
 	return copy;
 }
 
@@ -88,8 +99,8 @@ static enum skip_status reference(const struct skip_node *node, struct skip_ref_
 	double *own_w = NULL, *own_x = NULL, *spare = skip_alloc_array((size_t)n_out, sizeof(double));
 	enum skip_status status = SKIP_OK;
 	bool rounds = attrs->precision != SKIP_PRECISION_F32;
-	if (attrs->transpose || rounds) w = own_w = operand(attrs->precision, w, (size_t)n_out, (size_t)n_in, attrs->transpose);
-	if (rounds) x = own_x = operand(attrs->precision, x, (size_t)rows, (size_t)n_in, false);
+	if (attrs->transpose || rounds) w = own_w = operand(attrs->precision, 0, w, (size_t)n_out, (size_t)n_in, attrs->transpose);
+	if (rounds) x = own_x = operand(attrs->precision, attrs->clip, x, (size_t)rows, (size_t)n_in, false);
 	if (!w || !x || !spare) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a product of %d rows", rows);
 		goto cleanup;
@@ -194,6 +205,7 @@ static const struct skip_attr_desc attrs[] = {
     {"act", SKIP_ATTR_ENUM, offsetof(struct skip_attrs_linear, act), skip_act_names},
     {"transpose", SKIP_ATTR_INT, offsetof(struct skip_attrs_linear, transpose), NULL},
     {"dtype", SKIP_ATTR_LATE_ENUM, offsetof(struct skip_attrs_linear, precision), skip_precision_names},
+    {"clip", SKIP_ATTR_LATE_FLOAT, offsetof(struct skip_attrs_linear, clip), NULL},
 };
 
 const struct skip_op skip_op_linear = {

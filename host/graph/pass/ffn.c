@@ -3,9 +3,10 @@
 #include "graph/pass.h"
 #include "graph/pass/rewrite.h"
 
+/* An ffn finds its scales as it runs. */
 static bool is_plain(const struct skip_node *node)
 {
-	return skip_node_is(node, "linear") && !node->attrs.linear.transpose;
+	return skip_node_is(node, "linear") && !node->attrs.linear.transpose && node->attrs.linear.clip == 0;
 }
 
 static bool has_residual(const struct skip_node *linear)

@@ -89,7 +89,8 @@ static int plain_linear(const struct fuse *fuse, int n, int i)
 
 static bool can_join(const struct skip_graph *graph, const struct skip_node *a, const struct skip_node *b)
 {
-	if (a->in[0] != b->in[0] || has_bias(a) != has_bias(b) || a->attrs.linear.precision != b->attrs.linear.precision) return false;
+	if (a->in[0] != b->in[0] || has_bias(a) != has_bias(b)) return false;
+	if (a->attrs.linear.precision != b->attrs.linear.precision || a->attrs.linear.clip != b->attrs.linear.clip) return false;
 	if (graph->tensors[a->param[0]]->dtype != graph->tensors[b->param[0]]->dtype) return false;
 	return !has_bias(a) || graph->tensors[a->param[1]]->dtype == graph->tensors[b->param[1]]->dtype;
 }
