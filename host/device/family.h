@@ -88,9 +88,10 @@ struct skip_family {
 	const char *const *common;   /* files of kernels/common it needs */
 	/* Appends the launches of one node, using the functions below. `variant` is one of `variants`, chosen by the profile. */
 	enum skip_status (*lower)(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err);
-	/* The layout in which the node would read its input `input`: words, or SKIP_LAYOUT_ROWS for floats. NULL: all inputs are floats. */
+	/* The layout in which the node would read its input `input`: words, or SKIP_LAYOUT_ROWS for floats. *clip comes as 0: for words of int8 with one scale
+	 * for all rows it is the magnitude that is 127. NULL: all inputs are floats. */
 	enum skip_layout (*reads)(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
-				  int input);
+				  int input, float *clip);
 	/* Families with a variant "fpga": the hardware its body becomes in the form of `profile`, and what one node of `work` costs on it. `out` comes zeroed. */
 	enum skip_status (*engine)(const struct skip_graph *graph, const struct skip_node *node, const struct skip_profile *profile,
 				   struct skip_workload work, struct skip_engine *out, struct skip_err *err);
@@ -138,11 +139,15 @@ enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const cha
  * appends a launch that rounds the floats when nobody has.
  */
 bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum skip_layout layout);
+/* The layout of words that all who read `value` want and that takes no search for scales, bfloat16 or int8 with a clip; SKIP_LAYOUT_ROWS: there is none. */
+enum skip_layout skip_lowering_only_words(const struct skip_lowering *lowering, int value);
+float skip_lowering_clip(const struct skip_lowering *lowering, int value, enum skip_layout layout); /* of all who read these words; 0: rows have scales */
 bool skip_lowering_has_words(const struct skip_lowering *lowering, int value, enum skip_layout layout); /* somebody writes them */
 enum skip_status skip_lowering_words(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, bool *written,
 				     struct skip_err *err);
 enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, struct skip_err *err);
-const char *skip_words_row_function(enum skip_layout layout); /* of kernels/common/words.cl */
+const char *skip_words_row_function(enum skip_layout layout); /* of kernels/common/words.cl: for a row, and for a vector without its width */
+const char *skip_words_function(enum skip_layout layout);
 /* For ops that change tensors in place: `value` is what the weight buffer holds from here on; and the buffers of a tensor made so far, in every
  * layout: the first with `after` SKIP_NONE, SKIP_NONE after the last. */
 void skip_lowering_place(struct skip_lowering *lowering, int value, int buffer);

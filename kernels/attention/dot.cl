@@ -9,7 +9,7 @@
  * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values
  * that hold q, k, v, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: the prefix arguments are [B][P][..].
  * WORDS 1: q, k, v are words of bfloat16 (kernels/common/words.cl), STRIDE and COL count words, and heads start at whole words.
- * OUT: words of a row of ctx in bfloat16, 0 for floats.
+ * OUT: words of a row of ctx, 0 for floats; then OUT_E: numbers in a word, CLIP: 0 for bfloat16, else what becomes 127 of int8 (kernels/common/words.cl).
  */
 #ifndef SKIP_ATTENTION_H
 #error "SKIP_ATTENTION_H: heads"
@@ -65,6 +65,12 @@
 #ifndef SKIP_ATTENTION_OUT
 #error "SKIP_ATTENTION_OUT: words of a row of ctx, or 0"
 #endif
+#if SKIP_ATTENTION_OUT && !defined(SKIP_ATTENTION_OUT_E)
+#error "SKIP_ATTENTION_OUT_E: numbers in a word of ctx, 2 or 4"
+#endif
+#if SKIP_ATTENTION_OUT && !defined(SKIP_ATTENTION_CLIP)
+#error "SKIP_ATTENTION_CLIP: the magnitude that ctx reaches in int8; 0 in bfloat16"
+#endif
 #if SKIP_ATTENTION_E == 2 && !(SKIP_ATTENTION_VEC == 16 && defined(__x86_64__) && defined(__AVX512F__))
 #error "assembly of x86-64 with AVX-512 and 16 lanes: this device has it not"
 #endif
@@ -84,6 +90,9 @@
 #define SKIP_ATTENTION_TILE(nq) ((SKIP_ATTENTION_V + SKIP_ATTENTION_TILES(nq) - 1) / SKIP_ATTENTION_TILES(nq))
 #define SKIP_ATTENTION_MANY(nq) (SKIP_ATTENTION_TILE(nq) * (nq))
 #define SKIP_ATTENTION_HIGH 0xffff0000u
+#if SKIP_ATTENTION_OUT
+#define SKIP_ATTENTION_OUT_BITS (32 / SKIP_ATTENTION_OUT_E)
+#endif
 #if SKIP_ATTENTION_WORDS
 #define SKIP_ATTENTION_IN uint
 #define SKIP_ATTENTION_QK_IN (SKIP_ATTENTION_QK / 2) /* elements of a head of q, k */
@@ -288,14 +297,29 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const SKIP_A
 
 /* Lanes y become `count` rows of ctx. */
 #if SKIP_ATTENTION_OUT
+#define SKIP_ATTENTION_CTX_STRIDE SKIP_ATTENTION_OUT
+#define SKIP_ATTENTION_CTX_COLS (SKIP_ATTENTION_V / SKIP_ATTENTION_OUT_E)
+/* OUT_E columns as words of int8. */
+static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, short_words)(const SKIP_ATTENTION_F *y)
+{
+	SKIP_ATTENTION_U word = (SKIP_ATTENTION_U)(0);
+	for (uint i = 0; i < SKIP_ATTENTION_OUT_E; i++) {
+		const SKIP_ATTENTION_F x = SKIP_PASTE(skip_words_within_f, SKIP_ATTENTION_VEC)(y[i], SKIP_ATTENTION_CLIP);
+		const SKIP_ATTENTION_U near = SKIP_PASTE(skip_words_near_f, SKIP_ATTENTION_VEC)(x, 127.0f / SKIP_ATTENTION_CLIP, SKIP_ATTENTION_OUT_E == 4 ? 128.0f : 0.0f);
+		word |= (near & ((1u << SKIP_ATTENTION_OUT_BITS) - 1)) << i * SKIP_ATTENTION_OUT_BITS;
+	}
+	return word;
+}
+
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, put)(const SKIP_ATTENTION_F *y, uint count, __global uint *ctx)
 {
-	SKIP_ATTENTION_U out[SKIP_ATTENTION_V / 2];
-	for (uint e = 0; e < SKIP_ATTENTION_V / 2; e++) out[e] = SKIP_ATTENTION_FN(words)(y[2 * e], y[2 * e + 1]);
-	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)((const SKIP_ATTENTION_F *)out, SKIP_ATTENTION_OUT, SKIP_ATTENTION_V / 2, count, (__global float *)ctx);
+	SKIP_ATTENTION_U out[SKIP_ATTENTION_CTX_COLS];
+	for (uint e = 0; e < SKIP_ATTENTION_CTX_COLS; e++) {
+		const SKIP_ATTENTION_F *from = y + e * SKIP_ATTENTION_OUT_E;
+		out[e] = SKIP_ATTENTION_CLIP > 0.0f ? SKIP_ATTENTION_FN(short_words)(from) : SKIP_ATTENTION_FN(words)(from[0], from[1]);
+	}
+	SKIP_PASTE(skip_lanes_store_f, SKIP_ATTENTION_VEC)((const SKIP_ATTENTION_F *)out, SKIP_ATTENTION_OUT, SKIP_ATTENTION_CTX_COLS, count, (__global float *)ctx);
 }
-#define SKIP_ATTENTION_CTX_STRIDE SKIP_ATTENTION_OUT
-#define SKIP_ATTENTION_CTX_COLS (SKIP_ATTENTION_V / 2)
 #else
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, put)(const SKIP_ATTENTION_F *y, uint count, __global float *ctx)
 {
@@ -322,7 +346,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
 	SKIP_REQUIRE(words, !SKIP_ATTENTION_WORDS || (SKIP_ATTENTION_E == 2 && SKIP_ATTENTION_QK % 2 == 0 && SKIP_ATTENTION_V % 2 == 0));
-	SKIP_REQUIRE(out, SKIP_ATTENTION_OUT == 0 || SKIP_ATTENTION_OUT == SKIP_ATTENTION_H * SKIP_ATTENTION_V / 2);
+#if SKIP_ATTENTION_OUT
+	SKIP_REQUIRE(out, SKIP_ATTENTION_V % SKIP_ATTENTION_OUT_E == 0 && SKIP_ATTENTION_OUT >= SKIP_ATTENTION_H * SKIP_ATTENTION_CTX_COLS);
+#endif
 	const uint b = (uint)get_global_id(0), head = (uint)get_global_id(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	uint key_words[SKIP_ATTENTION_KEYS * SKIP_ATTENTION_KW], value_words[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_V];
@@ -391,6 +417,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_MIX
 #undef SKIP_ATTENTION_CTX_STRIDE
 #undef SKIP_ATTENTION_CTX_COLS
+#undef SKIP_ATTENTION_OUT_BITS
 #undef SKIP_ATTENTION_KW
 #undef SKIP_ATTENTION_KEYS
 #undef SKIP_ATTENTION_ROWS

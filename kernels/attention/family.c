@@ -42,8 +42,9 @@ static bool pairs(const struct skip_profile *profile)
 
 /* dot.cl takes words where every head, and what follows the prefix, starts at a whole one. */
 static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
-			      int input)
+			      int input, float *clip)
 {
+	(void)clip;
 	const struct skip_attrs_attention *a = &node->attrs.attention;
 	const int64_t prefix = node->n_param > SKIP_ATTENTION_PV && node->param[SKIP_ATTENTION_PK] != SKIP_NONE ? graph->tensors[node->param[SKIP_ATTENTION_PK]]->dim[0] : 0;
 	const bool whole = a->qk % 2 == 0 && a->v % 2 == 0 && a->q_col % 2 == 0 && a->k_col % 2 == 0 && a->v_col % 2 == 0 && prefix % 2 == 0;
@@ -78,11 +79,12 @@ static enum skip_status bind(struct skip_lowering *lowering, const struct skip_n
 	enum skip_status status = SKIP_OK;
 	const struct skip_graph *graph = skip_lowering_graph(lowering);
 	struct shape shape = {.node = node, .attrs = &node->attrs.attention, .layer = node->layer};
+	float clip = 0;
 	shape.vec = skip_lowering_profile(lowering)->vec;
 	shape.rows_b = graph->values[node->in[Q]].rows == SKIP_ROWS_B;
 	for (int i = 0; i < 3; i++) {
 		shape.stride[i] = graph->values[node->in[i]].cols;
-		shape.words |= reads(graph, skip_lowering_profile(lowering), variant, node, i) == SKIP_LAYOUT_BF16X2 &&
+		shape.words |= reads(graph, skip_lowering_profile(lowering), variant, node, i, &clip) == SKIP_LAYOUT_BF16X2 &&
 			       skip_lowering_has_words(lowering, node->in[i], SKIP_LAYOUT_BF16X2);
 	}
 	for (int i = 0; i < node->n_in; i++) {
@@ -268,6 +270,15 @@ cleanup:
 	return status;
 }
 
+/* The layout of words that dot.cl writes its result in, SKIP_LAYOUT_ROWS for floats: heads are whole words, and bfloat16 past the last column would count. */
+static enum skip_layout out_layout(const struct skip_lowering *lowering, const struct shape *shape)
+{
+	const enum skip_layout layout = skip_lowering_only_words(lowering, shape->node->out[0]);
+	const int v = shape->attrs->v, cols = shape->attrs->heads * v;
+	if (layout == SKIP_LAYOUT_BF16X2) return pairs(skip_lowering_profile(lowering)) && v % 2 == 0 && cols % 16 == 0 ? layout : SKIP_LAYOUT_ROWS;
+	return layout && v % skip_layout_per_word(layout) == 0 ? layout : SKIP_LAYOUT_ROWS;
+}
+
 /* Products in bfloat16. */
 static enum skip_status forward_dot(struct skip_lowering *lowering, const struct shape *shape, struct skip_err *err)
 {
@@ -277,20 +288,23 @@ static enum skip_status forward_dot(struct skip_lowering *lowering, const struct
 	bool written;
 	const struct skip_profile *profile = skip_lowering_profile(lowering);
 	const int value = shape->node->out[0], ctx_cols = shape->attrs->heads * shape->attrs->v;
-	const bool out_words = pairs(profile) && shape->attrs->v % 2 == 0 && ctx_cols % 16 == 0 && skip_lowering_is_read(lowering, value, SKIP_LAYOUT_BF16X2) &&
-			       !skip_lowering_is_read(lowering, value, SKIP_LAYOUT_ROWS);
+	const enum skip_layout out_words = out_layout(lowering, shape);
 	/* The largest score is found before the scale is applied. */
 	if (!(shape->attrs->scale > 0)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
 	skip_spec_init(&spec, "attention", "dot", "MAIN");
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_WORDS", shape->words);
-	skip_spec_int(&spec, "ATTENTION_OUT", out_words ? skip_layout_row(SKIP_LAYOUT_BF16X2, ctx_cols) : 0);
+	skip_spec_int(&spec, "ATTENTION_OUT", out_words ? skip_layout_row(out_words, ctx_cols) : 0);
+	if (out_words) {
+		skip_spec_int(&spec, "ATTENTION_OUT_E", skip_layout_per_word(out_words));
+		skip_spec_float(&spec, "ATTENTION_CLIP", skip_lowering_clip(lowering, value, out_words));
+	}
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
 	skip_spec_int(&spec, "ATTENTION_E", pairs(profile) ? 2 : 1);
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	if (out_words) {
-		SKIP_TRY(skip_lowering_words(lowering, value, SKIP_LAYOUT_BF16X2, &ctx, &written, err));
+		SKIP_TRY(skip_lowering_words(lowering, value, out_words, &ctx, &written, err));
 	} else {
 		SKIP_TRY(skip_lowering_value(lowering, value, &ctx, err));
 	}
@@ -494,6 +508,6 @@ cleanup:
 
 static const char *const ops[] = {"attention", "attention_bwd", NULL};
 static const char *const variants[] = {"cpu", "fpga", "gpu", "generic", NULL};
-static const char *const common[] = {"maths", "dropout", "lanes", NULL};
+static const char *const common[] = {"maths", "dropout", "lanes", "words", NULL};
 
 const struct skip_family skip_family_attention = {.name = "attention", .ops = ops, .variants = variants, .common = common, .lower = lower, .reads = reads, .engine = skip_attention_engine};

@@ -3,7 +3,8 @@
  * then the D mod VEC last columns in order. Rows past the end repeat the last row.
  *
  * r = 1/sqrt(var + EPS), xh = (x - mean) r. MAIN: y = gamma xh + beta. BWD, a = dy gamma: dx = r (a - mean(a) - xh mean(a xh)).
- * D: columns, at least VEC; EPS above 0; WORDS: words of a row of y in a short type, which MAIN writes too, 0 for none; ROUND: the function that does.
+ * D: columns, at least VEC; EPS above 0; WORDS: words of a row of y in a short type, which MAIN writes too, 0 for none; ROUND: the function that does,
+ * CLIP: what becomes 127 in int8, 0: the largest of each row.
  */
 #ifndef SKIP_LAYERNORM_D
 #error "SKIP_LAYERNORM_D: columns"
@@ -22,6 +23,9 @@
 #endif
 #if SKIP_LAYERNORM_WORDS && !defined(SKIP_LAYERNORM_ROUND)
 #error "SKIP_LAYERNORM_ROUND: skip_words_row_bf16x2, skip_words_row_s8x4 or skip_words_row_s16x2"
+#endif
+#if SKIP_LAYERNORM_WORDS && !defined(SKIP_LAYERNORM_CLIP)
+#error "SKIP_LAYERNORM_CLIP: the magnitude that int8 reaches, 0: each row's own"
 #endif
 #define SKIP_LAYERNORM_F SKIP_PASTE(float, SKIP_LAYERNORM_VEC)
 #define SKIP_LAYERNORM_LOAD SKIP_PASTE(vload, SKIP_LAYERNORM_VEC)
@@ -125,7 +129,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_L
 	}
 #if SKIP_LAYERNORM_WORDS
 	for (uint i = 0; i < SKIP_LAYERNORM_ROWS; i++)
-		SKIP_LAYERNORM_ROUND(y + start[i], SKIP_LAYERNORM_D, words + start[i] / SKIP_LAYERNORM_D * SKIP_LAYERNORM_WORDS);
+		SKIP_LAYERNORM_ROUND(y + start[i], SKIP_LAYERNORM_D, SKIP_LAYERNORM_CLIP, words + start[i] / SKIP_LAYERNORM_D * SKIP_LAYERNORM_WORDS);
 #endif
 }
 #undef SKIP_LAYERNORM_F

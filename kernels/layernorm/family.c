@@ -44,6 +44,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 		spec.local[0] = ITEMS;
 	}
 	if (words) skip_spec_word(&spec, "LAYERNORM_ROUND", skip_words_row_function(words));
+	if (words) skip_spec_float(&spec, "LAYERNORM_CLIP", skip_lowering_clip(lowering, node->out[0], words));
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	for (int i = 0; i < node->n_in; i++) {

@@ -51,7 +51,13 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 	skip_linear_tile(&spec, mr, nv, skip_lowering_profile(lowering)->vec, dot_block(form, p->k));
 	skip_linear_form_constants(&spec, form);
 	skip_linear_epilogue(&spec, p);
-	skip_spec_int(&spec, "LINEAR_WORDS", p->words ? skip_layout_row(SKIP_LAYOUT_BF16X2, p->n) : 0);
+	skip_spec_float(&spec, "LINEAR_CLIP", p->clip);
+	skip_spec_int(&spec, "LINEAR_WORDS", p->words ? skip_layout_row(p->words, p->n) : 0);
+	if (p->words) {
+		skip_spec_word(&spec, "LINEAR_ROUND", skip_words_function(p->words));
+		skip_spec_int(&spec, "LINEAR_Y_E", skip_layout_per_word(p->words));
+		skip_spec_float(&spec, "LINEAR_Y_CLIP", p->y_clip);
+	}
 	return skip_lowering_kernel(lowering, &spec, kernel, err);
 }
 
@@ -134,6 +140,7 @@ enum skip_status skip_linear_peak(const struct skip_profile *profile, enum skip_
 	skip_spec_int(spec, "LINEAR_INT", precision == SKIP_PRECISION_INT8);
 	skip_spec_int(spec, "LINEAR_ASM", form->assembly);
 	skip_linear_epilogue(spec, &none);
+	skip_spec_float(spec, "LINEAR_CLIP", 0);
 	skip_spec_int(spec, "LINEAR_WORDS", 0);
 	out->x_words = (size_t)tile * (size_t)skip_layout_row(form->layout, none.k);
 	out->w_words = (size_t)PEAK_WORDS * (size_t)none.n;

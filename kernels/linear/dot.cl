@@ -8,7 +8,8 @@
  * Numbers per word: 4 int8 (x as unsigned x + 128; what that adds to a sum depends on w alone and comes with it), 2 int16 that hold int8, 2 bfloat16.
  * ASM 1: vpdpbusd, vpmaddwd and vpaddd, vdpbf16ps; 0: the same in plain arithmetic (bfloat16: two fused multiply-adds, low number first).
  * K N: sizes; MR NV VEC BLOCK: tile; E INT ASM: form; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument
- * there; WORDS: words of a row of y in bfloat16, 0 for floats.
+ * there; CLIP: the x that is 127, one scale for all, or 0: a row's scale stands behind it. WORDS: words of a row of y, 0 for floats; then ROUND: the function
+ * that makes them, without its width, Y_E: numbers in one, Y_CLIP: the y that becomes 127 in int8.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written, but as zeros of words.
  * PEAK is the innermost loop alone, BLOCK times over operands that stay in the first cache: the yardstick of MAIN.
  */
@@ -48,8 +49,20 @@
 #ifndef SKIP_LINEAR_RESIDUAL
 #error "SKIP_LINEAR_RESIDUAL: 0 or 1"
 #endif
+#ifndef SKIP_LINEAR_CLIP
+#error "SKIP_LINEAR_CLIP: the magnitude that x reaches in int8, 0: each row's own"
+#endif
 #ifndef SKIP_LINEAR_WORDS
 #error "SKIP_LINEAR_WORDS: words of a row of y, or 0"
+#endif
+#if SKIP_LINEAR_WORDS && !defined(SKIP_LINEAR_ROUND)
+#error "SKIP_LINEAR_ROUND: skip_words_bf16x2, skip_words_s8x4 or skip_words_s16x2"
+#endif
+#if SKIP_LINEAR_WORDS && !defined(SKIP_LINEAR_Y_E)
+#error "SKIP_LINEAR_Y_E: numbers in a word of y, 2 or 4"
+#endif
+#if SKIP_LINEAR_WORDS && !defined(SKIP_LINEAR_Y_CLIP)
+#error "SKIP_LINEAR_Y_CLIP: the magnitude that y reaches in int8; 0 in bfloat16"
 #endif
 #if SKIP_LINEAR_ASM && !(defined(__x86_64__) && (SKIP_LINEAR_VEC == 8 ? defined(__AVX2__) : defined(__AVX512F__)))
 #error "assembly of x86-64: this device is none, or has no vectors of this width"
@@ -81,12 +94,18 @@
 #else
 #define SKIP_LINEAR_SUM_V SKIP_LINEAR_V
 #endif
-#if SKIP_LINEAR_VEC == 16
-#define SKIP_LINEAR_STORE_WORDS vstore8
-#elif SKIP_LINEAR_VEC == 8
-#define SKIP_LINEAR_STORE_WORDS vstore4
+#if SKIP_LINEAR_WORDS
+#define SKIP_LINEAR_Y_WORDS ((SKIP_LINEAR_N + 15) / 16 * 16 / SKIP_LINEAR_Y_E) /* words of a row of y that hold numbers */
+/* The words of a vector, number v behind `to`. */
+#if SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 8
+#define SKIP_LINEAR_PUT(words, v, to) vstore8(words, v, to)
+#elif SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 4
+#define SKIP_LINEAR_PUT(words, v, to) vstore4(words, v, to)
+#elif SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 2
+#define SKIP_LINEAR_PUT(words, v, to) vstore2(words, v, to)
 #else
-#define SKIP_LINEAR_STORE_WORDS vstore2
+#define SKIP_LINEAR_PUT(words, v, to) (to)[v] = words
+#endif
 #endif
 
 /* sum + the E products of each lane: one word of x against a word of w per lane. */
@@ -131,7 +150,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0 && SKIP_LINEAR_K <= 65536 && SKIP_LINEAR_BLOCK > 0);
 	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
-	SKIP_REQUIRE(words, SKIP_LINEAR_WORDS == 0 || (SKIP_LINEAR_WORDS == (SKIP_LINEAR_N + 15) / 16 * 8 && SKIP_LINEAR_NR % 16 == 0 && !SKIP_LINEAR_RESIDUAL));
+#if SKIP_LINEAR_WORDS
+	SKIP_REQUIRE(words, SKIP_LINEAR_WORDS >= SKIP_LINEAR_Y_WORDS && SKIP_LINEAR_NR % 16 == 0 && !SKIP_LINEAR_RESIDUAL);
+#endif
 	/* Items come in order of id; blocks of rows walk all panels before the next block starts. The last block may be smaller. */
 	const uint items = (uint)get_global_size(0), id = (uint)get_global_id(1) * items + (uint)get_global_id(0);
 	const uint most = max(SKIP_LINEAR_BLOCK / rows, 1u), block = id / (most * SKIP_LINEAR_PANELS), first = block * most;
@@ -176,7 +197,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 #if SKIP_LINEAR_INT
-				const float scale = as_float(xp[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]);
+				const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(xp[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
 				const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
 #if SKIP_LINEAR_BIAS
 				out[v] = fma(SKIP_LINEAR_TO_FLOAT(sum[i][v]), factor, bias[panel * SKIP_LINEAR_NV + v]);
@@ -189,12 +210,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 				out[v] = SKIP_LINEAR_ACT_V(out[v]);
 			}
 #if SKIP_LINEAR_WORDS
-			const uint column = panel * SKIP_LINEAR_NR / 2;
+			const uint column = panel * SKIP_LINEAR_NR / SKIP_LINEAR_Y_E;
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 				/* A row has whole vectors of 16 numbers, which the last panel may pass. */
-				if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / 2) >= SKIP_LINEAR_WORDS) break;
-				SKIP_LINEAR_STORE_WORDS(SKIP_PASTE(skip_words_bf16x2_f, SKIP_LINEAR_VEC)(out[v]), v, y + (m + i) * SKIP_LINEAR_WORDS + column);
+				if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E) >= SKIP_LINEAR_Y_WORDS) break;
+				SKIP_LINEAR_PUT(SKIP_PASTE(SKIP_LINEAR_ROUND, SKIP_PASTE(_f, SKIP_LINEAR_VEC))(out[v], SKIP_LINEAR_Y_CLIP), v,
+						y + (m + i) * SKIP_LINEAR_WORDS + column);
 			}
 #else
 			const size_t at = (m + i) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
@@ -270,4 +292,5 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_XW
 #undef SKIP_LINEAR_PANEL
 #undef SKIP_LINEAR_SUM_V
-#undef SKIP_LINEAR_STORE_WORDS
+#undef SKIP_LINEAR_Y_WORDS
+#undef SKIP_LINEAR_PUT

@@ -35,6 +35,14 @@ const char *skip_words_row_function(enum skip_layout layout)
 	return names[layout];
 }
 
+const char *skip_words_function(enum skip_layout layout)
+{
+	static const char *const names[SKIP_LAYOUT_COUNT] = {
+		[SKIP_LAYOUT_BF16X2] = "skip_words_bf16x2", [SKIP_LAYOUT_S8X4] = "skip_words_s8x4", [SKIP_LAYOUT_S16X2] = "skip_words_s16x2",
+	};
+	return names[layout];
+}
+
 enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value, enum skip_layout layout, int *buffer, struct skip_err *err)
 {
 	enum skip_status status;
@@ -48,6 +56,7 @@ enum skip_status skip_lowering_rounded(struct skip_lowering *lowering, int value
 	skip_spec_int(&spec, "LINEAR_K", graph->values[value].cols);
 	skip_spec_int(&spec, "LINEAR_WORDS", skip_layout_row(layout, graph->values[value].cols));
 	skip_spec_word(&spec, "LINEAR_ROUND", skip_words_row_function(layout));
+	skip_spec_float(&spec, "LINEAR_CLIP", skip_lowering_clip(lowering, value, layout));
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	SKIP_TRY(skip_lowering_value(lowering, value, &x, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
@@ -60,12 +69,12 @@ cleanup:
 	return status;
 }
 
-/* Whether the product writes its result as words of bfloat16: that is how all read it, and its panels are whole rows of words. */
-static bool writes_words(const struct skip_lowering *lowering, const struct skip_node *node, const struct skip_linear_form *form, int nr)
+/* The layout of words that the product writes its result in: that is how all read it, no scale has to be found for it, and its panels are whole rows of words. */
+static enum skip_layout writes_words(const struct skip_lowering *lowering, const struct skip_node *node, const struct skip_linear_form *form, int nr)
 {
-	bool residual = node->n_in > 1 && node->in[1] != SKIP_NONE;
-	return form && !form->generic && nr % 16 == 0 && !residual && skip_lowering_is_read(lowering, node->out[0], SKIP_LAYOUT_BF16X2) &&
-	       !skip_lowering_is_read(lowering, node->out[0], SKIP_LAYOUT_ROWS);
+	const bool residual = node->n_in > 1 && node->in[1] != SKIP_NONE;
+	if (!form || form->generic || nr % 16 || residual) return SKIP_LAYOUT_ROWS;
+	return skip_lowering_only_words(lowering, node->out[0]);
 }
 
 enum skip_status skip_linear_bind(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_linear_form *form, int nr,
@@ -80,6 +89,8 @@ enum skip_status skip_linear_bind(struct skip_lowering *lowering, const struct s
 	/* Behind products in a short type a coarser polynomial is as good. */
 	p.act = form && node->attrs.linear.act == SKIP_ACT_GELU ? "skip_gelu_short" : act_word(node->attrs.linear.act);
 	p.words = writes_words(lowering, node, form, nr);
+	p.clip = node->attrs.linear.clip;
+	p.y_clip = skip_lowering_clip(lowering, node->out[0], p.words);
 	bool written;
 	if (form && !form->generic) {
 		SKIP_TRY(skip_lowering_rounded(lowering, node->in[0], form->layout, &p.x, err));
@@ -93,7 +104,7 @@ enum skip_status skip_linear_bind(struct skip_lowering *lowering, const struct s
 	}
 	if (node->n_in > 1 && node->in[1] != SKIP_NONE) SKIP_TRY(skip_lowering_value(lowering, node->in[1], &p.residual, err));
 	if (p.words) {
-		SKIP_TRY(skip_lowering_words(lowering, node->out[0], SKIP_LAYOUT_BF16X2, &p.y, &written, err));
+		SKIP_TRY(skip_lowering_words(lowering, node->out[0], p.words, &p.y, &written, err));
 	} else {
 		SKIP_TRY(skip_lowering_value(lowering, node->out[0], &p.y, err));
 	}
@@ -144,6 +155,7 @@ static enum skip_status lower_generic(struct skip_lowering *lowering, const stru
 	skip_spec_init(&spec, "linear", form ? "generic_dot" : "generic", "MAIN");
 	skip_linear_sizes(&spec, &p);
 	if (form) skip_linear_form_constants(&spec, form);
+	if (form) skip_spec_float(&spec, "LINEAR_CLIP", p.clip);
 	if (!form) skip_spec_int(&spec, "LINEAR_TRANSPOSE", p.transpose);
 	skip_linear_epilogue(&spec, &p);
 	spec.local[0] = GENERIC_GROUP;
@@ -267,6 +279,7 @@ static bool problem(const struct skip_graph *graph, const struct skip_profile *p
 	out->node = *node;
 	out->node.n_in = out->node.n_param = 1;
 	out->node.attrs.linear.act = SKIP_ACT_NONE;
+	out->node.attrs.linear.clip = 0;
 	out->exact = node->attrs.linear.precision == SKIP_PRECISION_INT8;
 	/* Any order of k sums, and the last rounding; of an exact sum: to float, its scale, their product. */
 	out->roundings = out->exact ? 4 : k + 6;
@@ -338,12 +351,14 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 }
 
 static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
-			      int input)
+			      int input, float *clip)
 {
 	(void)graph;
 	const struct skip_linear_form *form;
 	if (input != 0 || strcmp(variant, "cpu") || node->attrs.linear.precision == SKIP_PRECISION_F32) return SKIP_LAYOUT_ROWS;
-	return skip_linear_find_form(profile, node->attrs.linear.precision, &form, NULL) == SKIP_OK && !form->generic ? form->layout : SKIP_LAYOUT_ROWS;
+	if (skip_linear_find_form(profile, node->attrs.linear.precision, &form, NULL) != SKIP_OK || form->generic) return SKIP_LAYOUT_ROWS;
+	*clip = node->attrs.linear.clip;
+	return form->layout;
 }
 
 static const char *const ops[] = {"linear", NULL};

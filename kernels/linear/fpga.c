@@ -30,6 +30,7 @@ enum skip_status skip_linear_lower_fpga(struct skip_lowering *lowering, const st
 	struct skip_kernel_spec spec;
 	int kernel, buffer, fixed;
 	if (attrs->precision == SKIP_PRECISION_BF16) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "products on FPGA boards are float32 or int8, not bf16");
+	if (attrs->clip > 0) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "products on FPGA boards find the scales of int8 as they run, not one for all rows");
 	skip_spec_init(&spec, "linear", "fpga", "MAIN");
 	skip_spec_int(&spec, "LINEAR_K", graph->values[node->in[0]].cols);
 	skip_spec_int(&spec, "LINEAR_N", graph->values[node->out[0]].cols);
@@ -70,6 +71,7 @@ enum skip_status skip_linear_engine(const struct skip_graph *graph, const struct
 {
 	const struct skip_attrs_linear *attrs = &node->attrs.linear;
 	if (attrs->precision == SKIP_PRECISION_BF16) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "products on FPGA boards are float32 or int8, not bf16");
+	if (attrs->clip > 0) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "products on FPGA boards find the scales of int8 as they run, not one for all rows");
 	const struct skip_engine_form form = skip_engine_form(profile, attrs->precision == SKIP_PRECISION_INT8);
 	const double rows = skip_engine_rows(graph, node->out[0], work), tiles = ceil(rows / form.rows);
 	const int k = graph->values[node->in[0]].cols, n = graph->values[node->out[0]].cols;

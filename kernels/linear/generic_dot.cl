@@ -2,8 +2,8 @@
  * The product of linear in a short type, one work-item per element: dimension 0 walks columns, dimension 1 rows. x is rounded as it is read.
  *
  * y[m][n] = act(sum_k x[m][k] w[n][k] + bias[n]) + residual[m][n], x and w rounded first: INT 1 to int8 with one scale per row of x and of w and an exact
- * int32 sum, INT 0 to bfloat16 with a float sum, one fma per k, in order.
- * N K: sizes of the product; E: numbers in a word of w; INT; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1.
+ * int32 sum, INT 0 to bfloat16 with a float sum, one fma per k, in order. CLIP above 0: one scale for all of x, in which it is 127; beyond it x saturates.
+ * N K: sizes of the product; E: numbers in a word of w; INT; CLIP; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1.
  */
 #ifndef SKIP_LINEAR_K
 #error "SKIP_LINEAR_K: depth of the product"
@@ -16,6 +16,9 @@
 #endif
 #ifndef SKIP_LINEAR_INT
 #error "SKIP_LINEAR_INT: 0 or 1"
+#endif
+#ifndef SKIP_LINEAR_CLIP
+#error "SKIP_LINEAR_CLIP: the magnitude that int8 reaches, 0: each row's own"
 #endif
 #ifndef SKIP_LINEAR_ACT
 #error "SKIP_LINEAR_ACT: function of the activation, without its width"
@@ -46,13 +49,14 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	x += (size_t)m * SKIP_LINEAR_K;
 	w += (size_t)n * (SKIP_LINEAR_KW + 2 * SKIP_LINEAR_INT);
 #if SKIP_LINEAR_INT
-	float most = 0.0f;
-	for (uint k = 0; k < SKIP_LINEAR_K; k++) most = max(most, fabs(x[k]));
+	float most = SKIP_LINEAR_CLIP;
+	for (uint k = 0; k < SKIP_LINEAR_K && !(SKIP_LINEAR_CLIP > 0.0f); k++) most = max(most, fabs(x[k]));
 	const float inverse = most > 0x1p-100f ? 127.0f / most : 0.0f;
 	int sum = 0;
 	for (uint k = 0; k < SKIP_LINEAR_K; k++) {
+		const float low = !(SKIP_LINEAR_CLIP > 0.0f) || x[k] < most ? x[k] : most, within = !(SKIP_LINEAR_CLIP > 0.0f) || low > -most ? low : -most;
 		/* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
-		const int q = as_int(fma(x[k], inverse, 0x1.8p+23f)) << 24 >> 24;
+		const int q = as_int(fma(within, inverse, 0x1.8p+23f)) << 24 >> 24;
 		sum += q * (w[k / SKIP_LINEAR_E] << (32 - SKIP_LINEAR_BITS * (k % SKIP_LINEAR_E + 1)) >> (32 - SKIP_LINEAR_BITS));
 	}
 	float out = (float)sum * (as_float(w[SKIP_LINEAR_KW]) * (most * 0x1.020408p-7f));

@@ -29,7 +29,8 @@ struct skip_linear_product {
 	int rows_value;              /* the value whose rows are walked */
 	int n, k;
 	int transpose;
-	bool words; /* y is rounded to bfloat16 */
+	enum skip_layout words; /* y is written in; SKIP_LAYOUT_ROWS: as floats */
+	float clip, y_clip;	/* of int8 with one scale: the x, and the y in words, that is 127; else 0 */
 	const char *act;
 };
 

@@ -252,3 +252,73 @@ Test(manifest, refuses_what_is_damaged)
 	skip_graph_destroy(graph);
 	skip_profiles_destroy(profiles);
 }
+
+static void set_int8(struct skip_graph *graph, const char *made, float clip)
+{
+	const int value = skip_graph_find_value(graph, made);
+	struct skip_attrs_linear *attrs = &graph->nodes[graph->values[value].producer].attrs.linear;
+	attrs->precision = SKIP_PRECISION_INT8;
+	attrs->clip = clip;
+}
+
+/* int8 with a scale for all rows: who makes a value writes its words, and no launch rounds it. */
+Test(words, a_clip_saves_the_launches_that_round)
+{
+	struct skip_profiles *profiles = load_profiles();
+	static const char *const ids[] = {"pocl-generic", "pocl-x86-avx2", "pocl-x86-avx512", "pocl-x86-avx512-vnni"};
+	for (size_t p = 0; p < sizeof(ids) / sizeof(ids[0]); p++) {
+		struct skip_graph *graph = linear_chain((const int[]){61, 33, 48, 7}, 4);
+		const int wanted = skip_graph_find_value(graph, "l2");
+		size_t launches[2];
+		for (int clip = 0; clip < 2; clip++) {
+			for (int i = 0; i < 3; i++) set_int8(graph, (const char *const[]){"l0", "l1", "l2"}[i], 2.5f * (float)clip);
+			struct skip_plan *plan = lower_for(profiles, ids[p], graph, &wanted, 1);
+			launches[clip] = plan->n_launches;
+			const bool literal = strstr(plan->programs[0].text, "#define SKIP_LINEAR_CLIP 0x1.4p+1f") != NULL;
+			cr_expect(literal == (clip == 1), "%s: the scale is a literal", ids[p]);
+			skip_plan_destroy(plan);
+		}
+		cr_expect(launches[0] == 6 && launches[1] == 4, "%s: %zu and %zu launches", ids[p], launches[0], launches[1]);
+		skip_graph_destroy(graph);
+	}
+	skip_profiles_destroy(profiles);
+}
+
+Test(words, one_value_has_one_clip)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = load_profiles();
+	struct skip_graph *graph = linear_chain((const int[]){61, 33}, 2);
+	struct skip_plan *plan = NULL;
+	const char *out = "twin";
+	struct skip_node twin = graph->nodes[0];
+	CHECK_OK(skip_graph_add_node(graph, &twin, &out, NULL, &err));
+	const int wanted[] = {skip_graph_find_value(graph, "l0"), skip_graph_find_value(graph, "twin")};
+	static const float other[] = {0, 3};
+	for (int i = 0; i < 2; i++) {
+		set_int8(graph, "l0", 2);
+		set_int8(graph, "twin", other[i]);
+		CHECK_FAILS(skip_lower(graph, skip_profiles_find(profiles, "pocl-x86-avx512"), wanted, 2, &plan, &err), SKIP_ERR_INPUT);
+		cr_expect(strstr(err.message, "'x'") != NULL, "%s", err.message);
+		/* Where x is rounded as it is read there is nothing to share. */
+		skip_plan_destroy(lower_for(profiles, "generic", graph, wanted, 2));
+	}
+	set_int8(graph, "twin", 2);
+	skip_plan_destroy(lower_for(profiles, "pocl-x86-avx512", graph, wanted, 2));
+	skip_graph_destroy(graph);
+	skip_profiles_destroy(profiles);
+}
+
+/* Boards find scales as they run. */
+Test(words, boards_refuse_a_clip)
+{
+	struct skip_err err;
+	struct skip_profiles *profiles = load_profiles();
+	struct skip_graph *graph = linear_chain((const int[]){61, 33}, 2);
+	struct skip_plan *plan = NULL;
+	const int wanted = skip_graph_find_value(graph, "l0");
+	set_int8(graph, "l0", 2);
+	CHECK_FAILS(skip_lower(graph, skip_profiles_find(profiles, "fpga-generic"), &wanted, 1, &plan, &err), SKIP_ERR_UNSUPPORTED);
+	skip_graph_destroy(graph);
+	skip_profiles_destroy(profiles);
+}

@@ -38,7 +38,7 @@ static const struct run runs[] = {
 static int act_slope(enum skip_act act) { return act == SKIP_ACT_GELU || act == SKIP_ACT_GELU_TANH ? 2 : 1; }
 
 /* Adds the node and its inputs; returns its value. */
-static int add(struct kernel_check *check, const struct shape *s, enum skip_precision precision, int index)
+static int add(struct kernel_check *check, const struct shape *s, enum skip_precision precision, float clip, int index)
 {
 	char name[5][32];
 	static const char *const kind[] = {"x", "w", "b", "r", "y"};
@@ -48,7 +48,7 @@ static int add(struct kernel_check *check, const struct shape *s, enum skip_prec
 	param[0] = s->transpose ? kernel_check_param(check, name[1], s->k, s->n, 0, scale) : kernel_check_param(check, name[1], s->n, s->k, 0, scale);
 	if (s->bias) param[n_param++] = kernel_check_param(check, name[2], s->n, 0, 0, 1);
 	if (s->residual) in[n_in++] = kernel_check_input(check, name[3], s->rows, s->fixed_rows, s->n);
-	union skip_attrs attrs = {.linear = {.act = s->act, .transpose = s->transpose, .precision = precision}};
+	union skip_attrs attrs = {.linear = {.act = s->act, .transpose = s->transpose, .precision = precision, .clip = clip}};
 	return kernel_check_node(check, "linear", in, n_in, param, n_param, attrs, (const char *[]){name[4]}, 1);
 }
 
@@ -73,15 +73,20 @@ static void compare(const struct kernel_check *check, const struct shape *s, int
 	free(bound);
 }
 
-static void check_shapes(const struct shape *shapes, int n_shapes, enum skip_precision precision, const struct run *run, uint64_t seed)
+static void check_clipped(const struct shape *shapes, int n_shapes, enum skip_precision precision, float clip, const struct run *run, uint64_t seed)
 {
 	struct kernel_check check;
 	int value[16];
 	kernel_check_begin(&check, seed);
-	for (int i = 0; i < n_shapes; i++) value[i] = add(&check, &shapes[i], precision, i);
+	for (int i = 0; i < n_shapes; i++) value[i] = add(&check, &shapes[i], precision, clip, i);
 	kernel_check_run(&check, run->profile, run->length, run->n_seqs, 0);
 	for (int i = 0; i < n_shapes; i++) compare(&check, &shapes[i], value[i]);
 	kernel_check_end(&check);
+}
+
+static void check_shapes(const struct shape *shapes, int n_shapes, enum skip_precision precision, const struct run *run, uint64_t seed)
+{
+	check_clipped(shapes, n_shapes, precision, 0, run, seed);
 }
 
 ParameterizedTestParameters(linear, small_shapes)
@@ -128,6 +133,9 @@ static const enum skip_precision short_types[] = {SKIP_PRECISION_BF16, SKIP_PREC
 static void check_short(const struct shape *shapes, int n_shapes, const struct run *run)
 {
 	for (size_t i = 0; i < 2; i++) check_shapes(shapes, n_shapes, short_types[i], run, 3);
+	/* One scale for all rows: of inputs that are normal a tenth and more saturates, or nothing does. */
+	check_clipped(shapes, n_shapes, SKIP_PRECISION_INT8, 1.5f, run, 4);
+	check_clipped(shapes, n_shapes, SKIP_PRECISION_INT8, 11.3f, run, 4);
 }
 
 static const struct run dot_runs[] = {{"generic", {1, 7, 30}, 3}, {"pocl-generic", {1, 13}, 2}, {"pocl-x86-avx512", {1, 7, 61}, 3}};

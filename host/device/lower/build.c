@@ -160,6 +160,21 @@ bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum
 	return lowering->read_as[value] >> layout & 1;
 }
 
+float skip_lowering_clip(const struct skip_lowering *lowering, int value, enum skip_layout layout)
+{
+	return lowering->clip[(size_t)value * SKIP_LAYOUT_COUNT + layout];
+}
+
+enum skip_layout skip_lowering_only_words(const struct skip_lowering *lowering, int value)
+{
+	for (int l = 0; l < SKIP_LAYOUT_COUNT; l++) {
+		const enum skip_layout layout = (enum skip_layout)l;
+		if (!skip_layout_per_word(layout) || lowering->read_as[value] != 1u << layout) continue;
+		if (layout == SKIP_LAYOUT_BF16X2 || skip_lowering_clip(lowering, value, layout) > 0) return layout;
+	}
+	return SKIP_LAYOUT_ROWS;
+}
+
 bool skip_lowering_has_words(const struct skip_lowering *lowering, int value, enum skip_layout layout)
 {
 	return lowering->words[(size_t)value * SKIP_LAYOUT_COUNT + layout] != SKIP_NONE;

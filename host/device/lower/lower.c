@@ -35,13 +35,27 @@ const char *skip_family_variant(const struct skip_family *family, const struct s
 	return NULL;
 }
 
+/* One more reader of a value in a layout: its words have one scale. */
+static enum skip_status add_reader(struct skip_lowering *lowering, int value, enum skip_layout layout, float clip, struct skip_err *err)
+{
+	float *known = &lowering->clip[(size_t)value * SKIP_LAYOUT_COUNT + layout];
+	if (skip_lowering_is_read(lowering, value, layout) && *known != clip) {
+		return skip_err_set(err, SKIP_ERR_INPUT, "value '%s' is read in int8 with a clip of %g and of %g, possible is one", lowering->graph->values[value].name,
+				    (double)*known, (double)clip);
+	}
+	lowering->read_as[value] |= 1u << layout;
+	*known = clip;
+	return SKIP_OK;
+}
+
 /* In which layouts each value is read: what a family makes of one node depends on how the nodes behind it read the result. */
 static enum skip_status find_readers(struct skip_lowering *lowering, const int *wanted, size_t n_wanted, struct skip_err *err)
 {
 	const struct skip_graph *graph = lowering->graph;
 	lowering->read_as = skip_alloc_zeroed(graph->n_values, sizeof(*lowering->read_as));
+	lowering->clip = skip_alloc_zeroed(graph->n_values * SKIP_LAYOUT_COUNT, sizeof(*lowering->clip));
 	lowering->words = skip_alloc_array(graph->n_values * SKIP_LAYOUT_COUNT, sizeof(*lowering->words));
-	if (!lowering->read_as || !lowering->words) return skip_err_set(err, SKIP_ERR_NOMEM, "readers of %zu values", graph->n_values);
+	if (!lowering->read_as || !lowering->clip || !lowering->words) return skip_err_set(err, SKIP_ERR_NOMEM, "readers of %zu values", graph->n_values);
 	for (size_t i = 0; i < graph->n_values * SKIP_LAYOUT_COUNT; i++) lowering->words[i] = SKIP_NONE;
 	for (size_t w = 0; w < n_wanted; w++) lowering->read_as[wanted[w]] |= 1u << SKIP_LAYOUT_ROWS;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
@@ -50,8 +64,10 @@ static enum skip_status find_readers(struct skip_lowering *lowering, const int *
 		const char *variant = family ? skip_family_variant(family, lowering->profile) : NULL;
 		for (int i = 0; i < node->n_in; i++) {
 			if (node->in[i] == SKIP_NONE) continue;
-			enum skip_layout layout = variant && family->reads ? family->reads(graph, lowering->profile, variant, node, i) : SKIP_LAYOUT_ROWS;
-			lowering->read_as[node->in[i]] |= 1u << layout;
+			float clip = 0;
+			enum skip_layout layout = variant && family->reads ? family->reads(graph, lowering->profile, variant, node, i, &clip) : SKIP_LAYOUT_ROWS;
+			enum skip_status status = add_reader(lowering, node->in[i], layout, clip, err);
+			if (status != SKIP_OK) return status;
 		}
 	}
 	return SKIP_OK;
@@ -116,6 +132,7 @@ cleanup:
 	skip_free(lowering.specs);
 	skip_free(lowering.tiles);
 	skip_free(lowering.read_as);
+	skip_free(lowering.clip);
 	skip_free(lowering.words);
 	return status;
 }

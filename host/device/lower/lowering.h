@@ -11,6 +11,7 @@ struct skip_lowering {
 	struct skip_kernel_spec *specs; /* one for each plan kernel */
 	size_t cap_specs, cap_kernels, cap_buffers, cap_launches;
 	unsigned *read_as; /* [graph->n_values] bit for each layout the value is read in */
+	float *clip;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] of values in words of int8: what is 127, 0 where rows have scales */
 	int *words;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] buffers of values in words, SKIP_NONE */
 	int node; /* being lowered */
 	/* [graph->n_nodes] tiles, of nodes that have a choice (origin not NONE); and how far any of them reaches behind the rows of a value. */
