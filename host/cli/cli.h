@@ -39,6 +39,7 @@ struct skip_cli_common {
 	const char *device; /* --device */
 	const char *dtype;  /* --dtype */
 	const char *train_dtype; /* --train-dtype, of verbs that tune */
+	const char *calibrate;   /* --calibrate, of verbs that run or make a package in int8 */
 	const char *bitstreams;  /* --bitstreams, of verbs that run a package as it is */
 	int64_t seed, threads;
 	bool json, quiet, resume;

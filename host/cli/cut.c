@@ -50,6 +50,18 @@ enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_
 	return prune->untie ? skip_pass_untie(graph, out, err) : SKIP_OK;
 }
 
+/* Scales of int8 on the rows given. */
+static enum skip_status calibrate(struct skip_device *device, const struct skip_cli_prune *prune, const struct skip_progress *progress, struct skip_cli_cut *cut,
+				  struct skip_err *err)
+{
+	struct skip_graph *made = NULL;
+	enum skip_status status = skip_clip_find(device, cut->graph, prune->calibration, prune->options.seed, progress, &made, &cut->clip, err);
+	if (status != SKIP_OK) return status;
+	skip_graph_destroy(cut->graph);
+	cut->graph = made;
+	return SKIP_OK;
+}
+
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,
 				  const struct skip_dataset *dev, const struct skip_dataset *timing, const struct skip_cli_prune *prune,
 				  const struct skip_cli_skill *skill, enum skip_precision precision, const struct skip_progress *progress,
@@ -71,6 +83,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	out->train = prune->options.retune.precision;
 	out->untied = prune->untie;
 	SKIP_TRY(skip_pass_precision(out->result.graph, precision, &out->graph, err));
+	if (prune->calibration) SKIP_TRY(calibrate(device, prune, progress, out, err));
 	skip_progress_report(progress, "measure", 0, 1, "");
 	SKIP_TRY(measure(device, dense, out->graph, timing, &out->speed, err));
 	skip_progress_report(progress, "measure", 1, 1, "");
@@ -128,6 +141,8 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 							  cut->speed.pruned_packed_ms));
 	json_object_set_new(record, "dtype", json_string(skip_precision_names[cut->precision]));
 	if (cut->precision != SKIP_PRECISION_F32) json_object_set_new(record, "pruned_f32", skip_record_metrics(outcome->split, &outcome->pruned_f32));
+	if (skip_cli_activations(cut->graph)) json_object_set_new(record, "activations", json_string(skip_cli_activations(cut->graph)));
+	if (cut->clip.tensors) json_object_set_new(record, "calibration", skip_cli_calibration_record(&cut->clip));
 	if (cut->retune_epochs > 0)
 		json_object_set_new(record, "retune", json_pack("{s:i, s:s}", "epochs", cut->retune_epochs, "train_dtype", skip_precision_names[cut->train]));
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));
@@ -171,7 +186,8 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	printf("%-9s%8s %9s   (%s, %zu rows)\n", "", "dense", "pruned", outcome->split, outcome->dense.n);
 	printf("%-9s%8.3f %9.3f   (drop %.1f +- %.1f", outcome->dense.problem == SKIP_REGRESSION ? "r2" : "accuracy", outcome->dense.accuracy, outcome->pruned.accuracy, outcome->paired.drop, outcome->paired.drop_se);
 	if (margin >= 0) printf(", margin %.1f on dev", margin);
-	if (cut->precision != SKIP_PRECISION_F32) printf("; pruned in %s, %.3f in f32", skip_precision_names[cut->precision], outcome->pruned_f32.accuracy);
+	if (cut->precision != SKIP_PRECISION_F32) printf("; pruned in %s%s, %.3f in f32", skip_precision_names[cut->precision], cut->clip.tensors ? " with a scale per tensor" : "",
+						      outcome->pruned_f32.accuracy);
 	printf(")\n%-9s%6.2f M %7.2f M   (encoder -%.1f %%)\n", "params", dense_encoder, encoder, skip_record_removed_percent(cut->result.graph));
 	if (sharing(cut))
 		printf("%-9s%s\n", "layers", cut->untied ? "weights they shared were untied: each lost units of its own" : "share weights: a unit left all that use it (--untie cuts each by itself)");

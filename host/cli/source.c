@@ -97,10 +97,17 @@ enum skip_precision skip_cli_precision(const struct skip_graph *graph)
 	return SKIP_PRECISION_F32;
 }
 
+bool skip_cli_is_static(const struct skip_graph *graph)
+{
+	for (size_t i = 0; i < graph->n_nodes; i++)
+		if (!strcmp(graph->nodes[i].op->name, "linear") && graph->nodes[i].attrs.linear.clip > 0) return true;
+	return false;
+}
+
 enum skip_status skip_cli_set_precision(struct skip_cli_model *model, enum skip_precision precision, struct skip_err *err)
 {
 	struct skip_graph *made = NULL;
-	if (skip_cli_precision(model->graph) == precision) return SKIP_OK;
+	if (skip_cli_precision(model->graph) == precision && !skip_cli_is_static(model->graph)) return SKIP_OK;
 	enum skip_status status = skip_pass_precision(model->graph, precision, &made, err);
 	if (status != SKIP_OK) return status;
 	skip_graph_destroy(model->chosen);

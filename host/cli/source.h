@@ -23,8 +23,9 @@ enum skip_status skip_cli_open_model(const char *path, struct skip_cli_model *ou
 /* The same for verbs that need no network: a folder without config.json gives its tokenizer alone, and text then has no limit but --max-length. */
 enum skip_status skip_cli_open_tokenizer(const char *path, struct skip_cli_model *out, struct skip_err *err);
 void skip_cli_close_model(struct skip_cli_model *model);
-/* The type of a graph's products; and another one. */
+/* The type of a graph's products; whether int8 has scales that were found beforehand; and another type, in which int8 finds them as it runs. */
 enum skip_precision skip_cli_precision(const struct skip_graph *graph);
+bool skip_cli_is_static(const struct skip_graph *graph);
 enum skip_status skip_cli_set_precision(struct skip_cli_model *model, enum skip_precision precision, struct skip_err *err);
 /* --dtype: the type the model is run in. Without the option the model stays as it was saved. */
 enum skip_status skip_cli_apply_dtype(const struct skip_cli_common *common, struct skip_cli_model *model, struct skip_err *err);

@@ -40,6 +40,7 @@ struct skip_cli_prune {
 	bool untie; /* layers that share weights get their own first */
 	double rate;
 	const char *units, *compensate, *scores, *retune_data, *time_table, *margin_mode;
+	const struct skip_dataset *calibration; /* rows that scales of int8 are found on, NULL: they are found as it runs */
 	json_t *table; /* read from time_table, NULL: there is none yet */
 };
 void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune);

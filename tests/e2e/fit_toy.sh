@@ -66,6 +66,34 @@ for type in f32 bf16 int8; do
 done
 rm -r short.skip
 
+# int8 with one scale per tensor: kept in the package, found for one call, dropped when int8 is asked for alone.
+gives 2 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --calibrate train.tsv -o static.skip
+says '--calibrate finds scales of int8: it needs --dtype int8'
+: >empty.txt
+gives 3 eval half.skip --data test.tsv --dtype int8 --calibrate empty.txt
+says 'empty.txt: no rows to calibrate on'
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --dtype int8 --calibrate train.tsv --json --quiet -o static.skip
+has_keys "$log/out" dtype pruned_f32 activations calibration tensors tokens error_percent error_dynamic_percent error_unclipped_percent
+check "the scales are named" grep -q '"activations":"static"' "$log/out"
+gives 0 verify static.skip
+gives 0 bench static.skip --dtype int8 --against static.skip --batch 1 --length 16 --seconds 0.05 --json
+check "int8 alone finds its scales as it runs" grep -q '"activations":"dynamic"' "$log/out"
+check "the package has its own" grep -q '"activations":"static"' "$log/out"
+gives 0 run static.skip test.tsv --logits
+cp "$log/out" static.out
+gives 0 run static.skip test.tsv --logits --dtype int8
+check "other scales give other logits" sh -c "! cmp -s static.out '$log/out'"
+gives 0 run half.skip test.tsv --dtype int8 --calibrate train.tsv
+says 'one scale for each of [0-9]+ tensors, by [0-9]+ tokens of train.tsv'
+for package in static.skip "half.skip --dtype int8 --calibrate train.tsv"; do
+	gives 0 eval $package --data test.tsv --json
+	correct=$(sed 's/.*"correct":\([0-9]*\),.*/\1/' "$log/out")
+	check "$package answers: $correct of 61" test "$correct" -ge 35
+done
+gives 3 emit static.skip --board u280 -o board
+says 'find the scales of int8 as they run'
+rm -r static.skip
+
 # The type of the steps is said and kept; what is tuned stays in f32.
 gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --retune 1 --train-dtype bf16 --json --quiet -o again.skip
 check "the type of the steps is recorded" grep -q '"retune":{"epochs":1,"train_dtype":"bf16"}' "$log/out"

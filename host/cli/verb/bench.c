@@ -1,6 +1,7 @@
 /* skip bench: median and p95 of packed batches, several packages interleaved in one process. */
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "cli/calibrate.h"
 #include "cli/layers.h"
 #include "cli/record.h"
 #include "graph/rules.h"
@@ -29,9 +30,11 @@ cleanup:
 	return status;
 }
 
-static enum skip_status open_subject(struct subject *subject, const struct skip_cli_common *common, struct skip_device *device, struct skip_err *err)
+static enum skip_status open_subject(struct subject *subject, const struct skip_cli_common *common, const struct skip_cli_input *input, bool reference,
+				     struct skip_device *device, struct skip_err *err)
 {
 	enum skip_status status;
+	if (!reference) SKIP_TRY(skip_cli_calibrate(common, &subject->model, input, device, err));
 	const struct skip_graph *graph = subject->model.graph;
 	if (skip_graph_find_value(graph, "logits") != SKIP_NONE)
 		return skip_cli_open_session(common, &subject->model, device, true, &subject->session, &subject->value, err);
@@ -96,6 +99,8 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype",
 					skip_precision_names[precision], "batch", cell->batch, "median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops",
 					gflops, "peak_gflops", peak[precision], "peak_share", share, "speedup", speedup);
+		const char *activations = skip_cli_activations(subjects[i].model.graph);
+		if (activations) json_object_set_new(row, "activations", json_string(activations));
 		if (cell->length)
 			json_object_set_new(row, "length", json_integer(cell->length));
 		else
@@ -236,6 +241,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	size_t n = 0;
 	skip_cli_common_options(&args, &set.common, true);
 	skip_cli_input_options(&args, &set.input);
+	skip_cli_string(&args, "--calibrate", &set.common.calibrate);
 	skip_cli_string(&args, "--batch", &set.batch);
 	skip_cli_string(&args, "--length", &set.length);
 	skip_cli_string(&args, "--data", &set.data);
@@ -251,7 +257,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (set.layers && set.common.bitstreams) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--layers compares with measured peaks, which are kernels of their own: not with --bitstreams"));
 	for (size_t i = 0; i < n; i++) SKIP_TRY(open_model(&subjects[i], &set.common, (int)i >= args.n_words, err));
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
-	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], &set.common, device.device, err));
+	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], &set.common, &set.input, (int)i >= args.n_words, device.device, err));
 	skip_cli_catch_interrupt();
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
@@ -275,7 +281,7 @@ const struct skip_verb skip_verb_bench = {
 		"  --seconds S             at least S seconds a cell (default 1)\n"
 		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation; without peaks\n"
 		"  --layers                every kernel of a batch too: time, share, GFLOP/s, GB/s, bound, rows wasted\n"
-		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --calibrate DATA, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 1 --length 16,64\n"
 		"  skip bench tickets.skip --against tickets.dense.skip --batch 32 --data test.tsv --json\n",

@@ -1,7 +1,7 @@
 /* skip encode: embeddings or hidden states, computed on the device. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "cli/source.h"
+#include "cli/calibrate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -101,6 +101,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	bool unit_length = false;
 	skip_cli_common_options(&args, &common, true);
 	skip_cli_input_options(&args, &input);
+	skip_cli_string(&args, "--calibrate", &common.calibrate);
 	skip_cli_string(&args, "-o", &out);
 	skip_cli_string(&args, "--pool", &pool_name);
 	skip_cli_flag(&args, "--normalize", &unit_length);
@@ -117,6 +118,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 		SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "%s gives no hidden states", model.path));
 	SKIP_TRY(skip_cli_read(args.word[1], &model, &input, false, false, NULL, NULL, &data, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_calibrate(&common, &model, &input, device.device, err));
 	int64_t n_rows = pool == POOL_NONE ? data.offset[data.n_rows] : (int64_t)data.n_rows;
 	size_t width = (size_t)model.graph->model_width;
 	double start = skip_clock_seconds();
@@ -150,7 +152,7 @@ const struct skip_verb skip_verb_encode = {
 		"  --pool none|cls|mean|last  default: what the model folder says\n"
 		"  --normalize             unit length rows\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
-		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --calibrate DATA, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip encode models/all-minilm-l6-v2 test.tsv -o test.safetensors --normalize\n"
 		"  skip encode models/all-minilm-l6-v2 lines.txt --pool none -o hidden.safetensors\n",

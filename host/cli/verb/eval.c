@@ -1,6 +1,7 @@
 /* skip eval: metrics of a classifier on labelled data, alone or paired with another one. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "cli/calibrate.h"
 #include "cli/record.h"
 
 #include <stdio.h>
@@ -83,6 +84,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	int value;
 	skip_cli_common_options(&args, &common, true);
 	skip_cli_input_options(&args, &input);
+	skip_cli_string(&args, "--calibrate", &common.calibrate);
 	skip_cli_string(&args, "--data", &path);
 	skip_cli_string(&args, "--against", &against);
 	skip_cli_string(&args, "--bitstreams", &common.bitstreams);
@@ -94,6 +96,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_calibrate(&common, &model, &input, device.device, err));
 	SKIP_TRY(skip_cli_open_session(&common, &model, device.device, true, &session, &value, err));
 	size_t classes = (size_t)model.labels.count;
 	/* The clock runs over reading, tokenizing and computing: what a user's batch job pays. */
@@ -142,7 +145,7 @@ const struct skip_verb skip_verb_eval = {
 		"  --against PKG0          paired comparison: drop in points with its standard error\n"
 		"  --max-length N, --input-format tsv|jsonl\n"
 		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation (skip bitstream)\n"
-		"  --device D, --threads N, --dtype T, --json, --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --calibrate DATA, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip eval tickets.skip --data test.tsv\n"
 		"  skip eval tickets.skip --data test.tsv --against tickets.dense.skip --json\n",

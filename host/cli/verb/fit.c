@@ -18,7 +18,7 @@ struct fit {
 	char dense_path[600], checkpoint[640];
 	struct skip_cli_model model;
 	struct skip_cli_device device;
-	struct skip_dataset train, dev, test;
+	struct skip_dataset train, dev, test, calibration;
 	struct skip_labels labels;
 	int limit;
 	double margin, last;
@@ -58,6 +58,8 @@ static enum skip_status read_inputs(struct fit *fit, const char *model_path, str
 	if (known) SKIP_TRY(skip_labels_copy(known, &fit->labels, err));
 	SKIP_TRY(skip_cli_read(fit->dev_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->dev, err));
 	if (fit->test_path) SKIP_TRY(skip_cli_read(fit->test_path, &fit->model, &fit->input, true, false, &fit->labels, NULL, &fit->test, err));
+	SKIP_TRY(skip_cli_read_calibration(&fit->common, &fit->model, &fit->input, fit->precision, &fit->calibration, err));
+	if (fit->common.calibrate) fit->prune.calibration = &fit->calibration;
 	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
 	SKIP_TRY(skip_cli_train_dtype(&fit->common, fit->device.device, &fit->tune.options.precision, err));
 	fit->prune.options.retune.precision = fit->tune.options.precision;
@@ -204,6 +206,7 @@ static void declare_options(struct fit *fit, struct skip_cli_args *args)
 {
 	skip_cli_common_options(args, &fit->common, true);
 	skip_cli_input_options(args, &fit->input);
+	skip_cli_string(args, "--calibrate", &fit->common.calibrate);
 	skip_cli_tune_options(args, &fit->tune);
 	skip_cli_skill_options(args, &fit->skill);
 	skip_cli_prune_options(args, &fit->prune);
@@ -227,6 +230,7 @@ static void deinit(struct fit *fit)
 	skip_dataset_deinit(&fit->train);
 	skip_dataset_deinit(&fit->dev);
 	skip_dataset_deinit(&fit->test);
+	skip_dataset_deinit(&fit->calibration);
 	skip_labels_deinit(&fit->labels);
 	skip_cli_close_device(&fit->device);
 	skip_cli_close_model(&fit->model);
@@ -284,6 +288,7 @@ const struct skip_verb skip_verb_fit = {
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --train-dtype auto|f32|bf16    products of tuning's steps; auto: bf16 where the device has instructions for it\n"
 		"  --dtype f32|bf16|int8   type of the result's products; searched in f32, reported in both\n"
+		"  --calibrate DATA        one scale per tensor for int8, found on these rows, instead of one per token\n"
 		"  (see skip tune, attribute and prune --help for each)\n\n"
 		"The tuned dense model stays beside the result as NAME.dense.skip.\n\n"
 		"examples:\n"

@@ -14,7 +14,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	struct skip_cli_skill skill;
 	struct skip_cli_model model = { 0 };
 	struct skip_cli_device device = { 0 };
-	struct skip_dataset data = { 0 }, dev = { 0 }, retune = { 0 };
+	struct skip_dataset data = { 0 }, dev = { 0 }, retune = { 0 }, calibration = { 0 };
 	struct skip_cli_cut cut = { 0 };
 	struct skip_graph *untied = NULL;
 	const char *data_path = NULL, *dev_path = NULL, *out = NULL;
@@ -27,6 +27,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_prune_options(&args, &prune);
 	skip_cli_string(&args, "--scores", &prune.scores);
 	skip_cli_string(&args, "--train-dtype", &common.train_dtype);
+	skip_cli_string(&args, "--calibrate", &common.calibrate);
 	skip_cli_string(&args, "--data", &data_path);
 	skip_cli_string(&args, "--dev", &dev_path);
 	skip_cli_string(&args, "-o", &out);
@@ -53,6 +54,8 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 		SKIP_TRY(skip_cli_read(prune.retune_data, &model, &input, false, false, &model.labels, NULL, &retune, err));
 		prune.options.retune_rows = &retune;
 	}
+	SKIP_TRY(skip_cli_read_calibration(&common, &model, &input, precision, &calibration, err));
+	if (common.calibrate) prune.calibration = &calibration;
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	if (prune.retune > 0) SKIP_TRY(skip_cli_train_dtype(&common, device.device, &prune.options.retune.precision, err));
 	struct skip_progress progress = skip_cli_progress(&common);
@@ -85,6 +88,7 @@ cleanup:
 	skip_dataset_deinit(&data);
 	skip_dataset_deinit(&dev);
 	skip_dataset_deinit(&retune);
+	skip_dataset_deinit(&calibration);
 	skip_cli_close_device(&device);
 	skip_cli_close_model(&model);
 	return status;
@@ -108,7 +112,8 @@ const struct skip_verb skip_verb_prune = {
 		"  --retune-weights, --retune-lr R, --retune-data DATA    the kept weights too (1e-4); on other rows, labelled or not\n"
 		"  --scores FILE           from skip attribute; else that verb's options: --criterion NAME, --samples N, ...\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
-		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n\n"
+		"  --dtype f32|bf16|int8   type of the result's products; scored and searched in f32, reported in both\n"
+		"  --calibrate DATA        one scale per tensor for int8, found on these rows, instead of one per token\n\n"
 		"examples:\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n"

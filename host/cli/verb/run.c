@@ -1,6 +1,6 @@
 /* skip run: one line out per row in. From a terminal, each typed line is answered at once. */
 #include "base/alloc.h"
-#include "cli/source.h"
+#include "cli/calibrate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -162,6 +162,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	int kind, value, limit;
 	skip_cli_common_options(&args, &common, true);
 	skip_cli_input_options(&args, &input);
+	skip_cli_string(&args, "--calibrate", &common.calibrate);
 	skip_cli_string(&args, "--format", &format);
 	skip_cli_flag(&args, "--logits", &printer.logits);
 	skip_cli_string(&args, "--bitstreams", &common.bitstreams);
@@ -174,6 +175,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_limit(&model, &input, &limit, err));
 	SKIP_TRY(skip_cli_check_bitstreams(&common, &model, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_calibrate(&common, &model, &input, device.device, err));
 	SKIP_TRY(skip_cli_open_session(&common, &model, device.device, false, &session, &value, err));
 	printer.json_lines = kind == 1 || common.json;
 	printer.labels = &model.labels;
@@ -200,7 +202,7 @@ const struct skip_verb skip_verb_run = {
 		"  --logits                print the logits too\n"
 		"  --max-length N, --input-format tsv|jsonl|text\n"
 		"  --bitstreams DIR        library of built programs, for FPGA boards and their emulation (skip bitstream)\n"
-		"  --device D, --threads N, --dtype T, --json (same as --format jsonl), --quiet\n\n"
+		"  --device D, --threads N, --dtype T, --calibrate DATA, --json (same as --format jsonl), --quiet\n\n"
 		"examples:\n"
 		"  echo 'Where is my parcel?' | skip run tickets.skip -\n"
 		"  skip run tickets.skip inbox.tsv --format jsonl --logits\n"
