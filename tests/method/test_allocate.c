@@ -124,12 +124,14 @@ Test(options, of_uneven_layers_are_exchanged_to_be_shared)
 	struct world w;
 	struct skip_graph *cut;
 	world_init(&w, false);
-	struct skip_options even = options_of(&w, EVERYTHING), own, shared, few;
-	int narrow[4] = {0, 3, 0, 0};
+	struct skip_profile fine = *skip_device_profile(w.scene.device.device), *profile = &fine;
+	struct skip_options even, own, shared, few;
+	int narrow[4] = {0, 2, 0, 0};
+	fine.round_ffn = 1; /* on a coarse grid the narrow layer's widths are all among the wide one's */
+	CHECK_OK(skip_options_init(w.scene.graph, &w.units, profile, EVERYTHING, false, 5, &even, &err));
 	cut = cut_to(&w, &even, narrow);
 	struct skip_units units;
 	CHECK_OK(skip_units_find(cut, &units, &err));
-	const struct skip_profile *profile = skip_device_profile(w.scene.device.device);
 	CHECK_OK(skip_options_init(cut, &units, profile, EVERYTHING, false, 5, &own, &err));
 	CHECK_OK(skip_options_init(cut, &units, profile, EVERYTHING, true, 5, &shared, &err));
 	CHECK_OK(skip_options_init(cut, &units, profile, SKIP_UNITS_HEAD, true, 5, &few, &err));
