@@ -7,7 +7,7 @@
  *
  *   load_x -> x, residual     load_1 -> w1     load_2 -> w2          x, w1 -> first -> hidden;  hidden, w2 -> second -> y;  y, residual -> store
  *
- * With INTEL_FPGA each of the six is a kernel <NAME>_<stage> and what stands between them are channels; with SKIP_HLS functions of one kernel and streams, side by
+ * With INTEL_FPGA each of the six is a kernel <NAME>_<stage> and what stands between them are channels; with SKIP_STREAMS functions of one kernel and streams, side by
  * side by DATAFLOW; else one kernel runs first, second and store on each tile, whose streams are global memory or arrays: with XILINX_FPGA side by side on neighbouring
  * tiles by xcl_dataflow. A stage is a loop over tiles round a tile function, and all arithmetic is in the tile functions. Every pointer is read by one stage.
  * D: depth of the first product; F: hidden; N: columns of y; T: rows of a tile, at least the latency of an addition; P: outputs a cycle; INT 0 or 1; ACT:
@@ -147,7 +147,7 @@ SKIP_CHANNEL(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_y), SKIP_FFN_DEPTH);
 #if SKIP_FFN_RESIDUAL
 SKIP_CHANNEL(SKIP_FFN_FN(outputs), SKIP_FFN_FN(c_residual), SKIP_FFN_DEPTH_RESIDUAL);
 #endif
-#elif defined(SKIP_HLS)
+#elif defined(SKIP_STREAMS)
 #define SKIP_FFN_STAGE static void
 #define SKIP_FFN_PORT(type, name) , hls::stream<type> &name
 #define SKIP_FFN_READ(name) name.read()
@@ -438,7 +438,7 @@ SKIP_FFN_STAGE SKIP_FFN_FN(load_2)(SKIP_GLOBAL const SKIP_FFN_WEIGHT *SKIP_RESTR
 }
 
 /* What a stage gives its tile function: the streams it was given itself, or nothing where channels are known to all. */
-#ifdef SKIP_HLS
+#ifdef SKIP_STREAMS
 #define SKIP_FFN_PASS_1 , SKIP_FFN_FN(c_x), SKIP_FFN_FN(c_w1), SKIP_FFN_FN(c_hidden)
 #define SKIP_FFN_PASS_2 , SKIP_FFN_FN(c_w2), SKIP_FFN_FN(c_hidden), SKIP_FFN_FN(c_y)
 #else
@@ -531,7 +531,7 @@ SKIP_TASK SKIP_FFN_NAME(
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_FFN_D > 0 && SKIP_FFN_F > 0 && SKIP_FFN_N > 0 && SKIP_FFN_T > 0 && SKIP_FFN_P > 0 && SKIP_FFN_D <= 65536 && SKIP_FFN_F <= 65536);
-#ifdef SKIP_HLS
+#ifdef SKIP_STREAMS
 	SKIP_FLOW
 	hls::stream<skip_floats, SKIP_FFN_DEPTH> SKIP_FFN_FN(c_x);
 	hls::stream<SKIP_FFN_FN(weights), SKIP_FFN_DEPTH> SKIP_FFN_FN(c_w1), SKIP_FFN_FN(c_w2);

@@ -30,7 +30,7 @@ static void *compile(const char *text)
 	FILE *file = fopen(path, "w");
 	struct skip_buf twin;
 	skip_buf_init(&twin);
-	skip_emit_twin(text, &twin);
+	skip_emit_twin(text, true, &twin);
 	cr_assert(file && fputs(skip_buf_text(&twin), file) >= 0 && fclose(file) == 0);
 	skip_buf_deinit(&twin);
 	snprintf(command, sizeof(command), "g++ -std=c++17 -O1 -w -ffp-contract=off -shared -fPIC -I'%s/tests/kernels/hls' -o '%s/twin.so' '%s'", getenv("SKIP_TEST_SOURCE"), folder, path);

@@ -85,7 +85,7 @@ static enum skip_status emit_opencl(const struct skip_graph *graph, const struct
 	const bool links = set.link.length > 0;
 	if (!toolchain_of(board, "cl")) SKIP_TRY(skip_err_set(err, SKIP_ERR_UNSUPPORTED, "board '%s' has no toolchain for OpenCL C", board->profile->id));
 	skip_buf_puts(skip_emit_file(out, "kernels.cl"), plan->programs[0].text);
-	if (twin) skip_emit_twin(plan->programs[0].text, skip_emit_file(out, "kernels.cpp"));
+	if (twin) skip_emit_twin(plan->programs[0].text, true, skip_emit_file(out, "kernels.cpp"));
 	if (links) skip_buf_puts(skip_emit_file(out, "link.cfg"), skip_buf_text(&set.link));
 	SKIP_TRY(write_manifest(plan, &set, out, err));
 	snprintf(name, sizeof(name), "build_%s.sh", board->profile->id);

@@ -33,8 +33,9 @@ enum skip_status skip_emit_board(const struct skip_graph *graph, const struct sk
 				 struct skip_emitted *out, struct skip_err *err);
 void skip_emitted_deinit(struct skip_emitted *emitted);
 
-/* The same text for HLS compilers: SKIP_HLS set, their streams, and the few functions of C that stand for OpenCL's. */
-void skip_emit_twin(const char *text, struct skip_buf *out);
+/* The same text as C++: SKIP_HLS set, and the few functions of C that stand for OpenCL's. `streams`: stages are joined by an HLS compiler's hls::stream;
+ * else it is for any C++ compiler. */
+void skip_emit_twin(const char *text, bool streams, struct skip_buf *out);
 
 /* hostcheck.c: the C text of a host program for the smallest kernel of the plan, and the answers it must give. */
 enum skip_status skip_emit_hostcheck(const struct skip_graph *graph, const struct skip_plan *plan, const char *set, struct skip_buf *out,

@@ -68,7 +68,7 @@ static enum skip_status write_twin(const struct design *design, struct skip_buf 
 	skip_buf_init(&text);
 	SKIP_TRY(skip_emit_common(common, &text, err));
 	SKIP_TRY(skip_emit_body(&design->spec, design->name, "fpga.cl", '#', &text, err));
-	skip_emit_twin(skip_buf_text(&text), out);
+	skip_emit_twin(skip_buf_text(&text), false, out);
 cleanup:
 	skip_buf_deinit(&text);
 	return status;
