@@ -286,18 +286,30 @@ static const char *kernel_called(const struct scene *s, const char *part)
 	return NULL;
 }
 
-Test(calibration, one_kernel_by_its_compiler)
+/* The U280 by formulas, and with a compiler's report on a linear kernel, whose name stands in its place (%s). */
+static void estimate_linear(struct scene *s, const char *report, double mhz, struct skip_estimate *before, struct skip_estimate *after)
 {
 	struct skip_err err;
+	struct skip_buf text;
+	const char *name = strstr(report, "%s");
+	skip_buf_init(&text);
+	begin(s, "u280");
+	cr_assert(name != NULL);
+	skip_buf_append(&text, report, (size_t)(name - report));
+	skip_buf_puts(&text, kernel_called(s, "linear_"));
+	skip_buf_puts(&text, name + 2);
+	const char *const list[] = {skip_buf_text(&text)};
+	CHECK_OK(estimate(s, NULL, 0, mhz, before, &err));
+	CHECK_OK(estimate(s, list, 1, mhz, after, &err));
+	skip_buf_deinit(&text);
+}
+
+Test(calibration, one_kernel_by_its_compiler)
+{
 	struct scene s;
 	struct skip_estimate before, after;
-	char text[2048];
-	const char *const list[] = {text};
-	begin(&s, "u280");
-	CHECK_OK(estimate(&s, NULL, 0, 0, &before, &err));
+	estimate_linear(&s, CSYNTH("xcu280-fsvh2892-2L-e", "%s", "<BRAM_18K>6</BRAM_18K><DSP>64</DSP><LUT>9000</LUT>"), 0, &before, &after);
 	cr_expect(before.tier == SKIP_TIER_FORMULA && before.n_calibrations == 0);
-	snprintf(text, sizeof(text), CSYNTH("xcu280-fsvh2892-2L-e", "%s", "<BRAM_18K>6</BRAM_18K><DSP>64</DSP><LUT>9000</LUT>"), kernel_called(&s, "linear_"));
-	CHECK_OK(estimate(&s, list, 1, 0, &after, &err));
 	int reported = 0, corrected = 0;
 	double sum = 0;
 	for (size_t k = 0; k < after.n_kernels; k++) {
@@ -325,15 +337,9 @@ Test(calibration, one_kernel_by_its_compiler)
 /* Cycles of a round times the rounds, beside what the formula said; engines of the family without a report are corrected alike, and time follows. */
 Test(calibration, cycles_by_a_compiler)
 {
-	struct skip_err err;
 	struct scene s;
 	struct skip_estimate before, after;
-	char text[2048];
-	const char *const list[] = {text};
-	begin(&s, "u280");
-	CHECK_OK(estimate(&s, NULL, 0, 300, &before, &err));
-	snprintf(text, sizeof(text), CSYNTH_LOOPS("%s", LOOP("L1", ROUND("50000") LOOP("L2", INTERVAL("3"))), ""), kernel_called(&s, "linear_"));
-	CHECK_OK(estimate(&s, list, 1, 300, &after, &err));
+	estimate_linear(&s, CSYNTH_LOOPS("%s", LOOP("L1", ROUND("50000") LOOP("L2", INTERVAL("3"))), ""), 300, &before, &after);
 	const struct skip_calibration *cycles = NULL;
 	for (int i = 0; i < after.n_calibrations; i++) cycles = after.calibration[i].resource == SKIP_RESOURCE_COUNT ? &after.calibration[i] : cycles;
 	cr_assert(cycles != NULL && strcmp(cycles->family, "linear") == 0 && cycles->tier == SKIP_TIER_REPORT);

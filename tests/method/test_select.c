@@ -103,6 +103,16 @@ struct rate_case {
 #define LAYER SKIP_UNITS_LAYER
 #define PREFIX SKIP_UNITS_PREFIX
 
+/* Four layers cut at the case's rate, which is what goes by the selection's word and by the graph's. */
+static void select_rate(const struct rate_case *c, int classes, struct scene *s, struct skip_keep *keep)
+{
+	double removed;
+	scene_init(s, 4, 64, 4, 16, 16, 256);
+	CHECK_OK(skip_select_rate(s->graph, &s->units, &s->scores, c->kinds, classes, c->rate, keep, &removed, &err));
+	cr_assert_float_eq(removed, c->rate, c->tolerance, "kinds %u, rate %g: removed %g", c->kinds, c->rate, removed);
+	cr_assert_float_eq(cut_share(s, keep), removed, 1e-12, "kinds %u: the graph says %g, not %g", c->kinds, cut_share(s, keep), removed);
+}
+
 ParameterizedTestParameters(select, reaches_the_rate)
 {
 	/* one head is 2.1 % of this encoder, one dim of all heads of a layer 0.27 %, one sub-layer up to 17 % */
@@ -133,12 +143,7 @@ ParameterizedTest(struct rate_case *c, select, reaches_the_rate)
 {
 	struct scene s;
 	struct skip_keep keep;
-	double removed;
-	scene_init(&s, 4, 64, 4, 16, 16, 256);
-	CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, c->kinds, 0, c->rate, &keep, &removed, &err));
-	cr_assert_float_eq(removed, c->rate, c->tolerance, "kinds %u, rate %g: removed %g", c->kinds, c->rate, removed);
-	cr_assert_float_eq(cut_share(&s, &keep), removed, 1e-12, "kinds %u: the graph says %g, not %g", c->kinds, cut_share(&s, &keep),
-			   removed);
+	select_rate(c, 0, &s, &keep);
 	for (int l = 0; l < 4; l++) {
 		int ffn = count(&s, &keep, l, SKIP_UNIT_FFN), v = count(&s, &keep, l, SKIP_UNIT_V), qk = count(&s, &keep, l, SKIP_UNIT_QK);
 		if (!(c->kinds & LAYER)) cr_assert(ffn > 0 && v > 0 && qk > 0, "layer %d vanished", l);
@@ -286,11 +291,7 @@ ParameterizedTest(struct rate_case *c, select, in_classes_layers_stay_alike)
 	static const enum skip_unit_kind kinds[] = {SKIP_UNIT_FFN, SKIP_UNIT_V, SKIP_UNIT_QK};
 	struct scene s;
 	struct skip_keep keep;
-	double removed;
-	scene_init(&s, 4, 64, 4, 16, 16, 256);
-	CHECK_OK(skip_select_rate(s.graph, &s.units, &s.scores, c->kinds, 1, c->rate, &keep, &removed, &err));
-	cr_assert_float_eq(removed, c->rate, c->tolerance, "kinds %u, rate %g: removed %g", c->kinds, c->rate, removed);
-	cr_assert_float_eq(cut_share(&s, &keep), removed, 1e-12);
+	select_rate(c, 1, &s, &keep);
 	for (int k = 0; k < 3; k++) {
 		int width = 0;
 		for (int l = 0; l < 4; l++) {

@@ -93,39 +93,41 @@ cleanup:
 	return status;
 }
 
-static const char *aim_key(const struct skip_prune_options *prune)
+/* What a share was found for, all that decides which network a share of time becomes; NULL without memory. */
+static json_t *aim_of(const struct skip_prune_options *prune)
 {
-	return prune->speedup > 0 ? "speedup" : "latency_ms";
-}
-static double aim_value(const struct skip_prune_options *prune)
-{
-	return prune->speedup > 0 ? prune->speedup : prune->latency_ms;
+	const bool speedup = prune->speedup > 0;
+	return json_pack("{s:f, s:i, s:i, s:s, s:i}", speedup ? "speedup" : "latency_ms", speedup ? prune->speedup : prune->latency_ms, "rounds", prune->rounds,
+			 "classes", prune->classes, "allocate", prune->allocate, "units", (int)prune->kinds);
 }
 
 void skip_times_add_aim(json_t *table, const struct skip_prune_options *prune, double share, bool met)
 {
 	const json_t *before = prune->time_table ? json_object_get(prune->time_table, "aims") : NULL;
-	json_t *aims = before ? json_deep_copy(before) : json_array();
+	json_t *aims = before ? json_deep_copy(before) : json_array(), *aim;
 	double known;
 	bool ignored;
 	json_object_set_new(table, "aims", aims);
-	if (skip_times_find_aim(table, prune, &known, &ignored)) return;
-	json_array_append_new(aims, json_pack("{s:f, s:i, s:i, s:f, s:b}", aim_key(prune), aim_value(prune), "rounds", prune->rounds, "classes", prune->classes,
-						     "share", share, "met", (int)met));
+	if (skip_times_find_aim(table, prune, &known, &ignored) || !(aim = aim_of(prune))) return;
+	json_object_set_new(aim, "share", json_real(share));
+	json_object_set_new(aim, "met", json_boolean(met));
+	json_array_append_new(aims, aim);
 }
 
 bool skip_times_find_aim(const json_t *table, const struct skip_prune_options *prune, double *share, bool *met)
 {
-	const json_t *aims = table ? json_object_get(table, "aims") : NULL;
-	for (size_t i = 0; i < json_array_size(aims); i++) {
-		const json_t *aim = json_array_get(aims, i), *value = json_object_get(aim, aim_key(prune)),
-			     *found = json_object_get(aim, "share"), *rounds = json_object_get(aim, "rounds"), *classes = json_object_get(aim, "classes");
-		if (!json_is_number(value) || !json_is_number(found) || json_number_value(value) != aim_value(prune)) continue;
-		if ((rounds ? json_integer_value(rounds) : 1) != prune->rounds) continue;
-		if ((classes ? json_integer_value(classes) : 0) != prune->classes) continue;
-		*share = json_number_value(found);
+	const json_t *aims = table ? json_object_get(table, "aims") : NULL, *wanted;
+	json_t *wanted_aim = aim_of(prune);
+	const char *key;
+	bool found = false;
+	for (size_t i = 0; i < json_array_size(aims) && !found && wanted_aim; i++) {
+		const json_t *aim = json_array_get(aims, i);
+		found = json_is_number(json_object_get(aim, "share"));
+		json_object_foreach(wanted_aim, key, wanted) found = found && json_equal(json_object_get(aim, key), wanted);
+		if (!found) continue;
+		*share = json_number_value(json_object_get(aim, "share"));
 		*met = json_is_true(json_object_get(aim, "met"));
-		return true;
 	}
-	return false;
+	json_decref(wanted_aim);
+	return found;
 }
