@@ -1,5 +1,6 @@
 /* Processes by posix_spawn, their input and output in temporary files: child.h. */
 #include "base/child.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -38,7 +39,7 @@ enum skip_status skip_child_start(struct skip_child *child, const char *const *a
 	*child = (struct skip_child){0};
 	FILE *in = temporary(input, length);
 	child->answer = in ? tmpfile() : NULL;
-	int code = child->answer ? spawn(child, argv, in) : errno;
+	int code = child->answer ? spawn(child, argv, in) : errno ? errno : EIO;
 	if (in) fclose(in);
 	if (code == 0) return SKIP_OK;
 	if (child->answer) fclose(child->answer);
@@ -60,15 +61,6 @@ bool skip_child_ended(struct skip_child *child)
 	return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
 }
 
-static bool read_all(FILE *file, struct skip_buf *out)
-{
-	char piece[65536];
-	size_t n;
-	if (fseek(file, 0, SEEK_SET) != 0) return false;
-	while ((n = fread(piece, 1, sizeof(piece), file)) > 0) skip_buf_append(out, piece, n);
-	return !ferror(file) && skip_buf_ok(out);
-}
-
 enum skip_status skip_child_wait(struct skip_child *child, struct skip_buf *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -76,8 +68,10 @@ enum skip_status skip_child_wait(struct skip_child *child, struct skip_buf *out,
 	if (exit_status != 0)
 		status = skip_err_set(err, SKIP_ERR_IO, "process %ld ended by %s %d", (long)child->pid, WIFSIGNALED(exit_status) ? "signal" : "exit code",
 				      WIFSIGNALED(exit_status) ? WTERMSIG(exit_status) : WEXITSTATUS(exit_status));
-	else if (!read_all(child->answer, out))
-		status = skip_err_set(err, SKIP_ERR_IO, "the answer of process %ld cannot be read", (long)child->pid);
+	else if (lseek(fileno(child->answer), 0, SEEK_SET) != 0)
+		status = skip_err_set(err, SKIP_ERR_IO, "the answer of process %ld cannot be read: %s", (long)child->pid, strerror(errno));
+	else
+		status = skip_file_read_open(fileno(child->answer), "the answer of a process", out, err);
 	fclose(child->answer);
 	*child = (struct skip_child){0};
 	return status;

@@ -19,7 +19,7 @@ struct skip_child {
 enum skip_status skip_child_start(struct skip_child *child, const char *const *argv, const char *input, size_t length, struct skip_err *err);
 /* Whether it has ended; does not wait. */
 bool skip_child_ended(struct skip_child *child);
-/* Waits, appends what it wrote and clears the child. SKIP_ERR_IO: it did not end by exit code 0; nothing is appended. */
+/* Waits, appends what it wrote and clears the child. SKIP_ERR_IO: it did not end by exit code 0, and nothing is appended; as skip_file_read otherwise. */
 enum skip_status skip_child_wait(struct skip_child *child, struct skip_buf *out, struct skip_err *err);
 /* Ends it without its answer. One that does not run is fine. */
 void skip_child_stop(struct skip_child *child);

@@ -7,26 +7,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum skip_status skip_file_read(const char *path, struct skip_buf *out, struct skip_err *err)
+enum skip_status skip_file_read_open(int fd, const char *name, struct skip_buf *out, struct skip_err *err)
 {
-	enum skip_status status = SKIP_OK;
 	char block[16384];
-	bool standard = strcmp(path, "-") == 0;
-	const char *name = standard ? "standard input" : path;
-	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) return skip_err_at(err, SKIP_ERR_IO, path, 0, -1, "cannot open: %m");
 	for (;;) {
 		ssize_t got = read(fd, block, sizeof(block));
 		if (got < 0 && errno == EINTR) continue;
-		if (got < 0) status = skip_err_at(err, SKIP_ERR_IO, name, 0, -1, "cannot read: %m");
-		if (got <= 0) break;
+		if (got < 0) return skip_err_at(err, SKIP_ERR_IO, name, 0, -1, "cannot read: %m");
+		if (got == 0) return SKIP_OK;
 		skip_buf_append(out, block, (size_t)got);
-		if (!skip_buf_ok(out)) {
-			status = skip_err_at(err, SKIP_ERR_NOMEM, name, 0, -1, "no memory to read the file");
-			break;
-		}
+		if (!skip_buf_ok(out)) return skip_err_at(err, SKIP_ERR_NOMEM, name, 0, -1, "no memory to read the file");
 	}
-	if (!standard) close(fd);
+}
+
+enum skip_status skip_file_read(const char *path, struct skip_buf *out, struct skip_err *err)
+{
+	if (strcmp(path, "-") == 0) return skip_file_read_open(STDIN_FILENO, "standard input", out, err);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) return skip_err_at(err, SKIP_ERR_IO, path, 0, -1, "cannot open: %m");
+	enum skip_status status = skip_file_read_open(fd, path, out, err);
+	close(fd);
 	return status;
 }
 

@@ -9,6 +9,8 @@
 
 /* Reads the whole of `path` ("-" is standard input) into `out` (appended). SKIP_ERR_IO names the file. */
 enum skip_status skip_file_read(const char *path, struct skip_buf *out, struct skip_err *err);
+/* The rest of an open file, which stays open; `name` is for messages. */
+enum skip_status skip_file_read_open(int fd, const char *name, struct skip_buf *out, struct skip_err *err);
 bool skip_file_exists(const char *path);
 bool skip_file_is_folder(const char *path);
 /* "a/b" joined into `out`; false when it does not fit. */

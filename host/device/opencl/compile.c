@@ -17,7 +17,7 @@ enum skip_status skip_cl_compile(struct skip_cl *cl, const char *text, const cha
 	struct skip_cl_program *program = NULL;
 	struct skip_buf binary;
 	skip_buf_init(&binary);
-	SKIP_TRY(skip_cl_program_build(cl, "kernels", text, options, &program, err));
+	SKIP_TRY(skip_cl_program_compile(cl, &(struct skip_cl_source){"kernels", text}, options, &program, err));
 	SKIP_TRY(skip_cl_program_binary(program, &binary, err));
 	skip_cl_cache_pack(program->key, binary.data, binary.length, out);
 	if (!skip_buf_ok(out)) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a binary of %zu bytes", binary.length));
@@ -96,7 +96,7 @@ static enum skip_status build_beside(struct team *team, struct skip_err *err)
 	while (team->first < team->last) {
 		employ(team);
 		size_t mine = team->missing[team->first++];
-		SKIP_TRY(skip_cl_program_build(team->cl, team->source[mine].name, team->source[mine].text, team->options, &team->program[mine], err));
+		SKIP_TRY(skip_cl_program_compile(team->cl, &team->source[mine], team->options, &team->program[mine], err));
 		skip_cl_program_complete(team->program[mine]);
 	}
 	for (int i = 0; i < MOST_CHILDREN; i++) {
@@ -128,7 +128,7 @@ enum skip_status skip_cl_programs_build(struct skip_cl *cl, const struct skip_cl
 	}
 	if (team.last > 1 && team.n_workers > 0) SKIP_TRY(build_beside(&team, err));
 	for (size_t i = 0; i < n; i++) {
-		if (!program[i]) SKIP_TRY(skip_cl_program_build(cl, source[i].name, source[i].text, options, &program[i], err));
+		if (!program[i]) SKIP_TRY(skip_cl_program_compile(cl, &source[i], options, &program[i], err));
 	}
 cleanup:
 	skip_free(team.missing);

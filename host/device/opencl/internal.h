@@ -37,6 +37,9 @@ struct skip_cl_program {
 /* The program as the cache has it; *out is NULL when it has not. */
 enum skip_status skip_cl_program_find(struct skip_cl *cl, const struct skip_cl_source *source, const char *options, struct skip_cl_program **out,
 				      struct skip_err *err);
+/* The program from its text, whatever the cache has. */
+enum skip_status skip_cl_program_compile(struct skip_cl *cl, const struct skip_cl_source *source, const char *options, struct skip_cl_program **out,
+					 struct skip_err *err);
 /* The program of what skip_cl_compile gave elsewhere; SKIP_ERR_DEVICE when that is not whole, or of another text, device or driver. */
 enum skip_status skip_cl_program_unpack(struct skip_cl *cl, const struct skip_cl_source *source, const struct skip_buf *packed, const char *options,
 					struct skip_cl_program **out, struct skip_err *err);

@@ -134,33 +134,32 @@ cleanup:
 	return status;
 }
 
-/* Compiles the text of `made`. */
-static enum skip_status from_text(const struct skip_cl *cl, struct skip_cl_program *made, const char *text, const char *options, struct skip_err *err)
-{
-	cl_int code = CL_SUCCESS;
-	made->program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &code);
-	if (code != CL_SUCCESS) return skip_cl_fail(err, code, "clCreateProgramWithSource", made->name);
-	code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
-	if (code != CL_SUCCESS) return build_failure(cl, made->program, made->name, code, err);
-	log_warnings(cl, made->program, made->name);
-	return SKIP_OK;
-}
-
-enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
-				       struct skip_cl_program **out, struct skip_err *err)
+enum skip_status skip_cl_program_compile(struct skip_cl *cl, const struct skip_cl_source *source, const char *options, struct skip_cl_program **out,
+					 struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	const char *text = source->text;
+	cl_int code = CL_SUCCESS;
 	struct skip_cl_program *made = NULL;
-	SKIP_TRY(skip_cl_program_find(cl, &(struct skip_cl_source){name, text}, options, &made, err));
-	if (!made) {
-		SKIP_TRY(make_program(cl, name, text, options, &made, err));
-		SKIP_TRY(from_text(cl, made, text, options, err));
-	}
+	SKIP_TRY(make_program(cl, source->name, text, options, &made, err));
+	made->program = clCreateProgramWithSource(cl->context, 1, &text, NULL, &code);
+	if (code != CL_SUCCESS) SKIP_TRY(skip_cl_fail(err, code, "clCreateProgramWithSource", made->name));
+	code = clBuildProgram(made->program, 1, &cl->device, options, NULL, NULL);
+	if (code != CL_SUCCESS) SKIP_TRY(build_failure(cl, made->program, made->name, code, err));
+	log_warnings(cl, made->program, made->name);
 	*out = made;
 	made = NULL;
 cleanup:
 	skip_cl_program_destroy(made);
 	return status;
+}
+
+enum skip_status skip_cl_program_build(struct skip_cl *cl, const char *name, const char *text, const char *options,
+				       struct skip_cl_program **out, struct skip_err *err)
+{
+	const struct skip_cl_source source = {name, text};
+	enum skip_status status = skip_cl_program_find(cl, &source, options, out, err);
+	return status == SKIP_OK && !*out ? skip_cl_program_compile(cl, &source, options, out, err) : status;
 }
 
 void skip_cl_program_complete(struct skip_cl_program *program)
