@@ -112,7 +112,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --retune-weights, --retune-lr R, --retune-data DATA    the kept weights too (1e-4); on other rows, labelled or not\n"
 		"  --scores FILE           from skip attribute; else that verb's options: --criterion NAME, --samples N, ...\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
-		"  --dtype f32|bf16|int8   type of the result's products, scored and searched in f32; --calibrate DATA: int8 with one scale per tensor\n"
+		"  --dtype f32|bf16|int8   type of the result's products, scored and searched in f32; --calibrate DATA: int8 with one scale per tensor\n\n"
 		"examples:\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n"
