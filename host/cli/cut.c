@@ -19,19 +19,19 @@ static enum skip_status measure(struct skip_device *device, const struct skip_gr
 	enum skip_status status;
 	struct skip_session *session[2] = { NULL, NULL };
 	struct skip_dataset rows = { 0 };
+	struct skip_timing alone[2], packed[2]; /* pruned, dense */
 	int value[2];
-	double ms[2][2];
 	SKIP_TRY(skip_dataset_spread(timing, SKIP_TIMING_ROWS, &rows, err));
-	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[0], &value[0], err));
-	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[1], &value[1], err));
-	out->tokens = skip_dataset_mean_length(&rows);
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 7, 0.5, ms, err));
-	out->dense_ms = ms[0][0] / (double)rows.n_rows;
-	out->pruned_ms = ms[1][0] / (double)rows.n_rows;
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 9, 1, ms, err));
-	out->dense_packed_ms = ms[0][0];
-	out->pruned_packed_ms = ms[1][0];
-	out->speedup = ms[0][0] / ms[1][0];
+	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[0], &value[0], err));
+	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[1], &value[1], err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 7, 0.5, alone, err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 9, 1, packed, err));
+	*out = (struct skip_cli_speed){ .tokens = skip_dataset_mean_length(&rows),
+					.dense_ms = alone[1].median_ms / (double)rows.n_rows,
+					.pruned_ms = alone[0].median_ms / (double)rows.n_rows,
+					.dense_packed_ms = packed[1].median_ms,
+					.pruned_packed_ms = packed[0].median_ms,
+					.speedup = packed[0].speedup };
 cleanup:
 	skip_dataset_deinit(&rows);
 	skip_session_destroy(session[0]);

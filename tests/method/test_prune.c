@@ -188,14 +188,15 @@ Test(measure, interleaved_times_of_two_sessions)
 	struct world w;
 	struct skip_session *session[2] = {NULL, NULL};
 	int value[2];
-	double ms[2][2];
+	struct skip_timing timing[2];
 	world_init(&w, false);
 	for (int i = 0; i < 2; i++)
 		CHECK_OK(skip_open_inference(w.scene.device.device, w.scene.graph, "logits", true, &session[i], &value[i], &err));
-	CHECK_OK(skip_measure_interleaved(session, value, 2, &w.scene.dev, 7, 5, 0.05, ms, &err));
-	for (int i = 0; i < 2; i++) cr_assert(ms[i][0] > 0 && ms[i][1] >= ms[i][0], "median %g, p95 %g", ms[i][0], ms[i][1]);
-	CHECK_FAILS(skip_measure_interleaved(session, value, 0, &w.scene.dev, 7, 5, 0, ms, &err), SKIP_ERR_USAGE);
-	CHECK_FAILS(skip_measure_interleaved(session, value, 2, &w.scene.dev, 0, 5, 0, ms, &err), SKIP_ERR_USAGE);
+	CHECK_OK(skip_measure_interleaved(session, value, 2, &w.scene.dev, 7, 5, 0.05, timing, &err));
+	for (int i = 0; i < 2; i++) cr_assert(timing[i].median_ms > 0 && timing[i].p95_ms >= timing[i].median_ms && timing[i].speedup > 0, "median %g, p95 %g, %gx", timing[i].median_ms, timing[i].p95_ms, timing[i].speedup);
+	cr_assert(timing[1].speedup == 1, "the last is what the others are compared with");
+	CHECK_FAILS(skip_measure_interleaved(session, value, 0, &w.scene.dev, 7, 5, 0, timing, &err), SKIP_ERR_USAGE);
+	CHECK_FAILS(skip_measure_interleaved(session, value, 2, &w.scene.dev, 0, 5, 0, timing, &err), SKIP_ERR_USAGE);
 	skip_session_destroy(session[0]);
 	skip_session_destroy(session[1]);
 	world_deinit(&w);

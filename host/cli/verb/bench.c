@@ -84,21 +84,19 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 	enum skip_status status;
 	struct skip_session *sessions[MAX_LIST];
 	int values[MAX_LIST];
-	double ms[MAX_LIST][2];
+	struct skip_timing timing[MAX_LIST];
 	for (size_t i = 0; i < n; i++) {
 		sessions[i] = subjects[i].session;
 		values[i] = subjects[i].value;
 	}
-	SKIP_TRY(skip_measure_interleaved(sessions, values, n, cell->data, cell->batch, 5, seconds, ms, err));
+	SKIP_TRY(skip_measure_interleaved(sessions, values, n, cell->data, cell->batch, 5, seconds, timing, err));
 	for (size_t i = 0; i < n; i++) {
 		const enum skip_precision precision = skip_cli_precision(subjects[i].model.graph);
-		double share = 0, gflops = work_gflop(subjects[i].model.graph, cell->data) / (ms[i][0] / 1e3);
+		double share = 0, gflops = work_gflop(subjects[i].model.graph, cell->data) / (timing[i].median_ms / 1e3);
 		if (peak[precision] > 0) share = gflops / peak[precision];
-		/* against the last one named: the reference */
-		double speedup = ms[n - 1][0] / ms[i][0];
 		json_t *row = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "model", subjects[i].path, "dtype",
-					skip_precision_names[precision], "batch", cell->batch, "median_ms", ms[i][0], "p95_ms", ms[i][1], "gflops",
-					gflops, "peak_gflops", peak[precision], "peak_share", share, "speedup", speedup);
+					skip_precision_names[precision], "batch", cell->batch, "median_ms", timing[i].median_ms, "p95_ms", timing[i].p95_ms, "gflops",
+					gflops, "peak_gflops", peak[precision], "peak_share", share, "speedup", timing[i].speedup);
 		const char *activations = skip_cli_activations(subjects[i].model.graph);
 		if (activations) json_object_set_new(row, "activations", json_string(activations));
 		if (cell->length)
@@ -109,8 +107,8 @@ static enum skip_status run_cell(struct subject *subjects, size_t n, const struc
 		if (!print) continue;
 		char length[24];
 		snprintf(length, sizeof(length), "%d", cell->length);
-		printf("%-32.32s %5d %7s %10.3f %10.3f %9.1f %6.1f %% %7.2fx\n", subjects[i].path, cell->batch, cell->length ? length : "data", ms[i][0], ms[i][1],
-		       gflops, 100 * share, speedup);
+		printf("%-32.32s %5d %7s %10.3f %10.3f %9.1f %6.1f %% %7.2fx\n", subjects[i].path, cell->batch, cell->length ? length : "data", timing[i].median_ms,
+		       timing[i].p95_ms, gflops, 100 * share, timing[i].speedup);
 	}
 cleanup:
 	return status;

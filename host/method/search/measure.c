@@ -48,13 +48,26 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Median and 95th percentile (nearest rank) of n samples, which are sorted in place. */
-static void summarise(double *sample, size_t n, double ms[2])
+/* Of n sorted samples. */
+static double median(const double *sample, size_t n)
 {
-	qsort(sample, n, sizeof(*sample), by_size);
-	ms[0] = n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
-	size_t rank = (95 * n + 99) / 100;
-	ms[1] = sample[rank ? rank - 1 : 0];
+	return n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
+}
+
+/* Medians and 95th percentiles (nearest rank); sample[i] of model i is sorted in place, ratio has room for a sample. */
+static void summarise(double *const *sample, size_t n, size_t rounds, double *ratio, struct skip_timing *out)
+{
+	const size_t rank = (95 * rounds + 99) / 100;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t r = 0; r < rounds; r++) ratio[r] = sample[n - 1][r] / sample[i][r];
+		qsort(ratio, rounds, sizeof(*ratio), by_size);
+		out[i].speedup = median(ratio, rounds);
+	}
+	for (size_t i = 0; i < n; i++) {
+		qsort(sample[i], rounds, sizeof(*sample[i]), by_size);
+		out[i].median_ms = median(sample[i], rounds);
+		out[i].p95_ms = sample[i][rank ? rank - 1 : 0];
+	}
 }
 
 /* Adds to ms[i] what all batches take in model i; `first` is the model that begins. */
@@ -74,14 +87,13 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n,
-					  const struct skip_dataset *data, int batch, int repeats, double seconds, double (*ms)[2],
-					  struct skip_err *err)
+enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
+					  int repeats, double seconds, struct skip_timing *out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct packed packed = {0};
-	double **sample = NULL, *round = NULL;
-	float *out = NULL;
+	double **sample = NULL, *round = NULL; /* sample[n] is for ratios */
+	float *answer = NULL;
 	size_t rounds = 0, *capacity = NULL, most_cols = 0;
 	if (n == 0 || data->n_rows == 0 || batch < 1 || repeats < 1) return skip_err_set(err, SKIP_ERR_USAGE, "nothing to measure");
 	SKIP_TRY(packed_init(&packed, data, batch, err));
@@ -89,35 +101,30 @@ enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, 
 		size_t cols = (size_t)skip_session_graph(sessions[i])->values[values[i]].cols;
 		if (cols > most_cols) most_cols = cols;
 	}
-	sample = skip_alloc_zeroed(n, sizeof(*sample));
-	capacity = skip_alloc_zeroed(n, sizeof(*capacity));
-	round = skip_alloc_zeroed(n, sizeof(*round));
-	out = skip_alloc_array(packed.most_rows * most_cols, sizeof(*out));
-	if (!sample || !capacity || !round || !out) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n);
-		goto cleanup;
-	}
-	SKIP_TRY(one_round(sessions, values, n, 0, &packed, out, round, err)); /* the first is not counted */
+	sample = skip_alloc_zeroed(n + 1, sizeof(*sample));
+	capacity = skip_alloc_zeroed(n + 1, sizeof(*capacity));
+	round = skip_alloc_zeroed(n + 1, sizeof(*round));
+	answer = skip_alloc_array(packed.most_rows * most_cols, sizeof(*answer));
+	if (!sample || !capacity || !round || !answer) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n));
+	SKIP_TRY(one_round(sessions, values, n, 0, &packed, answer, round, err)); /* the first is not counted */
 	const double start = skip_clock_seconds();
 	/* `seconds` for each model: the rounds go on for n times that */
 	for (; rounds < (size_t)repeats || skip_clock_seconds() - start < seconds * (double)n; rounds++) {
-		memset(round, 0, n * sizeof(*round));
-		SKIP_TRY(one_round(sessions, values, n, rounds % n, &packed, out, round, err));
-		for (size_t i = 0; i < n; i++) {
-			if (!skip_grow((void **)&sample[i], &capacity[i], rounds + 1, sizeof(**sample))) {
-				status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", rounds + 1);
-				goto cleanup;
-			}
+		memset(round, 0, (n + 1) * sizeof(*round));
+		SKIP_TRY(one_round(sessions, values, n, rounds % n, &packed, answer, round, err));
+		for (size_t i = 0; i <= n; i++) {
+			if (!skip_grow((void **)&sample[i], &capacity[i], rounds + 1, sizeof(**sample)))
+				SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", rounds + 1));
 			sample[i][rounds] = round[i];
 		}
 	}
-	for (size_t i = 0; i < n; i++) summarise(sample[i], rounds, ms[i]);
+	summarise(sample, n, rounds, sample[n], out);
 cleanup:
-	for (size_t i = 0; sample && i < n; i++) skip_free(sample[i]);
+	for (size_t i = 0; sample && i <= n; i++) skip_free(sample[i]);
 	skip_free(round);
 	skip_free(capacity);
 	skip_free(sample);
-	skip_free(out);
+	skip_free(answer);
 	packed_deinit(&packed);
 	return status;
 }

@@ -10,8 +10,8 @@
 #define SURROGATE_SENTENCES 256
 #define SURROGATE_TOKENS 8192
 #define DECIDE_EVERY 64 /* rows of dev between two looks at the drop */
-#define TIMING_SECONDS 0.5
-#define TIMING_REPEATS 7
+#define TIMING_SECONDS 0.75
+#define TIMING_REPEATS 9
 
 void skip_candidate_deinit(struct skip_candidate *candidate)
 {
@@ -247,25 +247,26 @@ enum skip_status skip_prober_measure(struct skip_prober *p, double share, struct
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
-	struct skip_session *session[2] = {p->dense_session, NULL};
+	struct skip_session *session[2] = {NULL, p->dense_session};
 	struct skip_keep keep = {0};
 	struct skip_graph *cut = NULL;
-	int value[2] = {p->dense_value, SKIP_NONE};
-	double ms[2][2], start = skip_clock_seconds();
+	struct skip_timing timing[2];
+	int value[2] = {SKIP_NONE, p->dense_value};
+	const double start = skip_clock_seconds();
 	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &keep, &cut, err));
-	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[1], &value[1], err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, p->timing_batch, TIMING_REPEATS, TIMING_SECONDS, ms, err));
-	p->dense_ms = ms[0][0];
-	point.speedup = ms[0][0] / ms[1][0];
+	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[0], &value[0], err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, p->timing_batch, TIMING_REPEATS, TIMING_SECONDS, timing, err));
+	p->dense_ms = timing[1].median_ms;
+	point.speedup = timing[0].speedup;
 	point.removed = share_removed(p, cut);
 	point.macs_share = skip_graph_macs(cut, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
 	point.seconds = skip_clock_seconds() - start;
 	p->trace[p->n_trace] = point;
 	*out = &p->trace[p->n_trace++];
 cleanup:
-	skip_session_destroy(session[1]);
+	skip_session_destroy(session[0]);
 	skip_graph_destroy(cut);
 	skip_keep_deinit(&keep);
 	return status;

@@ -165,10 +165,16 @@ const struct skip_search *skip_search_find(const char *name);
 /* Rows that a speed is measured on, spread over the lengths of the data: enough for the mix, and few, so that many short rounds make the median. */
 #define SKIP_TIMING_ROWS 64
 
-/* Median milliseconds of the graphs over the rows of `data` in packed batches of `batch` sequences, interleaved, at least `repeats` rounds
- * and `seconds` of wall time each. ms[i][0] median, ms[i][1] p95 of one pass over all batches. */
-enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n,
-					  const struct skip_dataset *data, int batch, int repeats, double seconds, double (*ms)[2],
-					  struct skip_err *err);
+/* One network of an interleaved timing: one pass over all batches, and how many times as fast as the last of the networks, median of the rounds. */
+struct skip_timing {
+	double median_ms, p95_ms, speedup;
+};
+/*
+ * Times n networks over the rows of `data` in packed batches of `batch` sequences, batch by batch in turn, for at least `repeats` rounds and `seconds` of
+ * wall time each. A speed-up is the median of the rounds' own ratios: a machine that is slow for a while is slow for both sides of a ratio, and for neither
+ * side of two medians alike.
+ */
+enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
+					  int repeats, double seconds, struct skip_timing *out, struct skip_err *err);
 
 #endif
