@@ -16,8 +16,8 @@
 #ifndef SKIP_ACT_VEC
 #error "SKIP_ACT_VEC: lanes, 4, 8 or 16"
 #endif
-#define SKIP_ACT_LOAD SKIP_PASTE(vload, SKIP_ACT_VEC)
-#define SKIP_ACT_STORE SKIP_PASTE(vstore, SKIP_ACT_VEC)
+#define SKIP_ACT_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ACT_VEC, i, p)
+#define SKIP_ACT_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ACT_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ACT_GROUP))) void SKIP_ACT_NAME(
 	__global const float *restrict u, /* [rows][COLS] */

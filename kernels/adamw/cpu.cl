@@ -11,8 +11,8 @@
 #error "SKIP_ADAMW_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_ADAMW_F SKIP_PASTE(float, SKIP_ADAMW_VEC)
-#define SKIP_ADAMW_LOAD SKIP_PASTE(vload, SKIP_ADAMW_VEC)
-#define SKIP_ADAMW_STORE SKIP_PASTE(vstore, SKIP_ADAMW_VEC)
+#define SKIP_ADAMW_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ADAMW_VEC, i, p)
+#define SKIP_ADAMW_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ADAMW_VEC, i, p) = (v)
 #if defined(SKIP_ADAMW_KERNEL_SQUARES) || defined(SKIP_ADAMW_KERNEL_STEP)
 #ifndef SKIP_ADAMW_COUNT
 #error "SKIP_ADAMW_COUNT: elements of the tensor"

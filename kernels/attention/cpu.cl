@@ -128,8 +128,8 @@
 #define SKIP_ATTENTION_TABLE(row, away) ((uint)((int)((row) * (2 * SKIP_ATTENTION_N - 1) + SKIP_ATTENTION_N - 1) + (away)))
 /* Whether scores depend on places. */
 #define SKIP_ATTENTION_PLACES (SKIP_ATTENTION_CAUSAL || SKIP_ATTENTION_WINDOW || SKIP_ATTENTION_BIAS || SKIP_ATTENTION_RK || SKIP_ATTENTION_RQ)
-#define SKIP_ATTENTION_LOAD SKIP_PASTE(vload, SKIP_ATTENTION_VEC)
-#define SKIP_ATTENTION_STORE SKIP_PASTE(vstore, SKIP_ATTENTION_VEC)
+#define SKIP_ATTENTION_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ATTENTION_VEC, i, p)
+#define SKIP_ATTENTION_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ATTENTION_VEC, i, p) = (v)
 
 /* Vector accumulators side by side: MOST is what the registers hold, MANY the usual tile of keys. 512-bit lanes come with 32 registers. */
 #if SKIP_ATTENTION_VEC == 16
@@ -162,7 +162,7 @@ SKIP_ATTENTION_DOTS(dots_many, SKIP_ATTENTION_MANY)
 SKIP_ATTENTION_DOTS(dots_four, 4)
 SKIP_ATTENTION_DOTS(dots_one, 1)
 
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *rows, uint stride, uint n, uint width,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *rows, uint stride, uint n, uint width,
 							const SKIP_ATTENTION_F *x, SKIP_ATTENTION_F *out)
 {
 	uint j = 0;
@@ -183,7 +183,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, dots)(__global const float *ro
 #define SKIP_ATTENTION_TILE(width) (((width) + SKIP_ATTENTION_TILES(width) - 1) / SKIP_ATTENTION_TILES(width))
 /* out[e] = factor * sum_j weight[j] rows[j][e] over the P prefix rows, then n rows, in order. The last tile ends with the row. */
 #define SKIP_ATTENTION_MIX(name, width)                                                                                                   \
-	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *prefix, __global const float *rows, uint stride,    \
+	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(__global const float *prefix, __global const float *rows, uint stride,    \
 								uint n, const SKIP_ATTENTION_F *weight, SKIP_ATTENTION_F factor,          \
 								SKIP_ATTENTION_F *out)                                                    \
 	{                                                                                                                                 \
@@ -218,7 +218,7 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, beside)(__global c
  * z[j] of token low + j, for queries from `place` on: adds what the tables have for its distance, and where a query does not see it takes so
  * much off that no weight is left. x carries SCALE.
  */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, places)(const SKIP_ATTENTION_F *x, __global const float *k, uint head, uint place, uint rows,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, places)(const SKIP_ATTENTION_F *x, __global const float *k, uint head, uint place, uint rows,
 							  uint low, uint count, __global const float *bias, __global const float *rk,
 							  __global const float *rq, SKIP_ATTENTION_F *z)
 {
@@ -251,7 +251,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, places)(const SKIP_ATTENTION_F
 #endif
 
 /* exp(z - largest) over the keys; what comes back is 1 / their sum. */
-static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
+SKIP_APART SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
 {
 	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f);
 	for (uint j = 1; j < keys; j++) largest = fmax(largest, z[j]);
@@ -350,7 +350,7 @@ SKIP_ATTENTION_MIX(mix_qk, SKIP_ATTENTION_QK)
  * sums[j][c] (+)= sum_r weight[j] lane r * x[r][c], r < rows in order. Reads whole vectors of x: columns behind `width` give sums nobody
  * reads. Keys are taken OUTER at a time, so weight and sums reach up to OUTER - 1 behind `keys`.
  */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, __global const float *x, uint stride,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, __global const float *x, uint stride,
 							 uint width, uint rows, uint keys, uint add, SKIP_ATTENTION_F *sums)
 {
 	const uint vectors = SKIP_ATTENTION_VECTORS(width);
@@ -373,7 +373,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F 
 
 #if SKIP_ATTENTION_RK
 /* dq[e] += SCALE * sum_j dz[j] * what the table adds to token j. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_query)(const SKIP_ATTENTION_F *dz, __global const float *rk, uint head, uint place,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_query)(const SKIP_ATTENTION_F *dz, __global const float *rk, uint head, uint place,
 								uint rows, uint n, SKIP_ATTENTION_F *dq)
 {
 	for (uint e = 0; e < SKIP_ATTENTION_QK; e++) {
@@ -387,7 +387,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_query)(const SKIP_ATTEN
 
 #if SKIP_ATTENTION_RQ
 /* sums[j][e] += what the table adds to the queries of the lanes at the distance of token j, times dz. Lanes that are no queries have dz 0. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_keys)(const SKIP_ATTENTION_F *dz, __global const float *rq, uint head, uint place,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_keys)(const SKIP_ATTENTION_F *dz, __global const float *rq, uint head, uint place,
 							       uint rows, uint n, SKIP_ATTENTION_F *sums)
 {
 	float *to = (float *)sums;

@@ -139,15 +139,15 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(SKIP_ATTENTIO
 }
 
 /* The words of one key: its columns E at a time. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row, uint *to)
 {
 	uint e = 0;
 	for (; e + 16 <= SKIP_ATTENTION_QK; e += 16) {
-		const uint16 near = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, row + e)));
+		const uint16 near = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, row + e)));
 #if SKIP_ATTENTION_E == 2
-		vstore8(near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH), 0, to + e / 2);
+		SKIP_AT(__private, uint, 8, 0, to + e / 2) = near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH);
 #else
-		vstore16(near & SKIP_ATTENTION_HIGH, 0, to + e);
+		SKIP_AT(__private, uint, 16, 0, to + e) = near & SKIP_ATTENTION_HIGH;
 #endif
 	}
 	for (; e < SKIP_ATTENTION_QK; e += SKIP_ATTENTION_E) {
@@ -157,16 +157,16 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row
 }
 
 /* The words of E values: the same column of each. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *first, __global const float *second, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *first, __global const float *second, uint *to)
 {
 	uint e = 0;
 	for (; e + 16 <= SKIP_ATTENTION_V; e += 16) {
-		const uint16 low = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, first + e)));
+		const uint16 low = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, first + e)));
 #if SKIP_ATTENTION_E == 2
-		const uint16 high = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, second + e)));
-		vstore16(low >> 16 | (high & SKIP_ATTENTION_HIGH), 0, to + e);
+		const uint16 high = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, second + e)));
+		SKIP_AT(__private, uint, 16, 0, to + e) = low >> 16 | (high & SKIP_ATTENTION_HIGH);
 #else
-		vstore16(low & SKIP_ATTENTION_HIGH, 0, to + e);
+		SKIP_AT(__private, uint, 16, 0, to + e) = low & SKIP_ATTENTION_HIGH;
 #endif
 	}
 	for (; e < SKIP_ATTENTION_V; e++) to[e] = SKIP_ATTENTION_FN(word)(as_uint(first[e]), as_uint(second[e]));
@@ -177,18 +177,18 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *f
 static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, copy_key)(__global const uint *row, uint *to)
 {
 	uint e = 0;
-	for (; e + 16 <= SKIP_ATTENTION_KW; e += 16) vstore16(vload16(0, row + e), 0, to + e);
+	for (; e + 16 <= SKIP_ATTENTION_KW; e += 16) SKIP_AT(__private, uint, 16, 0, to + e) = SKIP_AT(__global const, uint, 16, 0, row + e);
 	for (; e < SKIP_ATTENTION_KW; e++) to[e] = row[e];
 }
 
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const uint *first, __global const uint *second, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const uint *first, __global const uint *second, uint *to)
 {
 	uint e = 0;
 	for (; e + 8 <= SKIP_ATTENTION_V_IN; e += 8) {
-		const uint8 a = vload8(0, first + e), b = vload8(0, second + e);
+		const uint8 a = SKIP_AT(__global const, uint, 8, 0, first + e), b = SKIP_AT(__global const, uint, 8, 0, second + e);
 		const uint8 low = (a & 0xffff) | b << 16, high = a >> 16 | (b & SKIP_ATTENTION_HIGH);
-		vstore16((uint16)(low.s0, high.s0, low.s1, high.s1, low.s2, high.s2, low.s3, high.s3, low.s4, high.s4, low.s5, high.s5, low.s6, high.s6, low.s7,
-				  high.s7), 0, to + 2 * e);
+		SKIP_AT(__private, uint, 16, 0, to + 2 * e) = (uint16)(low.s0, high.s0, low.s1, high.s1, low.s2, high.s2, low.s3, high.s3, low.s4, high.s4,
+								       low.s5, high.s5, low.s6, high.s6, low.s7, high.s7);
 	}
 	for (; e < SKIP_ATTENTION_V_IN; e++) {
 		to[2 * e] = (first[e] & 0xffff) | second[e] << 16;
@@ -207,7 +207,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const ui
  * where the last tile of columns ends with the row. Two vectors share what they read of keys and values.
  */
 #define SKIP_ATTENTION_SCORES(name, nq)                                                                                                    \
-	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)   \
+	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)   \
 	{                                                                                                                                  \
 		for (uint j = 0; j < n; j += SKIP_ATTENTION_SUMS / (nq), keys += SKIP_ATTENTION_SUMS / (nq) * SKIP_ATTENTION_KW) {         \
 			SKIP_ATTENTION_F sum[SKIP_ATTENTION_SUMS];                                                                         \
@@ -219,7 +219,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const ui
 		}                                                                                                                          \
 	}
 #define SKIP_ATTENTION_MIX(name, nq)                                                                                                       \
-	static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *values, uint rows, const SKIP_ATTENTION_F *a,                  \
+	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *values, uint rows, const SKIP_ATTENTION_F *a,                  \
 								const SKIP_ATTENTION_F *factor, SKIP_ATTENTION_F *y)                       \
 	{                                                                                                                                  \
 		for (uint from = 0; from < SKIP_ATTENTION_V; from += SKIP_ATTENTION_TILE(nq)) {                                            \
@@ -256,7 +256,7 @@ static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, weights)(SKIP_ATTE
 }
 
 /* Scores become words of weights exp(SCALE (z - the largest)), in place; what comes back is 1 / the sum of the weights. */
-static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
+SKIP_APART SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
 {
 	const SKIP_ATTENTION_F factor = (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE * 0x1.715476p+0f); /* 1 / ln 2 */
 	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f);
@@ -283,7 +283,7 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTE
 }
 
 /* `count` queries as lanes of words. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const SKIP_ATTENTION_IN *q, uint count, SKIP_ATTENTION_U *words)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, queries)(__global const SKIP_ATTENTION_IN *q, uint count, SKIP_ATTENTION_U *words)
 {
 #if SKIP_ATTENTION_WORDS
 	SKIP_PASTE(skip_lanes_take_f, SKIP_ATTENTION_VEC)((__global const float *)q, SKIP_ATTENTION_Q_STRIDE, SKIP_ATTENTION_KW, count, (SKIP_ATTENTION_F *)words);

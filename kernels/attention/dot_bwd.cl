@@ -154,15 +154,15 @@ static inline SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, dot)(SKIP_ATTENTIO
 }
 
 /* The words of one row, for scores: its columns E at a time. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row, uint width, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row, uint width, uint *to)
 {
 	uint e = 0;
 	for (; e + 16 <= width; e += 16) {
-		const uint16 near = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, row + e)));
+		const uint16 near = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, row + e)));
 #if SKIP_ATTENTION_E == 2
-		vstore8(near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH), 0, to + e / 2);
+		SKIP_AT(__private, uint, 8, 0, to + e / 2) = near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH);
 #else
-		vstore16(near & SKIP_ATTENTION_HIGH, 0, to + e);
+		SKIP_AT(__private, uint, 16, 0, to + e) = near & SKIP_ATTENTION_HIGH;
 #endif
 	}
 	for (; e < width; e += SKIP_ATTENTION_E) {
@@ -172,23 +172,23 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, key)(__global const float *row
 }
 
 /* The words of E rows, for sums over rows: the same column of each. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *first, __global const float *second, uint width, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, value)(__global const float *first, __global const float *second, uint width, uint *to)
 {
 	uint e = 0;
 	for (; e + 16 <= width; e += 16) {
-		const uint16 low = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, first + e)));
+		const uint16 low = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, first + e)));
 #if SKIP_ATTENTION_E == 2
-		const uint16 high = SKIP_ATTENTION_NEAR(as_uint16(vload16(0, second + e)));
-		vstore16(low >> 16 | (high & SKIP_ATTENTION_HIGH), 0, to + e);
+		const uint16 high = SKIP_ATTENTION_NEAR(as_uint16(SKIP_AT(__global const, float, 16, 0, second + e)));
+		SKIP_AT(__private, uint, 16, 0, to + e) = low >> 16 | (high & SKIP_ATTENTION_HIGH);
 #else
-		vstore16(low & SKIP_ATTENTION_HIGH, 0, to + e);
+		SKIP_AT(__private, uint, 16, 0, to + e) = low & SKIP_ATTENTION_HIGH;
 #endif
 	}
 	for (; e < width; e++) to[e] = SKIP_ATTENTION_FN(word)(as_uint(first[e]), as_uint(second[e]));
 }
 
 /* The words of VEC rows, a lane each: columns E at a time. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, query)(__global const float *x, uint stride, uint width, uint rows, SKIP_ATTENTION_U *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, query)(__global const float *x, uint stride, uint width, uint rows, SKIP_ATTENTION_U *to)
 {
 	SKIP_ATTENTION_F lanes[(SKIP_ATTENTION_QK > SKIP_ATTENTION_V ? SKIP_ATTENTION_QK : SKIP_ATTENTION_V) + 1];
 	SKIP_PASTE(skip_lanes_load_f, SKIP_ATTENTION_VEC)(x, stride, width, rows, (SKIP_ATTENTION_F)(1.0f), lanes);
@@ -197,7 +197,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, query)(__global const float *x
 }
 
 /* Scores of all keys, in tiles; a key has `width` words. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint n, uint width, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint n, uint width, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)
 {
 	for (uint j = 0; j < n; j += SKIP_ATTENTION_TILE_KEYS, keys += SKIP_ATTENTION_TILE_KEYS * width) {
 		SKIP_ATTENTION_F sum[SKIP_ATTENTION_TILE_KEYS];
@@ -211,7 +211,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, scores)(const uint *keys, uint
 }
 
 /* y[e] = factor * sum_j weight j * column e of row j. The last tile of columns ends with the row. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, mix)(const uint *row, uint rows, const SKIP_ATTENTION_U *a, SKIP_ATTENTION_F factor, SKIP_ATTENTION_F *y)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, mix)(const uint *row, uint rows, const SKIP_ATTENTION_U *a, SKIP_ATTENTION_F factor, SKIP_ATTENTION_F *y)
 {
 	for (uint from = 0; from < SKIP_ATTENTION_QK; from += SKIP_ATTENTION_TILE) {
 		const uint e = min(from, (uint)(SKIP_ATTENTION_QK - SKIP_ATTENTION_TILE));
@@ -230,14 +230,14 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, lanes)(SKIP_ATTENTION_F x, uin
 {
 	const SKIP_ATTENTION_U near = SKIP_ATTENTION_NEAR(SKIP_ATTENTION_AS_U(x));
 #if SKIP_ATTENTION_E == 2
-	SKIP_PASTE(vstore, SKIP_ATTENTION_LW)(near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH), 0, to);
+	SKIP_AT(__private, uint, SKIP_ATTENTION_LW, 0, to) = near.even >> 16 | (near.odd & SKIP_ATTENTION_HIGH);
 #else
-	SKIP_PASTE(vstore, SKIP_ATTENTION_LW)(near & SKIP_ATTENTION_HIGH, 0, to);
+	SKIP_AT(__private, uint, SKIP_ATTENTION_LW, 0, to) = near & SKIP_ATTENTION_HIGH;
 #endif
 }
 
 /* `rows` rows of x as words of E rows, in whole vectors. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, block)(__global const float *x, uint stride, uint width, uint rows, uint *to)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, block)(__global const float *x, uint stride, uint width, uint rows, uint *to)
 {
 	for (uint r = 0; r < rows; r += SKIP_ATTENTION_E, to += SKIP_ATTENTION_VECTORS(width) * SKIP_ATTENTION_VEC) {
 		SKIP_ATTENTION_FN(value)(x + r * stride, x + min(r + 1, rows - 1) * stride, width, to);
@@ -246,7 +246,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, block)(__global const float *x
 }
 
 /* sums[j][c] (+)= sum_r weight[j] lane r * row r of `block`, whose rows take `n` words. Keys are taken OUTER at a time: sums reach behind `keys`. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, const uint *block, uint vectors, uint n, uint keys, uint add,
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F *weight, const uint *block, uint vectors, uint n, uint keys, uint add,
 							 SKIP_ATTENTION_F *sums)
 {
 	for (uint j = 0; j < keys; j += SKIP_ATTENTION_OUTER) {
@@ -256,7 +256,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F 
 			SKIP_ATTENTION_F *to = sums + j * vectors + c, sum[SKIP_ATTENTION_OUTER];
 			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) sum[i] = add ? to[i * vectors] : (SKIP_ATTENTION_F)(0.0f);
 			for (uint r = 0; r < n; r++) {
-				const SKIP_ATTENTION_U cols = SKIP_PASTE(vload, SKIP_ATTENTION_VEC)(r * vectors + c, block);
+				const SKIP_ATTENTION_U cols = SKIP_AT(__private const, uint, SKIP_ATTENTION_VEC, r * vectors + c, block);
 				SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) sum[i] = SKIP_ATTENTION_FN(dot)(sum[i], words[i * SKIP_ATTENTION_LW + r], cols);
 			}
 			SKIP_ATTENTION_EACH(i, SKIP_ATTENTION_OUTER) to[i * vectors] = sum[i];
@@ -265,7 +265,7 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, outer)(const SKIP_ATTENTION_F 
 }
 
 /* Scores become A, dA becomes dZ; both are 0 in lanes where `real` is. */
-static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, slopes)(SKIP_ATTENTION_F *a, SKIP_ATTENTION_F *dz, uint keys, SKIP_ATTENTION_F real)
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, slopes)(SKIP_ATTENTION_F *a, SKIP_ATTENTION_F *dz, uint keys, SKIP_ATTENTION_F real)
 {
 	SKIP_ATTENTION_F largest = a[0], sum = (SKIP_ATTENTION_F)(0.0f), delta = sum;
 	for (uint j = 1; j < keys; j++) largest = a[j] > largest ? a[j] : largest;

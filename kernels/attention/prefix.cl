@@ -31,8 +31,8 @@
 #define SKIP_ATTENTION_FACTORS(index)                                                                                                     \
 	SKIP_PASTE(skip_dropout_f, SKIP_ATTENTION_VEC)(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
 #define SKIP_ATTENTION_FACTOR(index) skip_dropout_f1(key, (uint)stream, index, (uint)SKIP_ATTENTION_THRESHOLD, SKIP_ATTENTION_KEPT)
-#define SKIP_ATTENTION_LOAD SKIP_PASTE(vload, SKIP_ATTENTION_VEC)
-#define SKIP_ATTENTION_STORE SKIP_PASTE(vstore, SKIP_ATTENTION_VEC)
+#define SKIP_ATTENTION_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ATTENTION_VEC, i, p)
+#define SKIP_ATTENTION_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ATTENTION_VEC, i, p) = (v)
 
 #ifdef SKIP_ATTENTION_KERNEL_PREFIX
 __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(

@@ -21,3 +21,21 @@
 #else
 #define SKIP_PREFETCH(p) prefetch(p, 1)
 #endif
+
+#ifndef __cplusplus /* the FPGA bodies, which C++ compiles too, have no vectors */
+/*
+ * Vector i of n numbers behind p, which may stand at any place: SKIP_AT(__global const, float, 16, 0, x + 3). PoCL's vloadn and vstoren are chains of
+ * loads of two numbers and shuffles, which take longer to compile than most of what stands around them.
+ */
+#define SKIP_AT(space, type, n, i, p) ((space SKIP_PASTE(skip_##type, n) *)(p))[i]
+typedef float2 skip_float2 __attribute__((aligned(4)));
+typedef float4 skip_float4 __attribute__((aligned(4)));
+typedef float8 skip_float8 __attribute__((aligned(4)));
+typedef float16 skip_float16 __attribute__((aligned(4)));
+typedef uint2 skip_uint2 __attribute__((aligned(4)));
+typedef uint4 skip_uint4 __attribute__((aligned(4)));
+typedef uint8 skip_uint8 __attribute__((aligned(4)));
+typedef uint16 skip_uint16 __attribute__((aligned(4)));
+/* Of helpers longer than a few lines. PoCL compiles a kernel with what is inlined in three copies, for itself and for two launchers; a function apart, once. */
+#define SKIP_APART static __attribute__((noinline))
+#endif

@@ -1,8 +1,8 @@
 /* The functions of lanes.cl for one width; SKIP_LANES_WIDTH, SKIP_LANES_LOW and SKIP_LANES_HIGH are set by it. */
 #define SKIP_LANES_FN(name) SKIP_PASTE(skip_lanes_##name##_f, SKIP_LANES_WIDTH)
 #define SKIP_LANES_FLOAT SKIP_PASTE(float, SKIP_LANES_WIDTH)
-#define SKIP_LANES_LOAD SKIP_PASTE(vload, SKIP_LANES_WIDTH)
-#define SKIP_LANES_STORE SKIP_PASTE(vstore, SKIP_LANES_WIDTH)
+#define SKIP_LANES_LOAD(i, p) SKIP_AT(__global const, float, SKIP_LANES_WIDTH, i, p)
+#define SKIP_LANES_STORE(v, i, p) SKIP_AT(__global, float, SKIP_LANES_WIDTH, i, p) = (v)
 #define SKIP_LANES_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
 /* One of the log2(WIDTH) steps of a square transposition: the halves of `from` interleaved. */
 #define SKIP_LANES_STEP(from, to)                                                                          \
@@ -27,7 +27,7 @@ static inline void SKIP_LANES_FN(turn)(SKIP_LANES_FLOAT *t)
 #endif
 }
 
-static inline void SKIP_LANES_FN(take)(__global const float *x, uint stride, uint width, uint rows, SKIP_LANES_FLOAT *lanes)
+SKIP_APART void SKIP_LANES_FN(take)(__global const float *x, uint stride, uint width, uint rows, SKIP_LANES_FLOAT *lanes)
 {
 	if (width >= SKIP_LANES_WIDTH) {
 		for (uint from = 0; from < width; from += SKIP_LANES_WIDTH) {
@@ -52,7 +52,7 @@ static inline void SKIP_LANES_FN(load)(__global const float *x, uint stride, uin
 	for (uint e = 0; e < width; e++) lanes[e] *= factor;
 }
 
-static inline void SKIP_LANES_FN(store)(const SKIP_LANES_FLOAT *lanes, uint stride, uint width, uint rows, __global float *y)
+SKIP_APART void SKIP_LANES_FN(store)(const SKIP_LANES_FLOAT *lanes, uint stride, uint width, uint rows, __global float *y)
 {
 	if (width >= SKIP_LANES_WIDTH) {
 		for (uint from = 0; from < width; from += SKIP_LANES_WIDTH) {
@@ -69,7 +69,7 @@ static inline void SKIP_LANES_FN(store)(const SKIP_LANES_FLOAT *lanes, uint stri
 	}
 }
 
-static inline void SKIP_LANES_FN(spread)(const SKIP_LANES_FLOAT *sums, uint n, uint width, float factor, uint stride, __global float *y)
+SKIP_APART void SKIP_LANES_FN(spread)(const SKIP_LANES_FLOAT *sums, uint n, uint width, float factor, uint stride, __global float *y)
 {
 	const uint vectors = (width + SKIP_LANES_WIDTH - 1) / SKIP_LANES_WIDTH, whole = width / SKIP_LANES_WIDTH;
 	for (uint t = 0; t < n; t++) {

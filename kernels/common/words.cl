@@ -60,16 +60,16 @@ static inline float16 skip_words_last(__global const float *x, uint from, uint k
 {
 	float last[16];
 	for (uint i = 0; i < 16; i++) last[i] = from + i < k ? x[from + i] : 0.0f;
-	return vload16(0, last);
+	return SKIP_AT(__private, float, 16, 0, last);
 }
 
 static inline float skip_words_largest(__global const float *x, uint k)
 {
 	float most = 0.0f;
 	if (k >= 16) {
-		float16 top = fabs(vload16(0, x));
+		float16 top = fabs(SKIP_AT(__global const, float, 16, 0, x));
 		for (uint i = 16; i + 16 <= k; i += 16) {
-			const float16 size = fabs(vload16(0, x + i));
+			const float16 size = fabs(SKIP_AT(__global const, float, 16, 0, x + i));
 			top = size > top ? size : top;
 		}
 		most = skip_max_f16(top);
@@ -81,8 +81,8 @@ static inline float skip_words_largest(__global const float *x, uint k)
 static inline void skip_words_row_bf16x2(__global const float *x, uint k, float clip, __global uint *to)
 {
 	uint i = 0;
-	for (; i + 16 <= k; i += 16) vstore8(skip_words_bf16x2_f16(vload16(0, x + i), clip), 0, to + i / 2);
-	if (i < k) vstore8(skip_words_bf16x2_f16(skip_words_last(x, i, k), clip), 0, to + i / 2);
+	for (; i + 16 <= k; i += 16) SKIP_AT(__global, uint, 8, 0, to + i / 2) = skip_words_bf16x2_f16(SKIP_AT(__global const, float, 16, 0, x + i), clip);
+	if (i < k) SKIP_AT(__global, uint, 8, 0, to + i / 2) = skip_words_bf16x2_f16(skip_words_last(x, i, k), clip);
 }
 
 /* Rows of integers; WORDS of them hold 16 numbers. */
@@ -92,14 +92,14 @@ static inline void skip_words_row_bf16x2(__global const float *x, uint k, float 
 		uint i = 0;                                                                                                                \
 		if (clip > 0.0f) {                                                                                                         \
 			for (; i + 16 <= k; i += 16)                                                                                       \
-				SKIP_PASTE(vstore, WORDS)(SKIP_WORDS_FN(layout, _f16)(vload16(0, x + i), clip), i / 16, to);               \
-			if (i < k) SKIP_PASTE(vstore, WORDS)(SKIP_WORDS_FN(layout, _f16)(skip_words_last(x, i, k), clip), i / 16, to);      \
+				SKIP_AT(__global, uint, WORDS, i / 16, to) = SKIP_WORDS_FN(layout, _f16)(SKIP_AT(__global const, float, 16, 0, x + i), clip); \
+			if (i < k) SKIP_AT(__global, uint, WORDS, i / 16, to) = SKIP_WORDS_FN(layout, _f16)(skip_words_last(x, i, k), clip);          \
 			return;                                                                                                            \
 		}                                                                                                                          \
 		const float most = skip_words_largest(x, k), inverse = most > 0x1p-100f ? 127.0f / most : 0.0f;                            \
 		for (; i + 16 <= k; i += 16)                                                                                               \
-			SKIP_PASTE(vstore, WORDS)(SKIP_WORDS_FN(layout, _by_f16)(vload16(0, x + i), inverse), i / 16, to);                  \
-		if (i < k) SKIP_PASTE(vstore, WORDS)(SKIP_WORDS_FN(layout, _by_f16)(skip_words_last(x, i, k), inverse), i / 16, to);        \
+			SKIP_AT(__global, uint, WORDS, i / 16, to) = SKIP_WORDS_FN(layout, _by_f16)(SKIP_AT(__global const, float, 16, 0, x + i), inverse); \
+		if (i < k) SKIP_AT(__global, uint, WORDS, i / 16, to) = SKIP_WORDS_FN(layout, _by_f16)(skip_words_last(x, i, k), inverse);            \
 		to[(k + 15) / 16 * WORDS] = as_uint(most * 0x1.020408p-7f); /* 1 / 127 */                                                   \
 	}
 #define SKIP_WORDS_FN(layout, name) SKIP_PASTE(SKIP_PASTE(skip_words_, layout), name)

@@ -22,8 +22,8 @@
 #error "SKIP_ELEMENTWISE_SCALE: 1/(1-rate)"
 #endif
 #endif
-#define SKIP_ELEMENTWISE_LOAD SKIP_PASTE(vload, SKIP_ELEMENTWISE_VEC)
-#define SKIP_ELEMENTWISE_STORE SKIP_PASTE(vstore, SKIP_ELEMENTWISE_VEC)
+#define SKIP_ELEMENTWISE_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ELEMENTWISE_VEC, i, p)
+#define SKIP_ELEMENTWISE_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ELEMENTWISE_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP_ELEMENTWISE_NAME(
 	__global const float *restrict a, /* [rows][COLS] */

@@ -23,8 +23,8 @@
 #error "SKIP_EMBED_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_EMBED_F SKIP_PASTE(float, SKIP_EMBED_VEC)
-#define SKIP_EMBED_LOAD SKIP_PASTE(vload, SKIP_EMBED_VEC)
-#define SKIP_EMBED_STORE SKIP_PASTE(vstore, SKIP_EMBED_VEC)
+#define SKIP_EMBED_LOAD(i, p) SKIP_AT(__global const, float, SKIP_EMBED_VEC, i, p)
+#define SKIP_EMBED_STORE(v, i, p) SKIP_AT(__global, float, SKIP_EMBED_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_EMBED_GROUP))) void SKIP_EMBED_NAME(
 	__global const int *restrict ids, /* [T] */

@@ -36,33 +36,17 @@
 #endif
 
 #define SKIP_LINEAR_V SKIP_PASTE(float, SKIP_LINEAR_VEC)
-#define SKIP_LINEAR_LOAD SKIP_PASTE(vload, SKIP_LINEAR_VEC)
-#define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_LOAD(i, p) SKIP_AT(__global const, float, SKIP_LINEAR_VEC, i, p)
+#define SKIP_LINEAR_STORE(v, i, p) SKIP_AT(__global, float, SKIP_LINEAR_VEC, i, p) = (v)
 #define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
 #define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_PANELS ((SKIP_LINEAR_N + SKIP_LINEAR_NR - 1) / SKIP_LINEAR_NR)
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
-	__global const float *restrict x, /* [M][K] */
-	__global const SKIP_LINEAR_V *restrict w, /* [ceil(N / NR)][K][NV] vectors */
-#if SKIP_LINEAR_BIAS
-	__global const SKIP_LINEAR_V *restrict bias, /* [ceil(N / NR)][NV] vectors */
-#endif
-#if SKIP_LINEAR_RESIDUAL
-	__global const float *restrict residual, /* [M][N] */
-#endif
-	__global float *restrict y, /* [M][N] */
-	uint row0)
+/* The MR rows from m on in the columns of one panel; bias and residual are read where BIAS and RESIDUAL say so. */
+SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __global const SKIP_LINEAR_V *w, __global const SKIP_LINEAR_V *bias,
+						  __global const float *residual, __global float *y, size_t m, uint panel)
 {
-	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0);
-	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
-	/* Items come in order of id; blocks of BLOCK row tiles walk all panels before the next block starts. The last block may be smaller. */
-	const uint tiles = (uint)get_global_size(0), id = (uint)get_global_id(1) * tiles + (uint)get_global_id(0);
-	const uint block = id / (SKIP_LINEAR_BLOCK * SKIP_LINEAR_PANELS), first = block * SKIP_LINEAR_BLOCK;
-	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(tiles - first, (uint)SKIP_LINEAR_BLOCK);
-	const uint panel = within / height;
-	const size_t m = row0 + (first + within - panel * height) * SKIP_LINEAR_MR;
 	x += m * SKIP_LINEAR_K;
 	w += (size_t)panel * SKIP_LINEAR_K * SKIP_LINEAR_NV;
 	SKIP_LINEAR_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
@@ -110,7 +94,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 			for (uint v = 0; v < SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
 #if SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC
 			float lane[SKIP_LINEAR_VEC];
-			SKIP_LINEAR_STORE(sum[i][SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC], 0, lane);
+			SKIP_AT(__private, float, SKIP_LINEAR_VEC, 0, lane) = sum[i][SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC];
 			for (uint j = 0; j < SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC; j++) {
 				y[i * SKIP_LINEAR_N + SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC * SKIP_LINEAR_VEC + j] = lane[j];
 			}
@@ -124,6 +108,35 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 		SKIP_UNROLL(SKIP_LINEAR_NV)
 		for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
 	}
+}
+
+__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+	__global const float *restrict x, /* [M][K] */
+	__global const SKIP_LINEAR_V *restrict w, /* [ceil(N / NR)][K][NV] vectors */
+#if SKIP_LINEAR_BIAS
+	__global const SKIP_LINEAR_V *restrict bias, /* [ceil(N / NR)][NV] vectors */
+#endif
+#if SKIP_LINEAR_RESIDUAL
+	__global const float *restrict residual, /* [M][N] */
+#endif
+	__global float *restrict y, /* [M][N] */
+	uint row0)
+{
+	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0);
+	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
+	/* Items come in order of id; blocks of BLOCK row tiles walk all panels before the next block starts. The last block may be smaller. */
+	const uint tiles = (uint)get_global_size(0), id = (uint)get_global_id(1) * tiles + (uint)get_global_id(0);
+	const uint block = id / (SKIP_LINEAR_BLOCK * SKIP_LINEAR_PANELS), first = block * SKIP_LINEAR_BLOCK;
+	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(tiles - first, (uint)SKIP_LINEAR_BLOCK);
+	const uint panel = within / height;
+	const size_t m = row0 + (first + within - panel * height) * SKIP_LINEAR_MR;
+#if !SKIP_LINEAR_BIAS
+	__global const SKIP_LINEAR_V *bias = 0; /* not there */
+#endif
+#if !SKIP_LINEAR_RESIDUAL
+	__global const float *residual = 0;
+#endif
+	SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, w, bias, residual, y, m, panel);
 }
 
 #undef SKIP_LINEAR_V

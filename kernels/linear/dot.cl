@@ -70,8 +70,8 @@
 
 #define SKIP_LINEAR_V SKIP_PASTE(float, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_INT_V SKIP_PASTE(int, SKIP_LINEAR_VEC)
-#define SKIP_LINEAR_LOAD SKIP_PASTE(vload, SKIP_LINEAR_VEC)
-#define SKIP_LINEAR_STORE SKIP_PASTE(vstore, SKIP_LINEAR_VEC)
+#define SKIP_LINEAR_LOAD(i, p) SKIP_AT(__global const, float, SKIP_LINEAR_VEC, i, p)
+#define SKIP_LINEAR_STORE(v, i, p) SKIP_AT(__global, float, SKIP_LINEAR_VEC, i, p) = (v)
 /* Vector v behind element `at` of rows: where rows are whole vectors the compiler may know that it is aligned. */
 #if SKIP_LINEAR_N % SKIP_LINEAR_VEC
 #define SKIP_LINEAR_IN(from, at, v) SKIP_LINEAR_LOAD(v, from + at)
@@ -98,11 +98,14 @@
 #define SKIP_LINEAR_Y_WORDS ((SKIP_LINEAR_N + 15) / 16 * 16 / SKIP_LINEAR_Y_E) /* words of a row of y that hold numbers */
 /* The words of a vector, number v behind `to`. */
 #if SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 8
-#define SKIP_LINEAR_PUT(words, v, to) vstore8(words, v, to)
+#define SKIP_LINEAR_Y_LANES 8
 #elif SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 4
-#define SKIP_LINEAR_PUT(words, v, to) vstore4(words, v, to)
-#elif SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E == 2
-#define SKIP_LINEAR_PUT(words, v, to) vstore2(words, v, to)
+#define SKIP_LINEAR_Y_LANES 4
+#else
+#define SKIP_LINEAR_Y_LANES 2
+#endif
+#if SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E > 1
+#define SKIP_LINEAR_PUT(words, v, to) SKIP_AT(__global, uint, SKIP_LINEAR_Y_LANES, v, to) = words
 #else
 #define SKIP_LINEAR_PUT(words, v, to) (to)[v] = words
 #endif
@@ -132,6 +135,99 @@ static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM
 }
 
 #ifdef SKIP_LINEAR_KERNEL_MAIN
+#if SKIP_LINEAR_WORDS
+#define SKIP_LINEAR_Y_T uint
+#else
+#define SKIP_LINEAR_Y_T float
+#endif
+/* The MR rows from m on in the columns of the panel w; bias and residual are read where BIAS and RESIDUAL say so, the panel `ahead` is asked for. */
+SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const uint *x, __global const SKIP_LINEAR_INT_V *w, __global const SKIP_LINEAR_INT_V *ahead,
+						  __global const SKIP_LINEAR_V *bias, __global const float *residual, __global SKIP_LINEAR_Y_T *y, size_t m,
+						  uint panel)
+{
+	x += m * SKIP_LINEAR_XW;
+	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_INT
+			sum[i][v] = w[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + v];
+#elif SKIP_LINEAR_BIAS
+			sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
+#else
+			sum[i][v] = (SKIP_LINEAR_SUM_V)(0.0f);
+#endif
+		}
+	}
+	for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
+		SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+			wk[v] = w[k * SKIP_LINEAR_NV + v];
+			SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
+		}
+		SKIP_UNROLL(SKIP_LINEAR_MR)
+		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+			const uint xk = x[i * SKIP_LINEAR_XW + k];
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
+		}
+	}
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_LINEAR_V out[SKIP_LINEAR_NV];
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_INT
+			const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(x[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
+			const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(w[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
+#if SKIP_LINEAR_BIAS
+			out[v] = fma(SKIP_LINEAR_TO_FLOAT(sum[i][v]), factor, bias[panel * SKIP_LINEAR_NV + v]);
+#else
+			out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * factor;
+#endif
+#else
+			out[v] = sum[i][v];
+#endif
+			out[v] = SKIP_LINEAR_ACT_V(out[v]);
+		}
+#if SKIP_LINEAR_WORDS
+		const uint column = panel * SKIP_LINEAR_NR / SKIP_LINEAR_Y_E;
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+			/* A row has whole vectors of 16 numbers, which the last panel may pass. */
+			if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E) >= SKIP_LINEAR_Y_WORDS) break;
+			SKIP_LINEAR_PUT(SKIP_PASTE(SKIP_LINEAR_ROUND, SKIP_PASTE(_f, SKIP_LINEAR_VEC))(out[v], SKIP_LINEAR_Y_CLIP), v,
+					y + (m + i) * SKIP_LINEAR_WORDS + column);
+		}
+#else
+		const size_t at = (m + i) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+#if SKIP_LINEAR_TAIL
+		if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
+			float lane[SKIP_LINEAR_NR];
+			SKIP_UNROLL(SKIP_LINEAR_NV)
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_AT(__private, float, SKIP_LINEAR_VEC, v, lane) = out[v];
+			for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
+#if SKIP_LINEAR_RESIDUAL
+				lane[j] += residual[at + j];
+#endif
+				y[at + j] = lane[j];
+			}
+			continue;
+		}
+#endif
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_RESIDUAL
+			out[v] += SKIP_LINEAR_IN(residual, at, v);
+#endif
+			SKIP_LINEAR_OUT(out[v], y, at, v);
+		}
+#endif
+	}
+}
+
 __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
 	__global const uint *restrict x, /* [M][XW] words, with INT the scale last (kernels/common/words.cl) */
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [ceil(N / NR)][PANEL] vectors: [KW][NV] words, with INT [NV] scales and [NV] starts of the sums */
@@ -141,11 +237,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #if SKIP_LINEAR_RESIDUAL
 	__global const float *restrict residual, /* [M][N] */
 #endif
-#if SKIP_LINEAR_WORDS
-	__global uint *restrict y, /* [M][WORDS] */
-#else
-	__global float *restrict y, /* [M][N] */
-#endif
+	__global SKIP_LINEAR_Y_T *restrict y, /* [M][WORDS] words or [M][N] */
 	uint rows, uint row0)
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0 && SKIP_LINEAR_K <= 65536 && SKIP_LINEAR_BLOCK > 0);
@@ -161,89 +253,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	__global const SKIP_LINEAR_INT_V *wp = w + (size_t)panel * SKIP_LINEAR_PANEL;
 	/* The item behind the last one of a panel wants the next panel. */
 	__global const SKIP_LINEAR_INT_V *ahead = within - panel * height + 1 == height && panel + 1 < SKIP_LINEAR_PANELS ? wp + SKIP_LINEAR_PANEL : wp;
-	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) {
-		__global const uint *xp = x + m * SKIP_LINEAR_XW;
-		SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
-		SKIP_UNROLL(SKIP_LINEAR_MR)
-		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_INT
-				sum[i][v] = wp[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + v];
-#elif SKIP_LINEAR_BIAS
-				sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
-#else
-				sum[i][v] = (SKIP_LINEAR_SUM_V)(0.0f);
+#if !SKIP_LINEAR_BIAS
+	__global const SKIP_LINEAR_V *bias = 0; /* not there */
 #endif
-			}
-		}
-		for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
-			SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-				wk[v] = wp[k * SKIP_LINEAR_NV + v];
-				SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
-			}
-			SKIP_UNROLL(SKIP_LINEAR_MR)
-			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-				const uint xk = xp[i * SKIP_LINEAR_XW + k];
-				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
-			}
-		}
-		SKIP_UNROLL(SKIP_LINEAR_MR)
-		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-			SKIP_LINEAR_V out[SKIP_LINEAR_NV];
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_INT
-				const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(xp[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
-				const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(wp[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
-#if SKIP_LINEAR_BIAS
-				out[v] = fma(SKIP_LINEAR_TO_FLOAT(sum[i][v]), factor, bias[panel * SKIP_LINEAR_NV + v]);
-#else
-				out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * factor;
+#if !SKIP_LINEAR_RESIDUAL
+	__global const float *residual = 0;
 #endif
-#else
-				out[v] = sum[i][v];
-#endif
-				out[v] = SKIP_LINEAR_ACT_V(out[v]);
-			}
-#if SKIP_LINEAR_WORDS
-			const uint column = panel * SKIP_LINEAR_NR / SKIP_LINEAR_Y_E;
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-				/* A row has whole vectors of 16 numbers, which the last panel may pass. */
-				if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E) >= SKIP_LINEAR_Y_WORDS) break;
-				SKIP_LINEAR_PUT(SKIP_PASTE(SKIP_LINEAR_ROUND, SKIP_PASTE(_f, SKIP_LINEAR_VEC))(out[v], SKIP_LINEAR_Y_CLIP), v,
-						y + (m + i) * SKIP_LINEAR_WORDS + column);
-			}
-#else
-			const size_t at = (m + i) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
-#if SKIP_LINEAR_TAIL
-			if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
-				float lane[SKIP_LINEAR_NR];
-				SKIP_UNROLL(SKIP_LINEAR_NV)
-				for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(out[v], v, lane);
-				for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
-#if SKIP_LINEAR_RESIDUAL
-					lane[j] += residual[at + j];
-#endif
-					y[at + j] = lane[j];
-				}
-				continue;
-			}
-#endif
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_RESIDUAL
-				out[v] += SKIP_LINEAR_IN(residual, at, v);
-#endif
-				SKIP_LINEAR_OUT(out[v], y, at, v);
-			}
-#endif
-		}
-	}
+	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, wp, ahead, bias, residual, y, m, panel);
 }
 #endif
 
@@ -294,3 +310,5 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_SUM_V
 #undef SKIP_LINEAR_Y_WORDS
 #undef SKIP_LINEAR_PUT
+#undef SKIP_LINEAR_Y_T
+#undef SKIP_LINEAR_Y_LANES

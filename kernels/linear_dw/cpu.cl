@@ -32,8 +32,8 @@
 #error "SKIP_LINEAR_DW_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_LINEAR_DW_F SKIP_PASTE(float, SKIP_LINEAR_DW_VEC)
-#define SKIP_LINEAR_DW_LOAD SKIP_PASTE(vload, SKIP_LINEAR_DW_VEC)
-#define SKIP_LINEAR_DW_STORE SKIP_PASTE(vstore, SKIP_LINEAR_DW_VEC)
+#define SKIP_LINEAR_DW_LOAD(i, p) SKIP_AT(__global const, float, SKIP_LINEAR_DW_VEC, i, p)
+#define SKIP_LINEAR_DW_STORE(v, i, p) SKIP_AT(__global, float, SKIP_LINEAR_DW_VEC, i, p) = (v)
 #define SKIP_LINEAR_DW_TILE (SKIP_LINEAR_DW_VECTORS * SKIP_LINEAR_DW_VEC)
 #endif
 #ifdef SKIP_LINEAR_DW_KERNEL_WEIGHT
@@ -107,7 +107,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_L
 		for (uint i = 0; i < SKIP_LINEAR_DW_OUTPUTS; i++) {
 			float lane[SKIP_LINEAR_DW_TILE];
 			SKIP_UNROLL(SKIP_LINEAR_DW_VECTORS)
-			for (uint j = 0; j < SKIP_LINEAR_DW_VECTORS; j++) SKIP_LINEAR_DW_STORE(sum[i][j], j, lane);
+			for (uint j = 0; j < SKIP_LINEAR_DW_VECTORS; j++) SKIP_AT(__private, float, SKIP_LINEAR_DW_VEC, j, lane) = sum[i][j];
 			for (uint j = 0; n + i < SKIP_LINEAR_DW_N && j < SKIP_LINEAR_DW_K % SKIP_LINEAR_DW_TILE; j++) dw[i * SKIP_LINEAR_DW_K + j] = lane[j];
 		}
 		return;

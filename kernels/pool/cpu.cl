@@ -18,8 +18,8 @@
 #error "SKIP_POOL_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_POOL_F SKIP_PASTE(float, SKIP_POOL_VEC)
-#define SKIP_POOL_LOAD SKIP_PASTE(vload, SKIP_POOL_VEC)
-#define SKIP_POOL_STORE SKIP_PASTE(vstore, SKIP_POOL_VEC)
+#define SKIP_POOL_LOAD(i, p) SKIP_AT(__global const, float, SKIP_POOL_VEC, i, p)
+#define SKIP_POOL_STORE(v, i, p) SKIP_AT(__global, float, SKIP_POOL_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_POOL_GROUP))) void SKIP_POOL_NAME(
 	__global const float *restrict in,   /* MAIN: [T][COLS], BWD: [B][COLS] */

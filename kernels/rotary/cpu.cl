@@ -25,8 +25,8 @@
 #error "SKIP_ROTARY_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_ROTARY_F SKIP_PASTE(float, SKIP_ROTARY_VEC)
-#define SKIP_ROTARY_LOAD SKIP_PASTE(vload, SKIP_ROTARY_VEC)
-#define SKIP_ROTARY_STORE SKIP_PASTE(vstore, SKIP_ROTARY_VEC)
+#define SKIP_ROTARY_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ROTARY_VEC, i, p)
+#define SKIP_ROTARY_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ROTARY_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_ROTARY_GROUP))) void SKIP_ROTARY_NAME(
 	__global const float *restrict x,         /* [T or B][H*2*HALF] */

@@ -28,8 +28,8 @@
 #error "SKIP_SCORE_VEC: lanes, 4, 8 or 16"
 #endif
 #define SKIP_SCORE_F SKIP_PASTE(float, SKIP_SCORE_VEC)
-#define SKIP_SCORE_LOAD SKIP_PASTE(vload, SKIP_SCORE_VEC)
-#define SKIP_SCORE_STORE SKIP_PASTE(vstore, SKIP_SCORE_VEC)
+#define SKIP_SCORE_LOAD(i, p) SKIP_AT(__global const, float, SKIP_SCORE_VEC, i, p)
+#define SKIP_SCORE_STORE(v, i, p) SKIP_AT(__global, float, SKIP_SCORE_VEC, i, p) = (v)
 
 __kernel __attribute__((reqd_work_group_size(SKIP_SCORE_GROUP))) void SKIP_SCORE_NAME(
 	__global const float *restrict h,    /* [T or B][COLS] */
