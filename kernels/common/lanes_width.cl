@@ -15,15 +15,14 @@
 static inline void SKIP_LANES_FN(turn)(SKIP_LANES_FLOAT *t)
 {
 	SKIP_LANES_FLOAT u[SKIP_LANES_WIDTH];
+	SKIP_UNROLL(1) /* all steps in one block would take LLVM 0.1 s of looking for shorter ways */
+	for (uint width = 4; width <= SKIP_LANES_WIDTH; width *= 4) {
+		SKIP_LANES_STEP(t, u)
+		SKIP_LANES_STEP(u, t)
+	}
+#if SKIP_LANES_WIDTH == 8
 	SKIP_LANES_STEP(t, u)
-	SKIP_LANES_STEP(u, t)
-#if SKIP_LANES_WIDTH > 4
-	SKIP_LANES_STEP(t, u)
-#if SKIP_LANES_WIDTH > 8
-	SKIP_LANES_STEP(u, t)
-#else
 	SKIP_LANES_EACH(i, SKIP_LANES_WIDTH) t[i] = u[i];
-#endif
 #endif
 }
 
