@@ -91,5 +91,7 @@ struct skip_launch_profile {
  * launch i. Afterwards the current batch is the last chunk. */
 enum skip_status skip_session_profile(struct skip_session *session, const struct skip_batch *batch, int value, double seconds,
 				      struct skip_launch_profile *out, struct skip_err *err);
+/* Runs `batch` once in that way, and adds to seconds[i] what plan launch i took. */
+enum skip_status skip_session_time(struct skip_session *session, const struct skip_batch *batch, int value, double *seconds, struct skip_err *err);
 
 #endif

@@ -1,10 +1,10 @@
 /* Every launch on its own: time, work, traffic, and the rows its cover computes beyond the real ones. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "device/run/run.h"
 #include "graph/op.h"
 #include "graph/rules.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { LEAST_RUNS = 5, MOST_RUNS = 101 };
@@ -27,6 +27,11 @@ static enum skip_status time_run(struct skip_session *session, const struct skip
 cleanup:
 	skip_chunks_deinit(&chunks);
 	return status;
+}
+
+enum skip_status skip_session_time(struct skip_session *session, const struct skip_batch *batch, int value, double *seconds, struct skip_err *err)
+{
+	return time_run(session, batch, value, seconds, 1, err);
 }
 
 /* Bytes of a buffer for the current batch. */
@@ -120,12 +125,6 @@ cleanup:
 	return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 enum skip_status skip_session_profile(struct skip_session *session, const struct skip_batch *batch, int value, double seconds,
 				      struct skip_launch_profile *out, struct skip_err *err)
 {
@@ -141,8 +140,7 @@ enum skip_status skip_session_profile(struct skip_session *session, const struct
 	SKIP_TRY(count_work(session, batch, value, out, err));
 	for (size_t i = 0; i < n; i++) {
 		double *own = sample + i * MOST_RUNS;
-		qsort(own, runs, sizeof(*own), by_size);
-		out[i].seconds = runs % 2 ? own[runs / 2] : (own[runs / 2 - 1] + own[runs / 2]) / 2;
+		out[i].seconds = skip_median(own, runs);
 	}
 cleanup:
 	skip_free(sample);

@@ -1,9 +1,9 @@
 /* The judge: wrong candidates go first, slow ones after a round, and the best of the rest must beat the first candidate clearly. */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/median.h"
 #include "device/tune/internal.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 7
@@ -52,20 +52,13 @@ cleanup:
 	return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 /* Mean logarithm of the medians over the batches. */
 static double score(const struct state *state, size_t candidate)
 {
 	double sum = 0, sorted[ROUNDS];
 	for (size_t b = 0; b < state->search->n_batches; b++) {
 		memcpy(sorted, state->seconds[candidate][b], sizeof(sorted));
-		qsort(sorted, (size_t)state->rounds[candidate], sizeof(*sorted), by_size);
-		sum += log(sorted[state->rounds[candidate] / 2] + 1e-9);
+		sum += log(skip_median(sorted, (size_t)state->rounds[candidate]) + 1e-9);
 	}
 	return sum / (double)state->search->n_batches;
 }

@@ -4,8 +4,8 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/median.h"
 #include "method/search/search.h"
-#include <stdlib.h>
 #include <string.h>
 
 struct packed {
@@ -42,30 +42,16 @@ cleanup:
 	return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-/* Of n sorted samples. */
-static double median(const double *sample, size_t n)
-{
-	return n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
-}
-
 /* Medians and 95th percentiles (nearest rank); sample[i] of model i is sorted in place, ratio has room for a sample. */
 static void summarise(double *const *sample, size_t n, size_t rounds, double *ratio, struct skip_timing *out)
 {
 	const size_t rank = (95 * rounds + 99) / 100;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t r = 0; r < rounds; r++) ratio[r] = sample[n - 1][r] / sample[i][r];
-		qsort(ratio, rounds, sizeof(*ratio), by_size);
-		out[i].speedup = median(ratio, rounds);
+		out[i].speedup = skip_median(ratio, rounds);
 	}
 	for (size_t i = 0; i < n; i++) {
-		qsort(sample[i], rounds, sizeof(*sample[i]), by_size);
-		out[i].median_ms = median(sample[i], rounds);
+		out[i].median_ms = skip_median(sample[i], rounds);
 		out[i].p95_ms = sample[i][rank ? rank - 1 : 0];
 	}
 }

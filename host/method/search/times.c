@@ -1,12 +1,13 @@
 /* Measuring the time table: times.h. */
 #include "method/search/times.h"
 #include "base/alloc.h"
+#include "base/median.h"
 #include <lapacke.h>
 #include <math.h>
 #include <string.h>
 
 #define ROWS 32		/* sentences timed, spread over the lengths of the data */
-#define ROUNDS 2	/* of all networks in turn */
+#define ROUNDS 12	/* of all networks in turn */
 #define LEAST_SAMPLES 6 /* options of a sub-layer that are measured, where it has as many */
 #define FEATURES 4
 
@@ -18,8 +19,8 @@ struct network {
 	int value;
 	int *option;	 /* [n sub-layers] which one it holds */
 	int *owner;	 /* [nodes of the session] */
-	double *seconds; /* [n sub-layers] sum over batches and rounds */
-	double all;	 /* of every launch */
+	double *sample;	 /* [n sub-layers + 1][ROUNDS] seconds over all batches; the last: of every launch */
+	double *ms;	 /* [n sub-layers] */
 };
 
 struct bench {
@@ -80,8 +81,9 @@ static enum skip_status make_network(const struct bench *b, size_t i, struct net
 	struct skip_keep keep = {0};
 	struct skip_units mine = {0};
 	out->option = skip_alloc_zeroed(o->n, sizeof(*out->option));
-	out->seconds = skip_alloc_zeroed(o->n, sizeof(*out->seconds));
-	if (!out->option || !out->seconds) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", o->n));
+	out->ms = skip_alloc_zeroed(o->n, sizeof(*out->ms));
+	out->sample = skip_alloc_zeroed(o->n + 1, ROUNDS * sizeof(*out->sample));
+	if (!out->option || !out->ms || !out->sample) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", o->n));
 	SKIP_TRY(skip_keep_create(b->units, &keep, err));
 	for (size_t s = 0; i > 0 && s < o->n; s++) {
 		const struct skip_sublayer *sub = &o->sub[s];
@@ -121,21 +123,55 @@ cleanup:
 	return status;
 }
 
-/* Medians of every launch over one batch, added up by sub-layer. */
-static enum skip_status time_batch(const struct bench *b, struct network *network, size_t batch, struct skip_err *err)
+/* All batches once through a network, every launch on its own, added up by sub-layer. */
+static enum skip_status time_round(const struct bench *b, struct network *network, size_t round, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_plan *plan = skip_session_plan(network->session);
-	struct skip_launch_profile *launch = skip_alloc_zeroed(plan->n_launches, sizeof(*launch));
+	double *launch = skip_alloc_zeroed(plan->n_launches, sizeof(*launch)), *all = network->sample + b->options->n * ROUNDS;
 	if (!launch) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu launches", plan->n_launches);
-	SKIP_TRY(skip_session_profile(network->session, &b->packer[batch].batch, network->value, 0, launch, err));
+	for (size_t i = 0; i < b->n_batches; i++) SKIP_TRY(skip_session_time(network->session, &b->packer[i].batch, network->value, launch, err));
+	for (size_t s = 0; s <= b->options->n; s++) network->sample[s * ROUNDS + round] = 0;
 	for (size_t i = 0; i < plan->n_launches; i++) {
 		int owner = network->owner[plan->launches[i].node];
-		network->all += launch[i].seconds;
-		if (owner != SKIP_NONE) network->seconds[owner] += launch[i].seconds;
+		all[round] += launch[i];
+		if (owner != SKIP_NONE) network->sample[(size_t)owner * ROUNDS + round] += launch[i];
 	}
 cleanup:
 	skip_free(launch);
+	return status;
+}
+
+static double median_of(const double *sample)
+{
+	double copy[ROUNDS];
+	memcpy(copy, sample, sizeof(copy));
+	return skip_median(copy, ROUNDS);
+}
+
+/* Times of a network's sub-layers: the dense network's, times the median of what each took of it in the same round. A machine that is slow for a while is
+ * slow for both, and shares of time are what allocations are made of. */
+static void settle(const struct bench *b, struct network *network)
+{
+	const struct network *dense = &b->network[0];
+	double share[ROUNDS];
+	for (size_t s = 0; s < b->options->n; s++) {
+		const double *own = network->sample + s * ROUNDS, *whole = dense->sample + s * ROUNDS;
+		for (size_t r = 0; r < ROUNDS; r++) share[r] = whole[r] > 0 ? own[r] / whole[r] : 0;
+		network->ms[s] = 1000 * median_of(whole) * skip_median(share, ROUNDS);
+	}
+}
+
+/* The round before the first one is not counted: the first overwrites it. */
+static enum skip_status time_networks(struct bench *b, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < b->n_networks; i++) SKIP_TRY(time_round(b, &b->network[i], 0, err));
+	for (size_t round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < b->n_networks; i++) SKIP_TRY(time_round(b, &b->network[i], round, err));
+	}
+	for (size_t i = 0; i < b->n_networks; i++) settle(b, &b->network[i]);
+cleanup:
 	return status;
 }
 
@@ -190,7 +226,7 @@ static enum skip_status fill_times(const struct bench *b, size_t peer, struct sk
 		for (size_t s = 0; s < o->n; s++) {
 			int k = b->network[i].option[s];
 			if (o->sub[s].peer != peer || (i > 0 && k == 0)) continue; /* the dense network speaks for the whole */
-			ms[k] += 1000 * b->network[i].seconds[s] / ROUNDS;
+			ms[k] += b->network[i].ms[s];
 			count[k]++;
 		}
 	}
@@ -218,7 +254,8 @@ static void bench_deinit(struct bench *b)
 		skip_graph_destroy(b->network[i].graph);
 		skip_free(b->network[i].option);
 		skip_free(b->network[i].owner);
-		skip_free(b->network[i].seconds);
+		skip_free(b->network[i].sample);
+		skip_free(b->network[i].ms);
 	}
 	skip_free(b->network);
 	for (size_t i = 0; i < b->n_batches; i++) skip_packer_deinit(&b->packer[i]);
@@ -236,18 +273,14 @@ enum skip_status skip_times_measure(struct skip_device *device, const struct ski
 	if (!b.network) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu networks", b.n_networks));
 	SKIP_TRY(pack(&b, data, batch, err));
 	for (size_t i = 0; i < b.n_networks; i++) SKIP_TRY(make_network(&b, i, &b.network[i], err));
-	for (int round = 0; round < ROUNDS; round++) {
-		for (size_t batch_index = 0; batch_index < b.n_batches; batch_index++) {
-			for (size_t i = 0; i < b.n_networks; i++) SKIP_TRY(time_batch(&b, &b.network[i], batch_index, err));
-		}
-	}
+	SKIP_TRY(time_networks(&b, err));
 	for (size_t s = 0; s < options->n; s++) {
 		if (options->sub[s].peer == s) SKIP_TRY(fill_times(&b, s, err));
 		else
 			memcpy(options->sub[s].cost[SKIP_COST_TIME], options->sub[options->sub[s].peer].cost[SKIP_COST_TIME],
 			       options->sub[s].n_options * sizeof(double));
 	}
-	options->dense[SKIP_COST_TIME] = 1000 * b.network[0].all / ROUNDS;
+	options->dense[SKIP_COST_TIME] = 1000 * median_of(b.network[0].sample + options->n * ROUNDS);
 	options->known[SKIP_COST_TIME] = true;
 cleanup:
 	bench_deinit(&b);

@@ -10,7 +10,7 @@
 
 /*
  * Fills the times of `options` for rows of `data` in packed batches of `batch` sequences. Options that share a network are measured in it
- * layer by layer: as many networks are built as the least number of peers asks for, usually one. Times of a sub-layer are those of its own
+ * layer by layer: as many networks are built as the least number of peers asks for, usually one, timed against the dense one round by round. Times of a sub-layer are those of its own
  * launches, so that an option without units takes 0; options between measured ones are interpolated (attention by heads, heads x qk and
  * heads x v, ffn by neurons). `scores` decide which units stand for a width, which times do not depend on.
  */

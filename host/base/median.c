@@ -1,0 +1,20 @@
+/* Sorting and medians: median.h. */
+#include "base/median.h"
+#include <stdlib.h>
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+void skip_sort(double *sample, size_t n)
+{
+	qsort(sample, n, sizeof(*sample), by_size);
+}
+
+double skip_median(double *sample, size_t n)
+{
+	skip_sort(sample, n);
+	return n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
+}
