@@ -19,7 +19,7 @@ struct network {
 	int value;
 	int *option;	 /* [n sub-layers] which one it holds */
 	int *owner;	 /* [nodes of the session] */
-	double *sample;	 /* [n sub-layers + 1][ROUNDS] seconds over all batches; the last: of every launch */
+	double *sample;	 /* [n sub-layers + 1][ROUNDS] seconds over all batches; the last: of launches that are no sub-layer's */
 	double *ms;	 /* [n sub-layers] */
 };
 
@@ -128,14 +128,13 @@ static enum skip_status time_round(const struct bench *b, struct network *networ
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_plan *plan = skip_session_plan(network->session);
-	double *launch = skip_alloc_zeroed(plan->n_launches, sizeof(*launch)), *all = network->sample + b->options->n * ROUNDS;
+	double *launch = skip_alloc_zeroed(plan->n_launches, sizeof(*launch));
 	if (!launch) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu launches", plan->n_launches);
 	for (size_t i = 0; i < b->n_batches; i++) SKIP_TRY(skip_session_time(network->session, &b->packer[i].batch, network->value, launch, err));
 	for (size_t s = 0; s <= b->options->n; s++) network->sample[s * ROUNDS + round] = 0;
 	for (size_t i = 0; i < plan->n_launches; i++) {
-		int owner = network->owner[plan->launches[i].node];
-		all[round] += launch[i];
-		if (owner != SKIP_NONE) network->sample[(size_t)owner * ROUNDS + round] += launch[i];
+		const int owner = network->owner[plan->launches[i].node];
+		network->sample[(owner == SKIP_NONE ? b->options->n : (size_t)owner) * ROUNDS + round] += launch[i];
 	}
 cleanup:
 	skip_free(launch);
@@ -280,7 +279,9 @@ enum skip_status skip_times_measure(struct skip_device *device, const struct ski
 			memcpy(options->sub[s].cost[SKIP_COST_TIME], options->sub[options->sub[s].peer].cost[SKIP_COST_TIME],
 			       options->sub[s].n_options * sizeof(double));
 	}
+	/* a sum of medians like the times of options: a median of sums holds what disturbs now one launch, now another */
 	options->dense[SKIP_COST_TIME] = 1000 * median_of(b.network[0].sample + options->n * ROUNDS);
+	for (size_t s = 0; s < options->n; s++) options->dense[SKIP_COST_TIME] += b.network[0].ms[s];
 	options->known[SKIP_COST_TIME] = true;
 cleanup:
 	bench_deinit(&b);
