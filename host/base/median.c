@@ -1,4 +1,4 @@
-/* Sorting and medians: median.h. */
+/* Medians: median.h. */
 #include "base/median.h"
 #include <stdlib.h>
 
@@ -8,13 +8,8 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void skip_sort(double *sample, size_t n)
-{
-	qsort(sample, n, sizeof(*sample), by_size);
-}
-
 double skip_median(double *sample, size_t n)
 {
-	skip_sort(sample, n);
+	qsort(sample, n, sizeof(*sample), by_size);
 	return n % 2 ? sample[n / 2] : (sample[n / 2 - 1] + sample[n / 2]) / 2;
 }
