@@ -24,7 +24,7 @@ static enum skip_status measure(struct skip_device *device, const struct skip_gr
 	SKIP_TRY(skip_dataset_spread(timing, SKIP_TIMING_ROWS, &rows, err));
 	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[0], &value[0], err));
 	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[1], &value[1], err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 7, 0.5, alone, err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 3, 0, alone, err));
 	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 9, 1, packed, err));
 	*out = (struct skip_cli_speed){ .tokens = skip_dataset_mean_length(&rows),
 					.dense_ms = alone[1].median_ms / (double)rows.n_rows,
@@ -80,7 +80,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	out->precision = precision;
 	out->classes = prune->options.classes;
 	out->retune_epochs = prune->options.retune_epochs;
-	out->train = prune->options.retune.precision;
+	out->train = prune->options.precision;
 	out->untied = prune->untie;
 	SKIP_TRY(skip_pass_precision(out->result.graph, precision, &out->graph, err));
 	if (prune->calibration) SKIP_TRY(calibrate(device, prune, progress, out, err));
@@ -143,6 +143,7 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 	if (cut->precision != SKIP_PRECISION_F32) json_object_set_new(record, "pruned_f32", skip_record_metrics(outcome->split, &outcome->pruned_f32));
 	if (skip_cli_activations(cut->graph)) json_object_set_new(record, "activations", json_string(skip_cli_activations(cut->graph)));
 	if (cut->clip.tensors) json_object_set_new(record, "calibration", skip_cli_calibration_record(&cut->clip));
+	json_object_set_new(record, "train_dtype", json_string(skip_precision_names[cut->train]));
 	if (cut->retune_epochs > 0)
 		json_object_set_new(record, "retune", json_pack("{s:i, s:s}", "epochs", cut->retune_epochs, "train_dtype", skip_precision_names[cut->train]));
 	json_object_set_new(record, "criterion", json_string(cut->scores.criterion));

@@ -158,6 +158,7 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_string(args, "--time-table", &prune->time_table);
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
+	skip_cli_int(args, "--compensate-tokens", &prune->options.compensate.tokens, 1, 100000000);
 	skip_cli_int(args, "--retune", &prune->retune, 0, 10000);
 	skip_cli_flag(args, "--untie", &prune->untie);
 	skip_cli_flag(args, "--retune-weights", &prune->options.retune.full);
@@ -341,13 +342,13 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
 {
 	const struct skip_prune_options *o = &prune->options;
-	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:s, s:i, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
+	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:s, s:I, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
 				     skill->options.choice, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
-				     compensate_names[o->compensate.mode], "calibration_rows", o->compensate.rows, "retune_epochs", o->retune_epochs, "search",
+				     compensate_names[o->compensate.mode], "calibration_tokens", (json_int_t)o->compensate.tokens, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));
 	if (o->classes > 0) json_object_set_new(settings, "classes", json_integer(o->classes));
-	if (o->retune_epochs > 0) json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->retune.precision]));
+	json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->precision]));
 	if (prune->untie) json_object_set_new(settings, "untie", json_true());
 	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));
 	if (o->rate >= 0)

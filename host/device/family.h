@@ -139,6 +139,8 @@ enum skip_status skip_lowering_scratch(struct skip_lowering *lowering, const cha
  * appends a launch that rounds the floats when nobody has.
  */
 bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum skip_layout layout);
+/* Whether the caller asks for the value: it may write another over it and go on from there, so that words of it are made by who reads them, not beside it. */
+bool skip_lowering_is_wanted(const struct skip_lowering *lowering, int value);
 /* The layout of words that all who read `value` want and that takes no search for scales, bfloat16 or int8 with a clip; SKIP_LAYOUT_ROWS: there is none. */
 enum skip_layout skip_lowering_only_words(const struct skip_lowering *lowering, int value);
 float skip_lowering_clip(const struct skip_lowering *lowering, int value, enum skip_layout layout); /* of all who read these words; 0: rows have scales */

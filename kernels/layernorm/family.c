@@ -11,10 +11,10 @@
 
 enum { ROWS = 4, ITEMS = 64 }; /* rows of one work-item of the cpu body, work-items of one row of the gpu body */
 
-/* The layout of words that the output is read in; SKIP_LAYOUT_ROWS when there is none. */
+/* The layout of words that the output is read in; SKIP_LAYOUT_ROWS when there is none, or the caller may write another output. */
 static enum skip_layout words_layout(const struct skip_lowering *lowering, int value)
 {
-	for (int layout = 0; layout < SKIP_LAYOUT_COUNT; layout++) {
+	for (int layout = 0; layout < SKIP_LAYOUT_COUNT && !skip_lowering_is_wanted(lowering, value); layout++) {
 		if (skip_layout_per_word((enum skip_layout)layout) && skip_lowering_is_read(lowering, value, (enum skip_layout)layout)) return (enum skip_layout)layout;
 	}
 	return SKIP_LAYOUT_ROWS;

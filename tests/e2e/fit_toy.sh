@@ -99,8 +99,9 @@ gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --retune
 check "the type of the steps is recorded" grep -q '"retune":{"epochs":1,"train_dtype":"bf16"}' "$log/out"
 check "and part of the settings" grep -q '"train_dtype": *"bf16"' again.skip/manifest.json
 check "the result is in f32" grep -q '"dtype":"f32"' "$log/out"
-gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --json --quiet -o again.skip
-check "without re-tuning there are no steps" sh -c "! grep -q train_dtype '$log/out' && grep -q '\"train_dtype\"' again.skip/metrics.json"
+gives 0 prune half.dense.skip --data train.tsv --dev dev.tsv --rate 0.4 --train-dtype bf16 --json --quiet -o again.skip
+check "without re-tuning it is the type of what compensation fits to" sh -c "! grep -q '\"retune\"' '$log/out' && grep -q '\"train_dtype\":\"bf16\"' '$log/out'"
+check "and the result is in f32 all the same" grep -q '"dtype":"f32"' "$log/out"
 rm -r again.skip
 gives 2 $fit --rate 0.4 --train-dtype f32 --dtype bf16 --train-dtype bf16 -o again.skip
 says '--train-dtype is given twice'

@@ -267,7 +267,7 @@ Test(prune, for_a_speed_up_by_measured_times_and_again_from_the_table)
 	world_init(&w, true);
 	skip_prune_defaults(&options);
 	options.allocate = "kl";
-	options.compensate.rows = 200;
+	options.compensate.tokens = 1000;
 	options.speedup = 1.05;
 	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &first, &err));
 	cr_assert_not_null(first.time_table);
@@ -334,7 +334,7 @@ Test(prune, for_a_share_of_the_multiply_adds)
 	world_init(&w, false);
 	skip_prune_defaults(&options);
 	options.allocate = "fisher";
-	options.compensate.rows = 200;
+	options.compensate.tokens = 1000;
 	options.flops = 0.4;
 	CHECK_OK(skip_prune(w.scene.device.device, w.scene.graph, &w.scores, &w.scene.train, &w.scene.dev, &options, NULL, &result, &err));
 	cr_assert(result.trace[0].macs_share <= 0.6 && result.trace[0].macs_share > 0.5, "%g left", result.trace[0].macs_share);

@@ -7,7 +7,7 @@ static struct skip_err err;
 static void fast_prune(struct skip_prune_options *o)
 {
 	skip_prune_defaults(o);
-	o->compensate.rows = 200;
+	o->compensate.tokens = 1000;
 }
 
 static void check_result(const struct world *w, const struct skip_prune_result *r)

@@ -14,7 +14,7 @@ Test(rounds, remove_the_same_in_steps)
 	skip_skill_defaults(&skill);
 	skill.criterion = "fisher";
 	skip_prune_defaults(&options);
-	options.compensate.rows = 200;
+	options.compensate.tokens = 1000;
 	options.rate = 0.6;
 	options.kinds = SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK | SKIP_UNITS_PREFIX;
 	for (int i = 0; i < 4; i++) {
@@ -64,7 +64,7 @@ ParameterizedTest(struct rounds_case *c, rounds, reach_other_targets)
 	skip_skill_defaults(&skill);
 	skill.criterion = "fisher";
 	skip_prune_defaults(&options);
-	options.compensate.rows = 200;
+	options.compensate.tokens = 1000;
 	snprintf(allocate, sizeof(allocate), "%s", c->allocate);
 	options.allocate = allocate;
 	options.flops = c->flops;

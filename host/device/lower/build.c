@@ -160,6 +160,11 @@ bool skip_lowering_is_read(const struct skip_lowering *lowering, int value, enum
 	return lowering->read_as[value] >> layout & 1;
 }
 
+bool skip_lowering_is_wanted(const struct skip_lowering *lowering, int value)
+{
+	return lowering->read_as[value] & SKIP_LOWERING_WANTED;
+}
+
 float skip_lowering_clip(const struct skip_lowering *lowering, int value, enum skip_layout layout)
 {
 	return lowering->clip[(size_t)value * SKIP_LAYOUT_COUNT + layout];

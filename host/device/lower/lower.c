@@ -57,7 +57,7 @@ static enum skip_status find_readers(struct skip_lowering *lowering, const int *
 	lowering->words = skip_alloc_array(graph->n_values * SKIP_LAYOUT_COUNT, sizeof(*lowering->words));
 	if (!lowering->read_as || !lowering->clip || !lowering->words) return skip_err_set(err, SKIP_ERR_NOMEM, "readers of %zu values", graph->n_values);
 	for (size_t i = 0; i < graph->n_values * SKIP_LAYOUT_COUNT; i++) lowering->words[i] = SKIP_NONE;
-	for (size_t w = 0; w < n_wanted; w++) lowering->read_as[wanted[w]] |= 1u << SKIP_LAYOUT_ROWS;
+	for (size_t w = 0; w < n_wanted; w++) lowering->read_as[wanted[w]] |= 1u << SKIP_LAYOUT_ROWS | SKIP_LOWERING_WANTED;
 	for (size_t n = 0; n < graph->n_nodes; n++) {
 		const struct skip_node *node = &graph->nodes[n];
 		const struct skip_family *family = skip_family_of(node->op->name);

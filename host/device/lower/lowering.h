@@ -4,13 +4,15 @@
 
 #include "device/family.h"
 
+#define SKIP_LOWERING_WANTED (1u << SKIP_LAYOUT_COUNT) /* the caller reads the value, or writes another over it */
+
 struct skip_lowering {
 	const struct skip_graph *graph;
 	const struct skip_profile *profile;
 	struct skip_plan *plan;
 	struct skip_kernel_spec *specs; /* one for each plan kernel */
 	size_t cap_specs, cap_kernels, cap_buffers, cap_launches;
-	unsigned *read_as; /* [graph->n_values] bit for each layout the value is read in */
+	unsigned *read_as; /* [graph->n_values] bit for each layout the value is read in, and SKIP_LOWERING_WANTED */
 	float *clip;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] of values in words of int8: what is 127, 0 where rows have scales */
 	int *words;	   /* [graph->n_values][SKIP_LAYOUT_COUNT] buffers of values in words, SKIP_NONE */
 	int node; /* being lowered */

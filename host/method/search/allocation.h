@@ -12,6 +12,7 @@
 struct skip_allocation_input {
 	struct skip_device *device;
 	const struct skip_graph *graph; /* dense, canonical */
+	const struct skip_graph *working; /* the same in the type that errors are found in */
 	const struct skip_units *units;
 	const struct skip_scores *scores;
 	const struct skip_dataset *calibration;

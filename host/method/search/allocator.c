@@ -60,7 +60,7 @@ enum skip_status skip_allocator_renew(struct skip_allocator *a, const struct ski
 {
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
-	a->input.graph = graph;
+	a->input.graph = a->input.working = graph;
 	a->input.scores = scores;
 	if (!a->allocation->errors) return SKIP_OK;
 	for (size_t s = 0; s < a->options.n; s++)

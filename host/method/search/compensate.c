@@ -20,10 +20,10 @@
 #include "method/search/ridge.h"
 #include "method/search/search.h"
 #include "method/search/zero.h"
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
-#define MOST_TOKENS 32768
 #define MOMENT_TOKENS 8192 /* for the second moments of queries and keys, at most E numbers wide */
 #define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
@@ -340,12 +340,13 @@ static enum skip_status refit_qk(struct compensation *c, struct skip_device *dev
 	const struct skip_units *units = c->units;
 	struct skip_moments moments = {0};
 	struct skip_calibration rows = {0};
+	const int64_t tokens = c->options->tokens < MOMENT_TOKENS ? c->options->tokens : MOMENT_TOKENS;
 	bool *cut = skip_alloc_zeroed(units->n_groups, sizeof(*cut));
 	if (!cut) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu groups", units->n_groups);
 	for (size_t g = 0; g < units->n_groups; g++)
 		cut[g] = units->group[g].kind == SKIP_UNIT_QK && units->group[g].n_uses <= 1 &&
 			 memchr(c->keep->keep[g], 0, (size_t)units->group[g].width);
-	SKIP_TRY(skip_calibration_init(calibration, c->options->rows, MOMENT_TOKENS, c->options->seed, &rows, err));
+	SKIP_TRY(skip_calibration_init(calibration, INT_MAX, tokens, c->options->seed, &rows, err));
 	SKIP_TRY(skip_moments_collect(device, dense, units, &rows, cut, &moments, err));
 	for (size_t g = 0; g < units->n_groups; g++) {
 		if (cut[g]) SKIP_TRY(skip_refit_qk(dense, units, g, &moments, c->keep->keep[g], c->options->damping, c->result, err));
@@ -364,7 +365,7 @@ static enum skip_status compensate(struct compensation *c, struct skip_device *d
 	SKIP_TRY(skip_zero_biases(c->result, c->units, err));
 	SKIP_TRY(find_sublayers(c, dense, err));
 	if (c->n_sub == 0) return SKIP_OK;
-	SKIP_TRY(skip_calibration_init(calibration, c->options->rows, MOST_TOKENS, c->options->seed, &c->rows, err));
+	SKIP_TRY(skip_calibration_init(calibration, INT_MAX, c->options->tokens, c->options->seed, &c->rows, err));
 	if (c->options->mode == SKIP_COMPENSATE_LS) SKIP_TRY(refit_qk(c, device, dense, calibration, err));
 	SKIP_TRY(open_network(&c->dense, device, dense, c->n_sub, false, err));
 	SKIP_TRY(open_network(&c->pruned, device, c->result, c->n_sub, true, err));
@@ -389,7 +390,7 @@ enum skip_status skip_compensate_masked(struct skip_device *device, const struct
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
 	struct compensation c = {.options = options, .progress = progress, .units = units, .keep = keep};
-	if (options->mode != SKIP_COMPENSATE_NONE && (options->rows < 1 || calibration->n_rows == 0))
+	if (options->mode != SKIP_COMPENSATE_NONE && (options->tokens < 1 || calibration->n_rows == 0))
 		return skip_err_set(err, SKIP_ERR_USAGE, "compensation needs rows to calibrate on");
 	SKIP_TRY(skip_keep_normalise(units, keep, err));
 	SKIP_TRY(skip_zero_units(dense, units, keep, &c.result, err));

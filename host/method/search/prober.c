@@ -2,6 +2,7 @@
 #include "method/search/prober.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "graph/pass.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 	a->cost = cost_of(o);
 	a->input = (struct skip_allocation_input){.device = p->device,
 						  .graph = p->dense,
+						  .working = p->working,
 						  .units = p->units,
 						  .scores = p->scores,
 						  .calibration = p->train,
@@ -94,6 +96,7 @@ enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	p->stop_margin = NAN;
+	SKIP_TRY(skip_pass_precision(p->dense, p->options->precision, &p->working, err));
 	SKIP_TRY(take_timing(p, err));
 	SKIP_TRY(shuffle_dev(p, err));
 	SKIP_TRY(skip_open_inference(p->device, p->dense, "logits", false, &p->dense_session, &p->dense_value, err));
@@ -113,6 +116,7 @@ cleanup:
 void skip_prober_deinit(struct skip_prober *p)
 {
 	skip_session_destroy(p->dense_session);
+	skip_graph_destroy(p->working);
 	skip_dataset_deinit(&p->timing);
 	skip_dataset_deinit(&p->shuffled);
 	skip_allocator_deinit(&p->allocator);
@@ -162,13 +166,15 @@ static enum skip_status make_candidate(struct skip_prober *p, double share, stru
 {
 	enum skip_status status = SKIP_OK;
 	double seconds = 0;
+	struct skip_graph *cut = NULL;
 	const struct skip_progress inside = skip_prober_inside(p);
 	SKIP_TRY(skip_allocator_choose(&p->allocator, share, &candidate->keep, err));
-	SKIP_TRY(skip_compensate_graph(p->device, p->dense, p->units, &candidate->keep, p->train, &p->options->compensate, &inside, &candidate->graph,
-				       &seconds, err));
+	SKIP_TRY(skip_compensate_graph(p->device, p->working, p->units, &candidate->keep, p->train, &p->options->compensate, &inside, &cut, &seconds, err));
+	SKIP_TRY(skip_pass_precision(cut, SKIP_PRECISION_F32, &candidate->graph, err));
 	point->removed = share_removed(p, candidate->graph);
 	p->compensate_seconds += seconds;
 cleanup:
+	skip_graph_destroy(cut);
 	return status;
 }
 
@@ -284,7 +290,7 @@ static enum skip_status open_trial(struct skip_prober *p, struct skip_err *err)
 	if (p->trial.session) return SKIP_OK;
 	SKIP_TRY(skip_options_init(p->dense, p->units, skip_device_profile(p->device), 0, false, p->mean_length, &p->sublayers, err));
 	p->trial = (struct skip_trial){
-	    .device = p->device, .graph = p->dense, .units = p->units, .scores = p->scores, .options = &p->sublayers,
+	    .device = p->device, .graph = p->working, .units = p->units, .scores = p->scores, .options = &p->sublayers,
 	    .slots = (p->allocator.kinds & SKIP_UNITS_PREFIX) != 0};
 	SKIP_TRY(skip_trial_init(&p->trial, &how, err));
 cleanup:

@@ -16,6 +16,7 @@ struct skip_candidate {
 struct skip_prober {
 	struct skip_device *device;
 	const struct skip_graph *dense;
+	struct skip_graph *working; /* the same in the type in which trials and compensation take products */
 	const struct skip_units *units;
 	const struct skip_scores *scores;
 	const struct skip_dataset *train, *dev; /* dev: from init on `shuffled` */

@@ -22,7 +22,7 @@ void skip_prune_defaults(struct skip_prune_options *options)
 	    .margin = 1,
 	    .margin_mode = SKIP_MARGIN_ADAPTIVE,
 	    .search = "binary",
-	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .rows = INT32_MAX},
+	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .tokens = 32768},
 	};
 	skip_retune_defaults(&options->retune);
 }

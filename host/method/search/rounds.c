@@ -88,7 +88,7 @@ static enum skip_status step(struct skip_prober *p, int round, double share, str
 	char note[64];
 	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
-	SKIP_TRY(skip_compensate_masked(p->device, p->dense, p->units, &keep, p->train, &p->options->compensate, &inside, &masked, &seconds, err));
+	SKIP_TRY(skip_compensate_masked(p->device, p->working, p->units, &keep, p->train, &p->options->compensate, &inside, &masked, &seconds, err));
 	p->compensate_seconds += seconds;
 	SKIP_TRY(renew_scores(p, masked, &keep, err));
 	SKIP_TRY(skip_allocator_renew(&p->allocator, masked, &p->renewed, &keep, err));

@@ -47,7 +47,7 @@ double skip_select_largest(const struct skip_graph *graph, const struct skip_uni
 struct skip_compensate_options {
 	enum skip_compensate mode;
 	double damping; /* 1e-2 of the mean diagonal */
-	int rows;	/* most calibration sentences; no more than 32,768 tokens of them are taken */
+	int64_t tokens; /* of calibration sentences, about; all of them where there are fewer */
 	uint64_t seed;
 };
 /*
@@ -97,6 +97,7 @@ struct skip_prune_options {
 	int retune_epochs; /* distilled; 0: none */
 	struct skip_tune_options retune;	  /* `full`: the kept weights too, not prompt and head alone */
 	const struct skip_dataset *retune_rows; /* borrowed, with or without labels; NULL: the training rows */
+	enum skip_precision precision; /* F32 or BF16: of the passes that find what options lose and refit what reads them; networks are timed and answer in F32 */
 	uint64_t seed;
 };
 void skip_prune_defaults(struct skip_prune_options *options);

@@ -13,7 +13,7 @@
 static enum skip_status errors(const struct skip_allocation_input *in, struct skip_options *options, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct skip_trial trial = {.device = in->device, .graph = in->graph, .units = in->units, .scores = in->scores, .options = options};
+	struct skip_trial trial = {.device = in->device, .graph = in->working, .units = in->units, .scores = in->scores, .options = options};
 	const struct skip_trial_options how = {.data = in->calibration,
 					       .sentences = SENTENCES,
 					       .tokens = TOKENS,
