@@ -117,6 +117,7 @@ static void open_allocator(struct world *w, const char *name, enum skip_cost cos
 	cr_assert_not_null(a->allocation);
 	a->input = (struct skip_allocation_input){.device = w->scene.device.device,
 						  .graph = w->scene.graph,
+						  .working = w->scene.graph,
 						  .units = &w->units,
 						  .scores = &w->scores,
 						  .calibration = &w->scene.train,

@@ -22,7 +22,7 @@ static void finish(struct world *w)
 
 static struct skip_graph *compensated(struct world *w, enum skip_compensate mode)
 {
-	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .tokens = 1500};
+	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .tokens = 32768};
 	struct skip_graph *out = NULL;
 	double seconds = -1;
 	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, &w->units, &keep, &w->scene.train, &options, NULL, &out, &seconds, &err));
@@ -162,7 +162,7 @@ Test(compensate, bias_keeps_the_mean_of_the_first_sublayer)
 {
 	/* over the calibration rows (all of train), sum of X and branch, per column */
 	struct world w;
-	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .tokens = 2000};
+	struct skip_compensate_options options = {.mode = SKIP_COMPENSATE_BIAS, .damping = 1e-2, .tokens = 32768};
 	world_init(&w, false);
 	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.6), *out = NULL;
 	CHECK_OK(skip_compensate_graph(w.scene.device.device, w.scene.graph, &w.units, &keep, &w.scene.train, &options, NULL, &out, NULL, &err));

@@ -54,7 +54,7 @@ static enum skip_status errors(const struct skip_allocation_input *in, struct sk
 	}
 	SKIP_TRY(skip_keep_create(in->units, &keep, err));
 	SKIP_TRY(skip_calibration_init(in->calibration, INT_MAX, MOMENT_TOKENS, in->seed, &rows, err));
-	SKIP_TRY(skip_moments_collect(in->device, in->graph, in->units, &rows, wanted, &moments, err));
+	SKIP_TRY(skip_moments_collect(in->device, in->working, in->units, &rows, wanted, &moments, err));
 	for (size_t s = 0; s < options->n; s++) SKIP_TRY(sublayer_errors(in, &moments, &options->sub[s], &keep, err));
 cleanup:
 	skip_keep_deinit(&keep);
