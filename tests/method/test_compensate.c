@@ -56,7 +56,8 @@ Test(compensate, identical_networks_stay_identical)
 		for (size_t t = 0; t < out->n_tensors; t++) {
 			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
 			for (int64_t i = 0; i < skip_tensor_count(out->tensors[t]); i++)
-				cr_assert_float_eq(a[i], b[i], 1e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
+				/* rounding of the streams, a few 2^-24 of their size, over the damping of a hundredth, summed over the inputs */
+				cr_assert_float_eq(a[i], b[i], 3e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
 						   b[i], a[i]);
 			free(a);
 			free(b);
