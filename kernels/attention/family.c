@@ -34,10 +34,11 @@ static int32_t stream_of(const struct shape *shape, int value)
 	return 0x50000000 + 2 * shape->layer + value;
 }
 
-/* Whether words hold two bfloat16: the first form of the profile says so. */
+/* Whether words hold two bfloat16: the first form of the profile says so. Processors with AMX have vdpbf16ps too. */
 static bool pairs(const struct skip_profile *profile)
 {
-	return profile->n_dot[SKIP_PRECISION_BF16] > 0 && !strcmp(profile->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16");
+	const char *form = profile->n_dot[SKIP_PRECISION_BF16] > 0 ? profile->dot[SKIP_PRECISION_BF16][0] : "none";
+	return !strcmp(form, "x86-avx512-bf16") || !strcmp(form, "x86-amx-bf16");
 }
 
 /* dot.cl takes words where every head, and what follows the prefix, starts at a whole one. */
@@ -355,7 +356,7 @@ static enum skip_status backward_cpu(struct skip_lowering *lowering, const struc
 		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "attention in bfloat16 with a scale of %g", (double)shape->attrs->scale);
 	if (bf16 && has_out(shape, DSLOTS)) return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "gradients of slots are taken in f32 only");
 	skip_spec_init(&spec, "attention", bf16 ? "dot_bwd" : "cpu", "BWD");
-	if (bf16) skip_spec_int(&spec, "ATTENTION_E", strcmp(skip_lowering_profile(lowering)->dot[SKIP_PRECISION_BF16][0], "x86-avx512-bf16") ? 1 : 2);
+	if (bf16) skip_spec_int(&spec, "ATTENTION_E", pairs(skip_lowering_profile(lowering)) ? 2 : 1);
 	constants(&spec, shape);
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);

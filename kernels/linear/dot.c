@@ -7,13 +7,15 @@
 #define ITEM_DEPTH 1536 /* depth times row tiles of a work-item: less is not worth its launch */
 
 static const struct skip_linear_form forms[] = {
-	{"generic", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, false, true},
-	{"generic", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, false, true},
-	{"portable", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, false, false},
-	{"portable", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, false, false},
-	{"x86-avx2", SKIP_PRECISION_INT8, SKIP_LAYOUT_S16X2, true, false},
-	{"x86-avx512-vnni", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, true, false},
-	{"x86-avx512-bf16", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, true, false},
+	{"generic", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, SKIP_LINEAR_PLAIN, true},
+	{"generic", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, SKIP_LINEAR_PLAIN, true},
+	{"portable", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, SKIP_LINEAR_PLAIN, false},
+	{"portable", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, SKIP_LINEAR_PLAIN, false},
+	{"x86-avx2", SKIP_PRECISION_INT8, SKIP_LAYOUT_S16X2, SKIP_LINEAR_VECTORS, false},
+	{"x86-avx512-vnni", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, SKIP_LINEAR_VECTORS, false},
+	{"x86-avx512-bf16", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, SKIP_LINEAR_VECTORS, false},
+	{"x86-amx-int8", SKIP_PRECISION_INT8, SKIP_LAYOUT_S8X4, SKIP_LINEAR_AMX, false},
+	{"x86-amx-bf16", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, SKIP_LINEAR_AMX, false},
 };
 
 enum skip_status skip_linear_find_form(const struct skip_profile *profile, enum skip_precision precision, const struct skip_linear_form **out,
@@ -128,7 +130,7 @@ enum skip_status skip_linear_peak(const struct skip_profile *profile, enum skip_
 	const struct skip_linear_form *form = NULL;
 	enum skip_status status = skip_linear_find_form(profile, precision, &form, err);
 	if (status != SKIP_OK) return status;
-	const struct skip_linear_cut cut = skip_linear_own_cut(profile);
+	const struct skip_linear_cut cut = skip_linear_own_cut(profile, form);
 	const int per_word = skip_layout_per_word(form->layout), tile = cut.mr[0];
 	const struct skip_linear_product none = {
 	    .act = "skip_none", .bias = SKIP_NONE, .residual = SKIP_NONE, .k = PEAK_WORDS * per_word, .n = profile->vec * cut.nv};

@@ -6,7 +6,8 @@
  * are row items and panels; within them items are dealt out so that BLOCK rows of x stay in cache until they have met every panel, and neighbours share one.
  *
  * Numbers per word: 4 int8 (x as unsigned x + 128; what that adds to a sum depends on w alone and comes with it), 2 int16 that hold int8, 2 bfloat16.
- * ASM 1: vpdpbusd, vpmaddwd and vpaddd, vdpbf16ps; 0: the same in plain arithmetic (bfloat16: two fused multiply-adds, low number first).
+ * ASM 1: vpdpbusd, vpmaddwd and vpaddd, vdpbf16ps; 0: the same in plain arithmetic (bfloat16: two fused multiply-adds, low number first); 2: tdpbusd and
+ * tdpbf16ps on tiles of AMX, which hold 16 rows of 16 words.
  * K N: sizes; MR NV VEC BLOCK: tile; E INT ASM: form; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument
  * there; CLIP: the x that is 127, one scale for all, or 0: a row's scale stands behind it. WORDS: words of a row of y, 0 for floats; then ROUND: the function
  * that makes them, without its width, Y_E: numbers in one, Y_CLIP: the y that becomes 127 in int8.
@@ -38,7 +39,7 @@
 #error "SKIP_LINEAR_INT: 0 or 1"
 #endif
 #ifndef SKIP_LINEAR_ASM
-#error "SKIP_LINEAR_ASM: 0 or 1"
+#error "SKIP_LINEAR_ASM: 0, 1 or 2"
 #endif
 #ifndef SKIP_LINEAR_ACT
 #error "SKIP_LINEAR_ACT: function of the activation, without its width"
@@ -67,6 +68,9 @@
 #if SKIP_LINEAR_ASM && !(defined(__x86_64__) && (SKIP_LINEAR_VEC == 8 ? defined(__AVX2__) : defined(__AVX512F__)))
 #error "assembly of x86-64: this device is none, or has no vectors of this width"
 #endif
+#if SKIP_LINEAR_ASM == 2 && (SKIP_LINEAR_VEC != 16 || (SKIP_LINEAR_INT ? SKIP_LINEAR_E != 4 : SKIP_LINEAR_E != 2))
+#error "tiles of AMX: 16 lanes, words of 4 int8 or 2 bfloat16"
+#endif
 
 #define SKIP_LINEAR_V SKIP_PASTE(float, SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_INT_V SKIP_PASTE(int, SKIP_LINEAR_VEC)
@@ -89,6 +93,13 @@
 #define SKIP_LINEAR_KW ((SKIP_LINEAR_K + SKIP_LINEAR_E - 1) / SKIP_LINEAR_E) /* words of a row of w */
 #define SKIP_LINEAR_XW ((SKIP_LINEAR_K + 15) / 16 * 16 / SKIP_LINEAR_E + SKIP_LINEAR_INT) /* words of a row of x: whole vectors of 16 numbers, a scale */
 #define SKIP_LINEAR_PANEL ((SKIP_LINEAR_KW + 2 * SKIP_LINEAR_INT) * SKIP_LINEAR_NV) /* vectors of a panel */
+/* What a row tile keeps in registers. */
+#if SKIP_LINEAR_ASM == 2
+#define SKIP_LINEAR_REGISTERS                                                                                                              \
+	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_DOWN <= 2 && SKIP_LINEAR_DOWN * SKIP_LINEAR_NV <= 4 && SKIP_LINEAR_MR % SKIP_LINEAR_DOWN == 0)
+#else
+#define SKIP_LINEAR_REGISTERS SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24)
+#endif
 #if SKIP_LINEAR_INT
 #define SKIP_LINEAR_SUM_V SKIP_LINEAR_INT_V
 #else
@@ -111,6 +122,87 @@
 #endif
 #endif
 
+/* What a sum begins with: in integers what the 128 of x adds. */
+#if SKIP_LINEAR_INT
+#define SKIP_LINEAR_START(v) w[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + (v)]
+#elif SKIP_LINEAR_BIAS
+#define SKIP_LINEAR_START(v) bias[panel * SKIP_LINEAR_NV + (v)]
+#else
+#define SKIP_LINEAR_START(v) (SKIP_LINEAR_SUM_V)(0.0f)
+#endif
+
+#if SKIP_LINEAR_ASM == 2
+/*
+ * Registers 0 to 3 are sums, DOWN tiles below each other of ACROSS rows, and NV beside each other. 4 holds words of x and 5 of w, 16 deep; 6 and 7 the same for
+ * the last REST words of a depth that is no multiple of 16: nothing is read behind them. Their names stand in the text of the assembly, hence no loops.
+ */
+#define SKIP_LINEAR_DOWN ((SKIP_LINEAR_MR + 15) / 16)
+#define SKIP_LINEAR_ACROSS (SKIP_LINEAR_MR / SKIP_LINEAR_DOWN)
+#define SKIP_LINEAR_REST (SKIP_LINEAR_KW % 16)
+#define SKIP_LINEAR_REST_16 (SKIP_LINEAR_REST ? SKIP_LINEAR_REST : 16) /* an unused register has a shape too */
+#define SKIP_LINEAR_ROWS_AT_ONCE 1 /* in code: a tile is high */
+#define SKIP_LINEAR_TILE_LOAD(t, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((size_t)(stride)) : "memory")
+#define SKIP_LINEAR_TILE_STORE(t, p, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((size_t)(stride)) : "memory")
+#define SKIP_LINEAR_TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : : : "memory")
+#if SKIP_LINEAR_INT
+#define SKIP_LINEAR_TILE_DOT(sum, x, w) __asm__ volatile("tdpbusd %%tmm" #w ", %%tmm" #x ", %%tmm" #sum : : : "memory")
+#else
+#define SKIP_LINEAR_TILE_DOT(sum, x, w) __asm__ volatile("tdpbf16ps %%tmm" #w ", %%tmm" #x ", %%tmm" #sum : : : "memory")
+#endif
+/* The words behind x and w in registers xt and wt, added to all sums; the lower tiles meet those of w in the other order, of which one is there already. */
+#define SKIP_LINEAR_TILE_STEP(xt, wt, x, w)                                                                                                \
+	do {                                                                                                                               \
+		SKIP_LINEAR_TILE_LOAD(xt, x, SKIP_LINEAR_XW * 4);                                                                          \
+		SKIP_LINEAR_TILE_LOAD(wt, w, SKIP_LINEAR_NV * 64);                                                                         \
+		SKIP_LINEAR_TILE_DOT(0, xt, wt);                                                                                           \
+		if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_LOAD(wt, (w) + 1, SKIP_LINEAR_NV * 64);                                           \
+		if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_DOT(1, xt, wt);                                                                   \
+		if (SKIP_LINEAR_NV > 2) SKIP_LINEAR_TILE_LOAD(wt, (w) + 2, SKIP_LINEAR_NV * 64);                                           \
+		if (SKIP_LINEAR_NV > 2) SKIP_LINEAR_TILE_DOT(2, xt, wt);                                                                   \
+		if (SKIP_LINEAR_NV > 3) SKIP_LINEAR_TILE_LOAD(wt, (w) + 3, SKIP_LINEAR_NV * 64);                                           \
+		if (SKIP_LINEAR_NV > 3) SKIP_LINEAR_TILE_DOT(3, xt, wt);                                                                   \
+		if (SKIP_LINEAR_DOWN == 1) break;                                                                                          \
+		SKIP_LINEAR_TILE_LOAD(xt, (x) + SKIP_LINEAR_ACROSS * SKIP_LINEAR_XW, SKIP_LINEAR_XW * 4);                                  \
+		if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_DOT(3, xt, wt);                                                                   \
+		if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_LOAD(wt, w, SKIP_LINEAR_NV * 64);                                                 \
+		SKIP_LINEAR_TILE_DOT(2, xt, wt);                                                                                           \
+	} while (0)
+
+/* The shapes of the registers, until tilerelease: a palette, 8 counts of bytes in a row, 8 of rows. */
+static inline void SKIP_JOIN(SKIP_LINEAR_NAME, shapes)(void)
+{
+	const uint rows = SKIP_LINEAR_ACROSS, rest = SKIP_LINEAR_REST_16;
+	const uint16 shapes = (uint16)(1, 0, 0, 0, 0x400040, 0x400040, 0x400040, rest * 4 | 0x400000, 0, 0, 0, 0, rows * 0x01010101, rows | 16 << 8 | rows << 16 | rest << 24,
+				       0, 0);
+	__asm__ volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
+}
+
+/* The sums of MR rows of x, XW words each, and a panel; of the panel `ahead`, unless it is the same, every word is asked for. */
+static inline void SKIP_JOIN(SKIP_LINEAR_NAME, sums)(__global const uint *x, __global const SKIP_LINEAR_INT_V *w, __global const SKIP_LINEAR_INT_V *ahead,
+						     SKIP_LINEAR_SUM_V *sum)
+{
+	SKIP_LINEAR_TILE_ZERO(0);
+	SKIP_LINEAR_TILE_ZERO(1);
+	SKIP_LINEAR_TILE_ZERO(2);
+	SKIP_LINEAR_TILE_ZERO(3);
+	uint k = 0;
+	for (; k + 16 <= SKIP_LINEAR_KW; k += 16) {
+		SKIP_LINEAR_TILE_STEP(4, 5, x + k, w + k * SKIP_LINEAR_NV);
+		if (ahead == w) continue;
+		SKIP_UNROLL(16 * SKIP_LINEAR_NV)
+		for (uint v = 0; v < 16 * SKIP_LINEAR_NV; v++) SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
+	}
+	if (SKIP_LINEAR_REST) SKIP_LINEAR_TILE_STEP(6, 7, x + k, w + k * SKIP_LINEAR_NV);
+	SKIP_LINEAR_TILE_STORE(0, sum, SKIP_LINEAR_NV * 64);
+	if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_STORE(1, sum + 1, SKIP_LINEAR_NV * 64);
+	if (SKIP_LINEAR_NV > 2) SKIP_LINEAR_TILE_STORE(2, sum + 2, SKIP_LINEAR_NV * 64);
+	if (SKIP_LINEAR_NV > 3) SKIP_LINEAR_TILE_STORE(3, sum + 3, SKIP_LINEAR_NV * 64);
+	if (SKIP_LINEAR_DOWN == 1) return;
+	SKIP_LINEAR_TILE_STORE(2, sum + SKIP_LINEAR_ACROSS * SKIP_LINEAR_NV, SKIP_LINEAR_NV * 64);
+	if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_STORE(3, sum + SKIP_LINEAR_ACROSS * SKIP_LINEAR_NV + 1, SKIP_LINEAR_NV * 64);
+}
+#else
+#define SKIP_LINEAR_ROWS_AT_ONCE SKIP_LINEAR_MR
 /* sum + the E products of each lane: one word of x against a word of w per lane. */
 static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM_V sum, uint x, SKIP_LINEAR_INT_V w)
 {
@@ -133,6 +225,7 @@ static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM
 #endif
 	return sum;
 }
+#endif
 
 #ifdef SKIP_LINEAR_KERNEL_MAIN
 #if SKIP_LINEAR_WORDS
@@ -147,18 +240,13 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const uint *x, __glob
 {
 	x += m * SKIP_LINEAR_XW;
 	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
+#if SKIP_LINEAR_ASM == 2
+	SKIP_JOIN(SKIP_LINEAR_NAME, sums)(x, w, ahead, sum[0]);
+#else
 	SKIP_UNROLL(SKIP_LINEAR_MR)
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_INT
-			sum[i][v] = w[(SKIP_LINEAR_KW + 1) * SKIP_LINEAR_NV + v];
-#elif SKIP_LINEAR_BIAS
-			sum[i][v] = bias[panel * SKIP_LINEAR_NV + v];
-#else
-			sum[i][v] = (SKIP_LINEAR_SUM_V)(0.0f);
-#endif
-		}
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_LINEAR_START(v);
 	}
 	for (uint k = 0; k < SKIP_LINEAR_KW; k++) {
 		SKIP_LINEAR_INT_V wk[SKIP_LINEAR_NV];
@@ -174,11 +262,15 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const uint *x, __glob
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
 		}
 	}
-	SKIP_UNROLL(SKIP_LINEAR_MR)
+#endif
+	SKIP_UNROLL(SKIP_LINEAR_ROWS_AT_ONCE)
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		SKIP_LINEAR_V out[SKIP_LINEAR_NV];
 		SKIP_UNROLL(SKIP_LINEAR_NV)
 		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_ASM == 2
+			sum[i][v] += SKIP_LINEAR_START(v);
+#endif
 #if SKIP_LINEAR_INT
 			const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(x[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
 			const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(w[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
@@ -241,7 +333,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	uint rows, uint row0)
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0 && SKIP_LINEAR_K <= 65536 && SKIP_LINEAR_BLOCK > 0);
-	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
+	SKIP_LINEAR_REGISTERS;
 #if SKIP_LINEAR_WORDS
 	SKIP_REQUIRE(words, SKIP_LINEAR_WORDS >= SKIP_LINEAR_Y_WORDS && SKIP_LINEAR_NR % 16 == 0 && !SKIP_LINEAR_RESIDUAL);
 #endif
@@ -259,7 +351,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #if !SKIP_LINEAR_RESIDUAL
 	__global const float *residual = 0;
 #endif
+#if SKIP_LINEAR_ASM == 2
+	SKIP_JOIN(SKIP_LINEAR_NAME, shapes)();
+#endif
 	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, wp, ahead, bias, residual, y, m, panel);
+#if SKIP_LINEAR_ASM == 2
+	__asm__ volatile("tilerelease" : : : "memory");
+#endif
 }
 #endif
 
@@ -269,8 +367,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [KW][NV] vectors of words */
 	__global SKIP_LINEAR_SUM_V *restrict out) /* one vector that every work-item writes, so that nothing may be left out */
 {
-	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
+	SKIP_LINEAR_REGISTERS;
 	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV], all = (SKIP_LINEAR_SUM_V)(0);
+#if SKIP_LINEAR_ASM == 2
+	SKIP_JOIN(SKIP_LINEAR_NAME, shapes)();
+	for (uint pass = 0; pass < SKIP_LINEAR_BLOCK; pass++) SKIP_JOIN(SKIP_LINEAR_NAME, sums)(x, w, w, sum[0]);
+	__asm__ volatile("tilerelease" : : : "memory");
+#else
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = (SKIP_LINEAR_SUM_V)(0);
 	}
@@ -285,6 +388,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 			}
 		}
 	}
+#endif
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		for (uint v = 0; v < SKIP_LINEAR_NV; v++) all += sum[i][v];
 	}
@@ -312,3 +416,15 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_PUT
 #undef SKIP_LINEAR_Y_T
 #undef SKIP_LINEAR_Y_LANES
+#undef SKIP_LINEAR_START
+#undef SKIP_LINEAR_REGISTERS
+#undef SKIP_LINEAR_ROWS_AT_ONCE
+#undef SKIP_LINEAR_DOWN
+#undef SKIP_LINEAR_ACROSS
+#undef SKIP_LINEAR_REST
+#undef SKIP_LINEAR_REST_16
+#undef SKIP_LINEAR_TILE_LOAD
+#undef SKIP_LINEAR_TILE_STORE
+#undef SKIP_LINEAR_TILE_ZERO
+#undef SKIP_LINEAR_TILE_DOT
+#undef SKIP_LINEAR_TILE_STEP

@@ -171,20 +171,28 @@ cleanup:
 	return status;
 }
 
-struct skip_linear_cut skip_linear_make_cut(const struct skip_profile *profile, int highest, int nv, int block)
+bool skip_linear_fits(const struct skip_linear_form *form, int mr, int nv)
+{
+	if (!form || form->assembly != SKIP_LINEAR_AMX) return mr * nv <= SKIP_LINEAR_SUMS_MAX;
+	/* Four tiles of up to 16 rows and 16 columns, two above each other; those are equally high. */
+	const int down = (mr + 15) / 16;
+	return down <= 2 && down * nv <= 4 && mr % down == 0;
+}
+
+struct skip_linear_cut skip_linear_make_cut(const struct skip_profile *profile, const struct skip_linear_form *form, int highest, int nv, int block)
 {
 	struct skip_linear_cut cut = {.nv = nv, .block = block};
-	if (highest * nv <= SKIP_LINEAR_SUMS_MAX) cut.mr[cut.n_mr++] = highest;
+	if (skip_linear_fits(form, highest, nv)) cut.mr[cut.n_mr++] = highest;
 	for (int i = 0; i < profile->n_mr && cut.n_mr < SKIP_LAUNCH_MAX_COVER; i++) {
-		if (profile->mr[i] < highest && profile->mr[i] * nv <= SKIP_LINEAR_SUMS_MAX) cut.mr[cut.n_mr++] = profile->mr[i];
+		if (profile->mr[i] < highest && skip_linear_fits(form, profile->mr[i], nv)) cut.mr[cut.n_mr++] = profile->mr[i];
 	}
 	if (cut.n_mr == 0) cut.mr[cut.n_mr++] = 1;
 	return cut;
 }
 
-struct skip_linear_cut skip_linear_own_cut(const struct skip_profile *profile)
+struct skip_linear_cut skip_linear_own_cut(const struct skip_profile *profile, const struct skip_linear_form *form)
 {
-	return skip_linear_make_cut(profile, profile->mr[0], profile->nv, profile->block);
+	return skip_linear_make_cut(profile, form, profile->mr[0], profile->nv, profile->block);
 }
 
 int skip_linear_best_height(const struct skip_linear_cut *cut, int rows)
@@ -287,20 +295,22 @@ static bool problem(const struct skip_graph *graph, const struct skip_profile *p
 }
 
 /* Enough sums to hide the latency of a multiply-add, as many as registers hold, and no vectors behind n columns. Words are rounded in whole rows of 16
- * (writes_words). */
-static bool cpu_tile(const struct skip_profile *profile, int n_columns, bool words, size_t i, struct skip_tile *out)
+ * (writes_words). form: NULL for float32. */
+static bool cpu_tile(const struct skip_profile *profile, int n_columns, const struct skip_linear_form *form, size_t i, struct skip_tile *out)
 {
-	static const int heights[] = {12, 10, 8, 6, 5, 4, 3}, blocks[] = {1, 2, 8};
-	const struct skip_linear_cut own = skip_linear_own_cut(profile);
+	static const int low[] = {12, 10, 8, 6, 5, 4, 3, 0}, high[] = {32, 16, 0}, blocks[] = {1, 2, 8};
+	const int *heights = form && form->assembly == SKIP_LINEAR_AMX ? high : low;
+	const struct skip_linear_cut own = skip_linear_own_cut(profile, form);
+	const bool words = form != NULL;
 	const int widest = words && n_columns < 16 ? 16 : n_columns;
 	struct skip_linear_cut cut = own;
 	size_t n = 0;
 	bool found = i == 0;
 	for (int nv = 1; nv <= NV_MAX && (nv - 1) * profile->vec < widest; nv++) {
-		for (size_t h = 0; h < sizeof(heights) / sizeof(heights[0]) && !found; h++) {
-			if (heights[h] * nv > SKIP_LINEAR_SUMS_MAX || heights[h] * nv < SUMS_MIN || (words && nv * profile->vec % 16)) continue;
+		for (size_t h = 0; heights[h] && !found; h++) {
+			if (!skip_linear_fits(form, heights[h], nv) || heights[h] * nv < SUMS_MIN || (words && nv * profile->vec % 16)) continue;
 			found = ++n == i;
-			if (found) cut = skip_linear_make_cut(profile, heights[h], nv, own.block);
+			if (found) cut = skip_linear_make_cut(profile, form, heights[h], nv, own.block);
 		}
 	}
 	for (size_t b = 0; b < sizeof(blocks) / sizeof(blocks[0]) && words && !found; b++) {
@@ -318,18 +328,22 @@ static bool candidate(const struct skip_graph *graph, const struct skip_profile 
 		      struct skip_tile *out)
 {
 	if (!strcmp(variant, "gpu")) return skip_linear_gpu_tile(profile, i, out);
-	return cpu_tile(profile, graph->values[node->out[0]].cols, node->attrs.linear.precision != SKIP_PRECISION_F32, i, out);
+	const struct skip_linear_form *form;
+	enum way way;
+	/* Whose shape is no problem is not asked about. */
+	if (find_way(profile, variant, node, &form, &way, NULL) != SKIP_OK) return false;
+	return cpu_tile(profile, graph->values[node->out[0]].cols, form, i, out);
 }
 
 static const char *const tile_names[] = {"mr", "nv", "block", "tm", NULL};
 static const struct skip_tiling tiling = {tile_names, problem, candidate};
 
 /* The tile chosen for a node, as a cut. */
-static struct skip_linear_cut chosen_cut(const struct skip_profile *profile, const struct skip_tile *tile)
+static struct skip_linear_cut chosen_cut(const struct skip_profile *profile, const struct skip_linear_form *form, const struct skip_tile *tile)
 {
-	if (!tile) return skip_linear_own_cut(profile);
+	if (!tile) return skip_linear_own_cut(profile, form);
 	const int block = tile->number[SKIP_LINEAR_TILE_BLOCK];
-	return skip_linear_make_cut(profile, tile->number[SKIP_LINEAR_TILE_MR], tile->number[SKIP_LINEAR_TILE_NV], block ? block : profile->block);
+	return skip_linear_make_cut(profile, form, tile->number[SKIP_LINEAR_TILE_MR], tile->number[SKIP_LINEAR_TILE_NV], block ? block : profile->block);
 }
 
 static enum skip_status lower(struct skip_lowering *lowering, const struct skip_node *node, const char *variant, struct skip_err *err)
@@ -346,7 +360,7 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	const bool fixed = skip_lowering_graph(lowering)->values[node->out[0]].rows == SKIP_ROWS_FIXED;
 	const struct skip_tile *tile = fixed ? NULL : skip_lowering_tile(lowering);
 	if (way == WAY_GPU) return skip_linear_lower_gpu(lowering, node, tile, err);
-	const struct skip_linear_cut cut = chosen_cut(profile, tile);
+	const struct skip_linear_cut cut = chosen_cut(profile, form, tile);
 	return way == WAY_DOT ? skip_linear_lower_dot(lowering, node, form, &cut, err) : lower_cpu(lowering, node, &cut, err);
 }
 

@@ -13,12 +13,16 @@
 #define SKIP_LINEAR_SUMS_MAX 24	       /* vectors a row tile may keep in registers: more spill, at half the speed */
 #define SKIP_LINEAR_CACHE (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
 
+/* What multiplies: plain arithmetic, instructions on vectors, on tiles of AMX. The numbers are those of dot.cl. */
+enum skip_linear_assembly { SKIP_LINEAR_PLAIN, SKIP_LINEAR_VECTORS, SKIP_LINEAR_AMX };
+
 /* How products in a short type are taken (dot.cl). */
 struct skip_linear_form {
 	const char *name;
 	enum skip_precision precision;
 	enum skip_layout layout;
-	bool assembly, generic;
+	enum skip_linear_assembly assembly;
+	bool generic;
 };
 /* The first form of the profile. */
 enum skip_status skip_linear_find_form(const struct skip_profile *profile, enum skip_precision precision, const struct skip_linear_form **out,
@@ -43,9 +47,11 @@ struct skip_linear_cut {
 /* The numbers of a tile: highest row tile, vectors in a row of it, tiles of a work-item in a short type, rows of a work-item on GPUs. */
 enum { SKIP_LINEAR_TILE_MR, SKIP_LINEAR_TILE_NV, SKIP_LINEAR_TILE_BLOCK, SKIP_LINEAR_TILE_TM };
 
+/* Whether the sums of a row tile fit the registers of the form; NULL: float32. */
+bool skip_linear_fits(const struct skip_linear_form *form, int mr, int nv);
 /* The heights of the profile from `highest` down, and itself; those that do not fit registers are left out. And as the profile says. */
-struct skip_linear_cut skip_linear_make_cut(const struct skip_profile *profile, int highest, int nv, int block);
-struct skip_linear_cut skip_linear_own_cut(const struct skip_profile *profile);
+struct skip_linear_cut skip_linear_make_cut(const struct skip_profile *profile, const struct skip_linear_form *form, int highest, int nv, int block);
+struct skip_linear_cut skip_linear_own_cut(const struct skip_profile *profile, const struct skip_linear_form *form);
 /* The height that wastes the fewest of `rows`; the larger of equals. */
 int skip_linear_best_height(const struct skip_linear_cut *cut, int rows);
 

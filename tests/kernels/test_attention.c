@@ -505,13 +505,17 @@ ParameterizedTest(struct run *run, attention, small_shapes_in_bf16)
 	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), true, run);
 }
 
-Test(attention, bf16_assembly)
+static void check_assembly(const char *profile, bool has)
 {
-	const struct run run = {"pocl-x86-avx512-bf16", {1, 7, 61, 128, 17}, 5};
-	if (!skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", run.profile);
+	struct run run = {"", {1, 7, 61, 128, 17}, 5};
+	if (!has) cr_skip_test("this processor has no %s", profile);
+	snprintf(run.profile, sizeof(run.profile), "%s", profile);
 	check_shapes(small, (int)(sizeof(small) / sizeof(*small)), true, &run);
 	check_shapes(large, (int)(sizeof(large) / sizeof(*large)), true, &run);
 }
+
+Test(attention, bf16_assembly) { check_assembly("pocl-x86-avx512-bf16", skip_cpu_has("avx512_bf16")); }
+Test(attention, bf16_amx) { check_assembly("pocl-x86-amx", skip_cpu_has("avx512_bf16") && skip_cpu_has("amx_bf16")); }
 
 Test(attention, what_no_kernel_can_do)
 {

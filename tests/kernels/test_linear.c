@@ -150,7 +150,17 @@ ParameterizedTest(struct run *run, linear, small_shapes_in_short_types)
 }
 
 /* The forms in assembly, which only a processor that has the instructions can show. */
-static const struct run assembly_runs[] = {{"pocl-x86-avx2", {1, 7, 6, 30}, 4}, {"pocl-x86-avx512-bf16", {1}, 1}, {"pocl-x86-avx512-bf16", {9, 61, 62}, 3}};
+static const struct run assembly_runs[] = {
+	{"pocl-x86-avx2", {1, 7, 6, 30}, 4}, {"pocl-x86-avx512-bf16", {1}, 1}, {"pocl-x86-avx512-bf16", {9, 61, 62}, 3}, {"pocl-x86-amx", {1}, 1},
+	{"pocl-x86-amx", {7, 3}, 2}, {"pocl-x86-amx", {9, 61, 62}, 3},
+};
+
+static bool has_instructions(const char *profile)
+{
+	if (!strcmp(profile, "pocl-x86-avx2")) return skip_cpu_has("avx2");
+	if (!strcmp(profile, "pocl-x86-amx")) return skip_cpu_has("amx_bf16") && skip_cpu_has("amx_int8") && skip_cpu_has("avx512_bf16");
+	return skip_cpu_has("avx512vnni") && skip_cpu_has("avx512_bf16");
+}
 
 ParameterizedTestParameters(linear, assembly)
 {
@@ -158,8 +168,7 @@ ParameterizedTestParameters(linear, assembly)
 }
 ParameterizedTest(struct run *run, linear, assembly)
 {
-	bool avx2 = !strcmp(run->profile, "pocl-x86-avx2");
-	if (avx2 ? !skip_cpu_has("avx2") : !skip_cpu_has("avx512vnni") || !skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", run->profile);
+	if (!has_instructions(run->profile)) cr_skip_test("this processor has no %s", run->profile);
 	check_short(small, (int)(sizeof(small) / sizeof(small[0])), run);
 	check_short(large, (int)(sizeof(large) / sizeof(large[0])), run);
 }

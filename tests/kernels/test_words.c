@@ -114,12 +114,19 @@ ParameterizedTestParameters(words, assembly)
 		{"pocl-x86-avx512-bf16", SKIP_PRECISION_INT8, 3, 20, 80, 2, true, {128}, 1, 2, true},
 		{"pocl-x86-avx512-bf16", SKIP_PRECISION_INT8, 2, 64, 7, 0, true, {7, 30}, 2, 0.3f, true},
 		{"pocl-x86-avx512-bf16", SKIP_PRECISION_INT8, 2, 6, 100, 0, true, {7, 30}, 2, 4, false},
+		{"pocl-x86-amx", SKIP_PRECISION_BF16, 2, 32, 61, 0, true, {1, 61, 17}, 3, 0, false},
+		{"pocl-x86-amx", SKIP_PRECISION_BF16, 3, 6, 80, 2, true, {128}, 1, 0, false},
+		{"pocl-x86-amx", SKIP_PRECISION_BF16, 2, 8, 7, 1, false, {7, 30}, 2, 0, false},
+		{"pocl-x86-amx", SKIP_PRECISION_INT8, 2, 7, 7, 0, false, {7, 30}, 2, 0, false},
+		{"pocl-x86-amx", SKIP_PRECISION_INT8, 2, 32, 61, 20, true, {1, 61, 17}, 3, 1, true},
+		{"pocl-x86-amx", SKIP_PRECISION_INT8, 3, 20, 80, 2, true, {128}, 1, 2, true},
 	};
 	return cr_make_param_array(struct chain, all, sizeof(all) / sizeof(all[0]));
 }
 ParameterizedTest(struct chain *chain, words, assembly)
 {
 	if (!skip_cpu_has("avx512vnni") || !skip_cpu_has("avx512_bf16")) cr_skip_test("this processor has no %s", chain->profile);
+	if (!strcmp(chain->profile, "pocl-x86-amx") && !(skip_cpu_has("amx_bf16") && skip_cpu_has("amx_int8"))) cr_skip_test("this processor has no %s", chain->profile);
 	check_chain(chain);
 }
 

@@ -73,7 +73,10 @@ enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const
                                      const struct skip_profile **out, struct skip_err *err);
 /* Whether one of the profile's own match entries holds (`generic`: always). */
 bool skip_profile_holds(const struct skip_profile *profile, const struct skip_device_facts *facts);
-/* Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16"); false for unknown names and other machines. */
+/*
+ * Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"); false for unknown names and other
+ * machines. Those of AMX are there when the process may use tiles, which it asks the system for here.
+ */
 bool skip_cpu_has(const char *feature);
 /* Whether the name is one of those, on any machine: a board file may only use these. */
 bool skip_cpu_knows(const char *feature);

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 13, DEPTH = 70, COLUMNS = 45 };
+enum { ROWS = 61, DEPTH = 70, COLUMNS = 45 }; /* every height of a row tile, depths that are no multiple of a word or a tile of 16 */
 
 static enum skip_status add_weights(struct skip_graph *graph, int *tensor, struct skip_err *err)
 {
