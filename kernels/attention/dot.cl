@@ -6,6 +6,7 @@
  *
  * E 2: words of two bfloat16, multiplied by vdpbf16ps: neighbouring columns of a key, the same column of two neighbouring values. E 1: words are
  * floats that hold a bfloat16. Keys behind the last, up to a whole tile, are zeros whose scores nobody reads; values behind it have weight 0.
+ * AMX 1: the products of words of two on tiles of 16 rows of 16 words: keys times queries as they are; for the other the values are turned once, a row per column.
  * H heads; QK, V: widths; P: prefix rows, 0 for none; S: most keys of a sequence, P included; SCALE; Q_STRIDE, K_STRIDE, V_STRIDE: columns of the values
  * that hold q, k, v, Q_COL, K_COL, V_COL: first columns there; ROWS_B 1: q has one row per sequence; DROPOUT 1: the prefix arguments are [B][P][..].
  * WORDS 1: q, k, v are words of bfloat16 (kernels/common/words.cl), STRIDE and COL count words, and heads start at whole words.
@@ -59,6 +60,9 @@
 #ifndef SKIP_ATTENTION_E
 #error "SKIP_ATTENTION_E: numbers in a word, 1 or 2"
 #endif
+#ifndef SKIP_ATTENTION_AMX
+#error "SKIP_ATTENTION_AMX: 0 or 1"
+#endif
 #ifndef SKIP_ATTENTION_WORDS
 #error "SKIP_ATTENTION_WORDS: 0 or 1"
 #endif
@@ -74,6 +78,9 @@
 #if SKIP_ATTENTION_E == 2 && !(SKIP_ATTENTION_VEC == 16 && defined(__x86_64__) && defined(__AVX512F__))
 #error "assembly of x86-64 with AVX-512 and 16 lanes: this device has it not"
 #endif
+#if SKIP_ATTENTION_AMX && SKIP_ATTENTION_E != 2
+#error "tiles of AMX: words of two bfloat16"
+#endif
 
 #define SKIP_ATTENTION_FN(name) SKIP_JOIN(SKIP_ATTENTION_NAME, name)
 #define SKIP_ATTENTION_F SKIP_PASTE(float, SKIP_ATTENTION_VEC)
@@ -83,7 +90,14 @@
 #define SKIP_ATTENTION_EACH(i, count) SKIP_UNROLL(count) for (uint i = 0; i < (count); i++)
 #define SKIP_ATTENTION_SUMS 16 /* vectors of sums side by side */
 #define SKIP_ATTENTION_KW ((SKIP_ATTENTION_QK + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E) /* words of a key */
-#define SKIP_ATTENTION_KEYS ((SKIP_ATTENTION_S + SKIP_ATTENTION_SUMS - 1) / SKIP_ATTENTION_SUMS * SKIP_ATTENTION_SUMS)
+#define SKIP_ATTENTION_WHOLE(n, tile) (((n) + (tile)-1) / (tile) * (tile))
+#if SKIP_ATTENTION_AMX
+#define SKIP_ATTENTION_KEYS SKIP_ATTENTION_WHOLE(SKIP_ATTENTION_S, 32) /* weights of 32 are a tile */
+#define SKIP_ATTENTION_Y SKIP_ATTENTION_WHOLE(SKIP_ATTENTION_V, 16) /* vectors of a result, whole tiles */
+#else
+#define SKIP_ATTENTION_KEYS SKIP_ATTENTION_WHOLE(SKIP_ATTENTION_S, SKIP_ATTENTION_SUMS)
+#define SKIP_ATTENTION_Y SKIP_ATTENTION_V
+#endif
 #define SKIP_ATTENTION_ROWS (SKIP_ATTENTION_KEYS / SKIP_ATTENTION_E) /* word rows of the values */
 /* Columns of ctx side by side for `nq` vectors of queries: equal tiles. */
 #define SKIP_ATTENTION_TILES(nq) ((SKIP_ATTENTION_V * (nq) + SKIP_ATTENTION_SUMS - 1) / SKIP_ATTENTION_SUMS)
@@ -206,6 +220,83 @@ SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const uint 
  * For nq vectors of queries: SCORES z[q][j] = words of key j times x[q], in tiles of keys; MIX y[q][e] = factor[q] * sum_j weight j * column e of value j,
  * where the last tile of columns ends with the row. Two vectors share what they read of keys and values.
  */
+#if SKIP_ATTENTION_AMX
+/* Registers 0 and 1 are the sums of two vectors of queries; 4 and 5, 6 and 7 what they meet, the latter for the last REST words of a key. */
+#define SKIP_ATTENTION_REST (SKIP_ATTENTION_KW % 16)
+#define SKIP_ATTENTION_REST_16 (SKIP_ATTENTION_REST ? SKIP_ATTENTION_REST : 16) /* an unused register has a shape too */
+#define SKIP_ATTENTION_TILE_LOAD(t, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((size_t)(stride)) : "memory")
+#define SKIP_ATTENTION_TILE_STORE(t, p, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((size_t)(stride)) : "memory")
+#define SKIP_ATTENTION_TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : : : "memory")
+#define SKIP_ATTENTION_TILE_DOT(sum, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sum : : : "memory")
+/* Registers a, b: rows of `lines`, `across` words apart, times vectors x, and those `next` behind for the second vector of queries. */
+#define SKIP_ATTENTION_TILE_STEP(nq, a, b, lines, across, x, next)                                                                         \
+	do {                                                                                                                               \
+		SKIP_ATTENTION_TILE_LOAD(a, lines, (across) * 4);                                                                          \
+		SKIP_ATTENTION_TILE_LOAD(b, x, 64);                                                                                        \
+		SKIP_ATTENTION_TILE_DOT(0, a, b);                                                                                          \
+		if ((nq) > 1) SKIP_ATTENTION_TILE_LOAD(b, (x) + (next), 64);                                                               \
+		if ((nq) > 1) SKIP_ATTENTION_TILE_DOT(1, a, b);                                                                            \
+	} while (0)
+
+/* The shapes of the registers, until tilerelease: a palette, 8 counts of bytes in a row, 8 of rows. */
+static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, shapes)(void)
+{
+	const uint rest = SKIP_ATTENTION_REST_16;
+	const uint16 shapes = (uint16)(1, 0, 0, 0, 0x400040, 0x400040, 0x400040, rest * 4 | 0x400000, 0, 0, 0, 0, 0x10101010, 0x101010 | rest << 24, 0, 0);
+	__asm__ volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
+}
+
+#define SKIP_ATTENTION_SCORES(name, nq)                                                                                                    \
+	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)   \
+	{                                                                                                                                  \
+		for (uint j = 0; j < n; j += 16, keys += 16 * SKIP_ATTENTION_KW) {                                                         \
+			uint e = 0;                                                                                                        \
+			SKIP_ATTENTION_TILE_ZERO(0);                                                                                       \
+			SKIP_ATTENTION_TILE_ZERO(1);                                                                                       \
+			for (; e + 16 <= SKIP_ATTENTION_KW; e += 16)                                                                       \
+				SKIP_ATTENTION_TILE_STEP(nq, 4, 5, keys + e, SKIP_ATTENTION_KW, x + e, SKIP_ATTENTION_KW);                 \
+			if (SKIP_ATTENTION_REST) SKIP_ATTENTION_TILE_STEP(nq, 6, 7, keys + e, SKIP_ATTENTION_KW, x + e, SKIP_ATTENTION_KW); \
+			SKIP_ATTENTION_TILE_STORE(0, z + j, 64);                                                                           \
+			if ((nq) > 1) SKIP_ATTENTION_TILE_STORE(1, z + SKIP_ATTENTION_KEYS + j, 64);                                       \
+		}                                                                                                                          \
+	}
+/* `values` are turned: a row of `rows` words, in whole tiles, for each column. */
+#define SKIP_ATTENTION_MIX(name, nq)                                                                                                       \
+	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *values, uint rows, const SKIP_ATTENTION_F *a,                  \
+								const SKIP_ATTENTION_F *factor, SKIP_ATTENTION_F *y)                       \
+	{                                                                                                                                  \
+		const uint across = SKIP_ATTENTION_WHOLE(rows, 16);                                                                        \
+		for (uint e = 0; e < SKIP_ATTENTION_V; e += 16) {                                                                          \
+			SKIP_ATTENTION_TILE_ZERO(0);                                                                                       \
+			SKIP_ATTENTION_TILE_ZERO(1);                                                                                       \
+			for (uint j = 0; j < rows; j += 16)                                                                                \
+				SKIP_ATTENTION_TILE_STEP(nq, 4, 5, values + e * across + j, across, a + j, SKIP_ATTENTION_KEYS);           \
+			SKIP_ATTENTION_TILE_STORE(0, y + e, 64);                                                                           \
+			if ((nq) > 1) SKIP_ATTENTION_TILE_STORE(1, y + SKIP_ATTENTION_Y + e, 64);                                          \
+		}                                                                                                                          \
+		for (uint i = 0; i < (nq); i++)                                                                                            \
+			for (uint e = 0; e < SKIP_ATTENTION_V; e++) y[i * SKIP_ATTENTION_Y + e] *= factor[i];                              \
+	}
+
+/* Word rows of values [rows][V] as [V][rows], `rows` whole tiles. */
+SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, turn)(const uint *values, uint rows, uint *to)
+{
+	for (uint j = 0; j < rows; j += 16) {
+#if SKIP_ATTENTION_V >= 16
+		for (uint from = 0; from < SKIP_ATTENTION_V; from += 16) {
+			const uint e = min(from, (uint)(SKIP_ATTENTION_V - 16));
+			float16 t[16];
+			SKIP_ATTENTION_EACH(r, 16) t[r] = as_float16(SKIP_AT(__private const, uint, 16, 0, values + (j + r) * SKIP_ATTENTION_V + e));
+			skip_lanes_turn_f16(t);
+			SKIP_ATTENTION_EACH(r, 16) SKIP_AT(__private, uint, 16, 0, to + (e + r) * rows + j) = as_uint16(t[r]);
+		}
+#else
+		for (uint e = 0; e < SKIP_ATTENTION_V; e++)
+			for (uint r = 0; r < 16; r++) to[e * rows + j + r] = values[(j + r) * SKIP_ATTENTION_V + e];
+#endif
+	}
+}
+#else
 #define SKIP_ATTENTION_SCORES(name, nq)                                                                                                    \
 	SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, name)(const uint *keys, uint n, const SKIP_ATTENTION_U *x, SKIP_ATTENTION_F *z)   \
 	{                                                                                                                                  \
@@ -234,6 +325,7 @@ SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, join_values)(__global const uint 
 			y[i % (nq) * SKIP_ATTENTION_V + e + i / (nq)] = sum[i] * factor[i % (nq)];                                         \
 		}                                                                                                                          \
 	}
+#endif
 SKIP_ATTENTION_SCORES(scores_1, 1)
 SKIP_ATTENTION_SCORES(scores_2, 2)
 SKIP_ATTENTION_MIX(mix_1, 1)
@@ -351,7 +443,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 	const uint b = (uint)get_global_id(0), head = (uint)get_global_id(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
-	uint key_words[SKIP_ATTENTION_KEYS * SKIP_ATTENTION_KW], value_words[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_V];
+	/* Rows of a tile are best whole cache lines. */
+	__attribute__((aligned(64))) uint key_words[SKIP_ATTENTION_KEYS * SKIP_ATTENTION_KW], value_words[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_V];
 	k += first * SKIP_ATTENTION_K_STRIDE + SKIP_ATTENTION_K_COL + head * SKIP_ATTENTION_QK_IN;
 	v += first * SKIP_ATTENTION_V_STRIDE + SKIP_ATTENTION_V_COL + head * SKIP_ATTENTION_V_IN;
 	uint from = 0; /* keys and values already taken */
@@ -378,13 +471,25 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		SKIP_ATTENTION_TAKE_VALUES(v + (from - SKIP_ATTENTION_P) * SKIP_ATTENTION_V_STRIDE, v + (second - SKIP_ATTENTION_P) * SKIP_ATTENTION_V_STRIDE,
 					   value_words + from / SKIP_ATTENTION_E * SKIP_ATTENTION_V);
 	}
+#if SKIP_ATTENTION_AMX
+	/* Words behind the last value are zeros in the values and in the weights: what is left in memory may be no number. */
+	const uint word_rows = (keys + 1) / 2, tiled = SKIP_ATTENTION_WHOLE(word_rows, 16);
+	__attribute__((aligned(64))) uint turned[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_Y];
+	for (uint i = word_rows * SKIP_ATTENTION_V; i < tiled * SKIP_ATTENTION_V; i++) value_words[i] = 0;
+	SKIP_ATTENTION_FN(turn)(value_words, tiled, turned);
+	const uint *values = turned;
+	SKIP_ATTENTION_FN(shapes)();
+#else
+	const uint word_rows = (keys + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E;
+	const uint *values = value_words;
+#endif
 	const uint start = SKIP_ATTENTION_ROWS_B ? b : first, rows = SKIP_ATTENTION_ROWS_B ? 1 : n;
 	q += start * SKIP_ATTENTION_Q_STRIDE + SKIP_ATTENTION_Q_COL + head * SKIP_ATTENTION_QK_IN;
 	ctx += start * SKIP_ATTENTION_CTX_STRIDE + head * SKIP_ATTENTION_CTX_COLS;
 	for (uint row = 0; row < rows; row += 2 * SKIP_ATTENTION_VEC) {
-		SKIP_ATTENTION_F z[2 * SKIP_ATTENTION_KEYS], y[2 * SKIP_ATTENTION_V], inverse[2];
+		SKIP_ATTENTION_F z[2 * SKIP_ATTENTION_KEYS], y[2 * SKIP_ATTENTION_Y], inverse[2];
 		SKIP_ATTENTION_U words[2 * SKIP_ATTENTION_KW];
-		const uint left = rows - row, word_rows = (keys + SKIP_ATTENTION_E - 1) / SKIP_ATTENTION_E;
+		const uint left = rows - row;
 		const uint vectors = left > SKIP_ATTENTION_VEC ? 2 : 1;
 		for (uint i = 0; i < vectors; i++)
 			SKIP_ATTENTION_FN(queries)(q + (row + i * SKIP_ATTENTION_VEC) * SKIP_ATTENTION_Q_STRIDE, min(left - i * SKIP_ATTENTION_VEC, (uint)SKIP_ATTENTION_VEC),
@@ -394,16 +499,24 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 		} else {
 			SKIP_ATTENTION_FN(scores_1)(key_words, keys, words, z);
 		}
-		for (uint i = 0; i < vectors; i++) inverse[i] = SKIP_ATTENTION_FN(softmax)(z + i * SKIP_ATTENTION_KEYS, keys);
+		for (uint i = 0; i < vectors; i++) {
+			inverse[i] = SKIP_ATTENTION_FN(softmax)(z + i * SKIP_ATTENTION_KEYS, keys);
+#if SKIP_ATTENTION_AMX
+			for (uint j = word_rows; j < tiled; j++) z[i * SKIP_ATTENTION_KEYS + j] = (SKIP_ATTENTION_F)(0.0f);
+#endif
+		}
 		if (vectors == 2) {
-			SKIP_ATTENTION_FN(mix_2)(value_words, word_rows, z, inverse, y);
+			SKIP_ATTENTION_FN(mix_2)(values, word_rows, z, inverse, y);
 		} else {
-			SKIP_ATTENTION_FN(mix_1)(value_words, word_rows, z, inverse, y);
+			SKIP_ATTENTION_FN(mix_1)(values, word_rows, z, inverse, y);
 		}
 		for (uint i = 0; i < vectors; i++)
-			SKIP_ATTENTION_FN(put)(y + i * SKIP_ATTENTION_V, min(left - i * SKIP_ATTENTION_VEC, (uint)SKIP_ATTENTION_VEC),
+			SKIP_ATTENTION_FN(put)(y + i * SKIP_ATTENTION_Y, min(left - i * SKIP_ATTENTION_VEC, (uint)SKIP_ATTENTION_VEC),
 					       ctx + (row + i * SKIP_ATTENTION_VEC) * SKIP_ATTENTION_CTX_STRIDE);
 	}
+#if SKIP_ATTENTION_AMX
+	__asm__ volatile("tilerelease" : : : "memory");
+#endif
 }
 
 #undef SKIP_ATTENTION_FN
@@ -432,3 +545,12 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #undef SKIP_ATTENTION_IN
 #undef SKIP_ATTENTION_QK_IN
 #undef SKIP_ATTENTION_V_IN
+#undef SKIP_ATTENTION_WHOLE
+#undef SKIP_ATTENTION_Y
+#undef SKIP_ATTENTION_REST
+#undef SKIP_ATTENTION_REST_16
+#undef SKIP_ATTENTION_TILE_LOAD
+#undef SKIP_ATTENTION_TILE_STORE
+#undef SKIP_ATTENTION_TILE_ZERO
+#undef SKIP_ATTENTION_TILE_DOT
+#undef SKIP_ATTENTION_TILE_STEP

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define ITEM_DEPTH 1536 /* depth times row tiles of a work-item: less is not worth its launch */
+#define ITEM_DEPTH_AMX 6144
 
 static const struct skip_linear_form forms[] = {
 	{"generic", SKIP_PRECISION_BF16, SKIP_LAYOUT_BF16X2, SKIP_LINEAR_PLAIN, true},
@@ -65,14 +66,16 @@ static enum skip_status dot_kernel(struct skip_lowering *lowering, const struct 
 
 /*
  * Row tiles of a work-item: at most the block of the cut, and so many that an item is worth its launch but 64 rows still make 48 items, which two or more
- * threads share evenly.
+ * threads share evenly. On tiles of AMX 128 rows make 12.
  */
-static int dot_tiles(const struct skip_linear_cut *cut, int vec, const struct skip_linear_product *p)
+static int dot_tiles(const struct skip_linear_cut *cut, const struct skip_linear_form *form, int vec, const struct skip_linear_product *p)
 {
-	const int nr = vec * cut->nv, panels = (p->n + nr - 1) / nr;
+	const bool amx = form->assembly == SKIP_LINEAR_AMX;
+	const int nr = vec * cut->nv, panels = (p->n + nr - 1) / nr, depth = amx ? ITEM_DEPTH_AMX : ITEM_DEPTH;
+	const int most = amx ? panels * 128 / (12 * cut->mr[0]) : panels * 64 / (48 * cut->mr[0]);
 	int tiles = cut->block;
-	if (tiles > ITEM_DEPTH / p->k) tiles = ITEM_DEPTH / p->k;
-	if (tiles > panels * 64 / (48 * cut->mr[0])) tiles = panels * 64 / (48 * cut->mr[0]);
+	if (tiles > depth / p->k) tiles = depth / p->k;
+	if (tiles > most) tiles = most;
 	return tiles > 1 ? tiles : 1;
 }
 
@@ -85,7 +88,7 @@ static enum skip_status dot_cover(struct skip_lowering *lowering, const struct s
 	int kernel;
 	for (int i = 0; i < cut->n_mr; i++) {
 		SKIP_TRY(dot_kernel(lowering, p, form, cut->mr[i], cut->nv, &kernel, err));
-		for (int tiles = launch->n_cover ? 1 : dot_tiles(cut, vec, p); tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
+		for (int tiles = launch->n_cover ? 1 : dot_tiles(cut, form, vec, p); tiles > 0 && launch->n_cover < SKIP_LAUNCH_MAX_COVER; tiles /= 2)
 			skip_launch_cover(launch, size, kernel, cut->mr[i] * tiles);
 	}
 cleanup:

@@ -117,7 +117,9 @@
 #endif
 #if SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E > 1
 #define SKIP_LINEAR_PUT(words, v, to) SKIP_AT(__global, uint, SKIP_LINEAR_Y_LANES, v, to) = words
+#define SKIP_LINEAR_Y_V SKIP_PASTE(uint, SKIP_LINEAR_Y_LANES)
 #else
+#define SKIP_LINEAR_Y_V uint
 #define SKIP_LINEAR_PUT(words, v, to) (to)[v] = words
 #endif
 #endif
@@ -140,7 +142,7 @@
 #define SKIP_LINEAR_ACROSS (SKIP_LINEAR_MR / SKIP_LINEAR_DOWN)
 #define SKIP_LINEAR_REST (SKIP_LINEAR_KW % 16)
 #define SKIP_LINEAR_REST_16 (SKIP_LINEAR_REST ? SKIP_LINEAR_REST : 16) /* an unused register has a shape too */
-#define SKIP_LINEAR_ROWS_AT_ONCE 1 /* in code: a tile is high */
+#define SKIP_LINEAR_BESIDE (SKIP_LINEAR_KW < 16 ? SKIP_LINEAR_MR : (SKIP_LINEAR_MR + SKIP_LINEAR_KW / 16 - 1) / (SKIP_LINEAR_KW / 16)) /* rows to finish beside a step */
 #define SKIP_LINEAR_TILE_LOAD(t, p, stride) __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t : : "r"(p), "r"((size_t)(stride)) : "memory")
 #define SKIP_LINEAR_TILE_STORE(t, p, stride) __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" : : "r"(p), "r"((size_t)(stride)) : "memory")
 #define SKIP_LINEAR_TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t : : : "memory")
@@ -177,22 +179,17 @@ static inline void SKIP_JOIN(SKIP_LINEAR_NAME, shapes)(void)
 	__asm__ volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
 }
 
-/* The sums of MR rows of x, XW words each, and a panel; of the panel `ahead`, unless it is the same, every word is asked for. */
-static inline void SKIP_JOIN(SKIP_LINEAR_NAME, sums)(__global const uint *x, __global const SKIP_LINEAR_INT_V *w, __global const SKIP_LINEAR_INT_V *ahead,
-						     SKIP_LINEAR_SUM_V *sum)
+static inline void SKIP_JOIN(SKIP_LINEAR_NAME, zero)(void)
 {
 	SKIP_LINEAR_TILE_ZERO(0);
 	SKIP_LINEAR_TILE_ZERO(1);
 	SKIP_LINEAR_TILE_ZERO(2);
 	SKIP_LINEAR_TILE_ZERO(3);
-	uint k = 0;
-	for (; k + 16 <= SKIP_LINEAR_KW; k += 16) {
-		SKIP_LINEAR_TILE_STEP(4, 5, x + k, w + k * SKIP_LINEAR_NV);
-		if (ahead == w) continue;
-		SKIP_UNROLL(16 * SKIP_LINEAR_NV)
-		for (uint v = 0; v < 16 * SKIP_LINEAR_NV; v++) SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
-	}
-	if (SKIP_LINEAR_REST) SKIP_LINEAR_TILE_STEP(6, 7, x + k, w + k * SKIP_LINEAR_NV);
+}
+
+/* [MR][NV] sums. */
+static inline void SKIP_JOIN(SKIP_LINEAR_NAME, store)(SKIP_LINEAR_SUM_V *sum)
+{
 	SKIP_LINEAR_TILE_STORE(0, sum, SKIP_LINEAR_NV * 64);
 	if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_STORE(1, sum + 1, SKIP_LINEAR_NV * 64);
 	if (SKIP_LINEAR_NV > 2) SKIP_LINEAR_TILE_STORE(2, sum + 2, SKIP_LINEAR_NV * 64);
@@ -202,7 +199,6 @@ static inline void SKIP_JOIN(SKIP_LINEAR_NAME, sums)(__global const uint *x, __g
 	if (SKIP_LINEAR_NV > 1) SKIP_LINEAR_TILE_STORE(3, sum + SKIP_LINEAR_ACROSS * SKIP_LINEAR_NV + 1, SKIP_LINEAR_NV * 64);
 }
 #else
-#define SKIP_LINEAR_ROWS_AT_ONCE SKIP_LINEAR_MR
 /* sum + the E products of each lane: one word of x against a word of w per lane. */
 static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM_V sum, uint x, SKIP_LINEAR_INT_V w)
 {
@@ -233,16 +229,89 @@ static inline SKIP_LINEAR_SUM_V SKIP_JOIN(SKIP_LINEAR_NAME, dot)(SKIP_LINEAR_SUM
 #else
 #define SKIP_LINEAR_Y_T float
 #endif
+#if SKIP_LINEAR_WORDS
+#if SKIP_LINEAR_ASM == 2 && SKIP_LINEAR_Y_E == 2
+/* Words of bfloat16 in one instruction. Denormal numbers become 0, as which tdpbf16ps would take them. */
+static inline uint8 SKIP_JOIN(SKIP_LINEAR_NAME, words)(float16 x)
+{
+	uint8 words;
+	__asm__("vcvtneps2bf16 %1, %0" : "=v"(words) : "v"(x));
+	return words;
+}
+#else
+#define SKIP_LINEAR_WORDS_OF SKIP_PASTE(SKIP_LINEAR_ROUND, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
+static inline SKIP_LINEAR_Y_V SKIP_JOIN(SKIP_LINEAR_NAME, words)(SKIP_LINEAR_V x) { return SKIP_LINEAR_WORDS_OF(x, SKIP_LINEAR_Y_CLIP); }
+#endif
+#endif
+
+/* Sums become row m of y. */
+static inline void SKIP_JOIN(SKIP_LINEAR_NAME, finish)(const SKIP_LINEAR_SUM_V *sum, __global const uint *x, __global const SKIP_LINEAR_INT_V *w,
+						       __global const SKIP_LINEAR_V *bias, __global const float *residual, __global SKIP_LINEAR_Y_T *y, size_t m,
+						       uint panel)
+{
+	SKIP_LINEAR_V out[SKIP_LINEAR_NV];
+	SKIP_UNROLL(SKIP_LINEAR_NV)
+	for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_ASM == 2
+		const SKIP_LINEAR_SUM_V all = sum[v] + SKIP_LINEAR_START(v);
+#else
+		const SKIP_LINEAR_SUM_V all = sum[v];
+#endif
+#if SKIP_LINEAR_INT
+		const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(x[m * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
+		const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(w[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
+#if SKIP_LINEAR_BIAS
+		out[v] = fma(SKIP_LINEAR_TO_FLOAT(all), factor, bias[panel * SKIP_LINEAR_NV + v]);
+#else
+		out[v] = SKIP_LINEAR_TO_FLOAT(all) * factor;
+#endif
+#else
+		out[v] = all;
+#endif
+		out[v] = SKIP_LINEAR_ACT_V(out[v]);
+	}
+#if SKIP_LINEAR_WORDS
+	const uint column = panel * SKIP_LINEAR_NR / SKIP_LINEAR_Y_E;
+	SKIP_UNROLL(SKIP_LINEAR_NV)
+	for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+		/* A row has whole vectors of 16 numbers, which the last panel may pass. */
+		if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E) >= SKIP_LINEAR_Y_WORDS) break;
+		SKIP_LINEAR_PUT(SKIP_JOIN(SKIP_LINEAR_NAME, words)(out[v]), v, y + m * SKIP_LINEAR_WORDS + column);
+	}
+#else
+	const size_t at = m * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
+#if SKIP_LINEAR_TAIL
+	if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
+		float lane[SKIP_LINEAR_NR];
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_AT(__private, float, SKIP_LINEAR_VEC, v, lane) = out[v];
+		for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
+#if SKIP_LINEAR_RESIDUAL
+			lane[j] += residual[at + j];
+#endif
+			y[at + j] = lane[j];
+		}
+		return;
+	}
+#endif
+	SKIP_UNROLL(SKIP_LINEAR_NV)
+	for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+#if SKIP_LINEAR_RESIDUAL
+		out[v] += SKIP_LINEAR_IN(residual, at, v);
+#endif
+		SKIP_LINEAR_OUT(out[v], y, at, v);
+	}
+#endif
+}
+
+#if SKIP_LINEAR_ASM != 2
 /* The MR rows from m on in the columns of the panel w; bias and residual are read where BIAS and RESIDUAL say so, the panel `ahead` is asked for. */
 SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const uint *x, __global const SKIP_LINEAR_INT_V *w, __global const SKIP_LINEAR_INT_V *ahead,
 						  __global const SKIP_LINEAR_V *bias, __global const float *residual, __global SKIP_LINEAR_Y_T *y, size_t m,
 						  uint panel)
 {
-	x += m * SKIP_LINEAR_XW;
+	__global const uint *from = x + m * SKIP_LINEAR_XW;
 	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
-#if SKIP_LINEAR_ASM == 2
-	SKIP_JOIN(SKIP_LINEAR_NAME, sums)(x, w, ahead, sum[0]);
-#else
 	SKIP_UNROLL(SKIP_LINEAR_MR)
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		SKIP_UNROLL(SKIP_LINEAR_NV)
@@ -257,68 +326,51 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const uint *x, __glob
 		}
 		SKIP_UNROLL(SKIP_LINEAR_MR)
 		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-			const uint xk = x[i * SKIP_LINEAR_XW + k];
+			const uint xk = from[i * SKIP_LINEAR_XW + k];
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = SKIP_JOIN(SKIP_LINEAR_NAME, dot)(sum[i][v], xk, wk[v]);
 		}
 	}
-#endif
-	SKIP_UNROLL(SKIP_LINEAR_ROWS_AT_ONCE)
-	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-		SKIP_LINEAR_V out[SKIP_LINEAR_NV];
-		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_ASM == 2
-			sum[i][v] += SKIP_LINEAR_START(v);
-#endif
-#if SKIP_LINEAR_INT
-			const float scale = SKIP_LINEAR_CLIP > 0.0f ? SKIP_LINEAR_CLIP * 0x1.020408p-7f : as_float(x[i * SKIP_LINEAR_XW + SKIP_LINEAR_XW - 1]); /* 1 / 127 */
-			const SKIP_LINEAR_V factor = SKIP_LINEAR_AS_FLOAT(w[SKIP_LINEAR_KW * SKIP_LINEAR_NV + v]) * scale;
-#if SKIP_LINEAR_BIAS
-			out[v] = fma(SKIP_LINEAR_TO_FLOAT(sum[i][v]), factor, bias[panel * SKIP_LINEAR_NV + v]);
-#else
-			out[v] = SKIP_LINEAR_TO_FLOAT(sum[i][v]) * factor;
-#endif
-#else
-			out[v] = sum[i][v];
-#endif
-			out[v] = SKIP_LINEAR_ACT_V(out[v]);
-		}
-#if SKIP_LINEAR_WORDS
-		const uint column = panel * SKIP_LINEAR_NR / SKIP_LINEAR_Y_E;
-		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-			/* A row has whole vectors of 16 numbers, which the last panel may pass. */
-			if (SKIP_LINEAR_TAIL && column + v * (SKIP_LINEAR_VEC / SKIP_LINEAR_Y_E) >= SKIP_LINEAR_Y_WORDS) break;
-			SKIP_LINEAR_PUT(SKIP_PASTE(SKIP_LINEAR_ROUND, SKIP_PASTE(_f, SKIP_LINEAR_VEC))(out[v], SKIP_LINEAR_Y_CLIP), v,
-					y + (m + i) * SKIP_LINEAR_WORDS + column);
-		}
-#else
-		const size_t at = (m + i) * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
-#if SKIP_LINEAR_TAIL
-		if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
-			float lane[SKIP_LINEAR_NR];
-			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_AT(__private, float, SKIP_LINEAR_VEC, v, lane) = out[v];
-			for (uint j = 0; j < SKIP_LINEAR_TAIL; j++) {
-#if SKIP_LINEAR_RESIDUAL
-				lane[j] += residual[at + j];
-#endif
-				y[at + j] = lane[j];
-			}
-			continue;
-		}
-#endif
-		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-#if SKIP_LINEAR_RESIDUAL
-			out[v] += SKIP_LINEAR_IN(residual, at, v);
-#endif
-			SKIP_LINEAR_OUT(out[v], y, at, v);
-		}
-#endif
-	}
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) SKIP_JOIN(SKIP_LINEAR_NAME, finish)(sum[i], x, w, bias, residual, y, m + i, panel);
 }
+#endif
+
+#if SKIP_LINEAR_ASM == 2
+/*
+ * The `rows` rows from m on. While the tiles of one row tile are multiplied, the vectors finish rows of the one before: either alone would leave the other's
+ * units idle for as long. The panel `ahead` is asked for beside the last.
+ */
+SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tiles)(__global const uint *x, __global const SKIP_LINEAR_INT_V *w, __global const SKIP_LINEAR_INT_V *ahead,
+						   __global const SKIP_LINEAR_V *bias, __global const float *residual, __global SKIP_LINEAR_Y_T *y, size_t m,
+						   uint rows, uint panel)
+{
+	SKIP_LINEAR_SUM_V sum[2][SKIP_LINEAR_MR * SKIP_LINEAR_NV];
+	uint left = 0; /* rows not finished of the tile before */
+	for (uint tile = 0; tile < rows / SKIP_LINEAR_MR; tile++, m += SKIP_LINEAR_MR) {
+		const SKIP_LINEAR_SUM_V *before = sum[~tile & 1] + SKIP_LINEAR_MR * SKIP_LINEAR_NV;
+		__global const uint *from = x + m * SKIP_LINEAR_XW;
+		const bool last = (tile + 1) * SKIP_LINEAR_MR == rows && ahead != w;
+		uint k = 0;
+		SKIP_JOIN(SKIP_LINEAR_NAME, zero)();
+		for (; k + 16 <= SKIP_LINEAR_KW; k += 16) {
+			SKIP_LINEAR_TILE_STEP(4, 5, from + k, w + k * SKIP_LINEAR_NV);
+			SKIP_UNROLL(1)
+			for (uint i = 0; i < SKIP_LINEAR_BESIDE && left > 0; i++, left--)
+				SKIP_JOIN(SKIP_LINEAR_NAME, finish)(before - left * SKIP_LINEAR_NV, x, w, bias, residual, y, m - left, panel);
+			if (!last) continue;
+			SKIP_UNROLL(16 * SKIP_LINEAR_NV)
+			for (uint v = 0; v < 16 * SKIP_LINEAR_NV; v++) SKIP_PREFETCH(ahead + k * SKIP_LINEAR_NV + v);
+		}
+		if (SKIP_LINEAR_REST) SKIP_LINEAR_TILE_STEP(6, 7, from + k, w + k * SKIP_LINEAR_NV);
+		for (; SKIP_LINEAR_KW < 16 && left > 0; left--) SKIP_JOIN(SKIP_LINEAR_NAME, finish)(before - left * SKIP_LINEAR_NV, x, w, bias, residual, y, m - left, panel);
+		SKIP_JOIN(SKIP_LINEAR_NAME, store)(sum[tile & 1]);
+		left = SKIP_LINEAR_MR;
+	}
+	for (; left > 0; left--)
+		SKIP_JOIN(SKIP_LINEAR_NAME, finish)(sum[~(rows / SKIP_LINEAR_MR) & 1] + (SKIP_LINEAR_MR - left) * SKIP_LINEAR_NV, x, w, bias, residual, y, m - left, panel);
+}
+#endif
 
 __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
 	__global const uint *restrict x, /* [M][XW] words, with INT the scale last (kernels/common/words.cl) */
@@ -353,10 +405,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #endif
 #if SKIP_LINEAR_ASM == 2
 	SKIP_JOIN(SKIP_LINEAR_NAME, shapes)();
-#endif
-	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, wp, ahead, bias, residual, y, m, panel);
-#if SKIP_LINEAR_ASM == 2
+	SKIP_JOIN(SKIP_LINEAR_NAME, tiles)(x, wp, ahead, bias, residual, y, m0, rows, panel);
 	__asm__ volatile("tilerelease" : : : "memory");
+#else
+	for (size_t m = m0; m < m0 + rows; m += SKIP_LINEAR_MR) SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, wp, ahead, bias, residual, y, m, panel);
 #endif
 }
 #endif
@@ -371,7 +423,11 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	SKIP_LINEAR_SUM_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV], all = (SKIP_LINEAR_SUM_V)(0);
 #if SKIP_LINEAR_ASM == 2
 	SKIP_JOIN(SKIP_LINEAR_NAME, shapes)();
-	for (uint pass = 0; pass < SKIP_LINEAR_BLOCK; pass++) SKIP_JOIN(SKIP_LINEAR_NAME, sums)(x, w, w, sum[0]);
+	for (uint pass = 0; pass < SKIP_LINEAR_BLOCK; pass++) {
+		SKIP_JOIN(SKIP_LINEAR_NAME, zero)();
+		for (uint k = 0; k + 16 <= SKIP_LINEAR_KW; k += 16) SKIP_LINEAR_TILE_STEP(4, 5, x + k, w + k * SKIP_LINEAR_NV);
+		SKIP_JOIN(SKIP_LINEAR_NAME, store)(sum[0]);
+	}
 	__asm__ volatile("tilerelease" : : : "memory");
 #else
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
@@ -418,7 +474,9 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_Y_LANES
 #undef SKIP_LINEAR_START
 #undef SKIP_LINEAR_REGISTERS
-#undef SKIP_LINEAR_ROWS_AT_ONCE
+#undef SKIP_LINEAR_BESIDE
+#undef SKIP_LINEAR_WORDS_OF
+#undef SKIP_LINEAR_Y_V
 #undef SKIP_LINEAR_DOWN
 #undef SKIP_LINEAR_ACROSS
 #undef SKIP_LINEAR_REST
