@@ -351,8 +351,12 @@ static inline SKIP_ATTENTION_U SKIP_JOIN(SKIP_ATTENTION_NAME, weights)(SKIP_ATTE
 SKIP_APART SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTION_F *z, uint keys)
 {
 	const SKIP_ATTENTION_F factor = (SKIP_ATTENTION_F)(SKIP_ATTENTION_SCALE * 0x1.715476p+0f); /* 1 / ln 2 */
-	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f);
-	for (uint j = 1; j < keys; j++) largest = z[j] > largest ? z[j] : largest;
+	SKIP_ATTENTION_F largest = z[0], sum = (SKIP_ATTENTION_F)(0.0f), top[4] = {largest, largest, largest, largest};
+	uint from = 1;
+	/* Four beside each other: one waits for the one before. */
+	for (; from + 4 <= keys; from += 4) SKIP_ATTENTION_EACH(i, 4) top[i] = z[from + i] > top[i] ? z[from + i] : top[i];
+	for (; from < keys; from++) largest = z[from] > largest ? z[from] : largest;
+	SKIP_ATTENTION_EACH(i, 4) largest = top[i] > largest ? top[i] : largest;
 	const SKIP_ATTENTION_F shift = largest * -factor;
 	uint j = 0;
 	for (; j + SKIP_ATTENTION_E <= keys; j += SKIP_ATTENTION_E) {
