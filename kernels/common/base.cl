@@ -15,10 +15,12 @@
 #define SKIP_REQUIRE(what, condition) typedef char skip_require_##what[(condition) ? 1 : -1]
 #define SKIP_PRAGMA(text) _Pragma(#text)
 #define SKIP_UNROLL(n) SKIP_PRAGMA(unroll n)
-/* Asks for the cache line at a __global pointer ahead of its use. PoCL's prefetch() does nothing. */
+/* Asks for the cache line at a __global pointer ahead of its use, into the second-level cache or, NEAR, the first. PoCL's prefetch() does nothing. */
 #ifdef __x86_64__
+#define SKIP_PREFETCH_NEAR(p) __asm__ volatile("prefetcht0 %0" : : "m"(*(p)))
 #define SKIP_PREFETCH(p) __asm__ volatile("prefetcht1 %0" : : "m"(*(p)))
 #else
+#define SKIP_PREFETCH_NEAR(p) prefetch(p, 1)
 #define SKIP_PREFETCH(p) prefetch(p, 1)
 #endif
 

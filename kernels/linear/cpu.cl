@@ -4,6 +4,7 @@
  * cache until they have met every panel.
  *
  * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
+ * A panel is as large as the first-level cache and larger, so every tile reads it from the second level; what the next round of the loop needs is asked for.
  * K N: sizes; MR NV VEC: tile; BLOCK: row tiles; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
  */
@@ -41,6 +42,14 @@
 #define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
 #define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_PANELS ((SKIP_LINEAR_N + SKIP_LINEAR_NR - 1) / SKIP_LINEAR_NR)
+/* Steps of k in a round of the loop, which asks for the vectors of the next. */
+#if SKIP_LINEAR_K % 4 == 0
+#define SKIP_LINEAR_STEPS 4
+#elif SKIP_LINEAR_K % 2 == 0
+#define SKIP_LINEAR_STEPS 2
+#else
+#define SKIP_LINEAR_STEPS 1
+#endif
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 
 /* The MR rows from m on in the columns of one panel; bias and residual are read where BIAS and RESIDUAL say so. */
@@ -61,52 +70,62 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __glo
 #endif
 		}
 	}
-	for (uint k = 0; k < SKIP_LINEAR_K; k++) {
-		SKIP_LINEAR_V wk[SKIP_LINEAR_NV];
-		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) wk[v] = w[k * SKIP_LINEAR_NV + v];
-		SKIP_UNROLL(SKIP_LINEAR_MR)
-		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
-			const SKIP_LINEAR_V xk = (SKIP_LINEAR_V)(x[i * SKIP_LINEAR_K + k]);
+	for (uint k = 0; k < SKIP_LINEAR_K; k += SKIP_LINEAR_STEPS) {
+		SKIP_UNROLL(SKIP_LINEAR_STEPS)
+		for (uint s = 0; s < SKIP_LINEAR_STEPS; s++) {
+			SKIP_LINEAR_V wk[SKIP_LINEAR_NV];
 			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = fma(xk, wk[v], sum[i][v]);
+			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
+				wk[v] = w[s * SKIP_LINEAR_NV + v];
+				if ((s * SKIP_LINEAR_NV + v) * SKIP_LINEAR_VEC % 16 == 0) SKIP_PREFETCH_NEAR(w + (SKIP_LINEAR_STEPS + s) * SKIP_LINEAR_NV + v);
+			}
+			SKIP_UNROLL(SKIP_LINEAR_MR)
+			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+				const SKIP_LINEAR_V xk = (SKIP_LINEAR_V)(x[i * SKIP_LINEAR_K + s]);
+				SKIP_UNROLL(SKIP_LINEAR_NV)
+				for (uint v = 0; v < SKIP_LINEAR_NV; v++) sum[i][v] = fma(xk, wk[v], sum[i][v]);
+			}
 		}
+		x += SKIP_LINEAR_STEPS;
+		w += SKIP_LINEAR_STEPS * SKIP_LINEAR_NV;
+	}
+	SKIP_LINEAR_V done[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
+	SKIP_UNROLL(SKIP_LINEAR_MR)
+	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_UNROLL(SKIP_LINEAR_NV)
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) done[i][v] = sum[i][v];
 	}
 	y += m * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
 #if SKIP_LINEAR_RESIDUAL
 	residual += m * SKIP_LINEAR_N + panel * SKIP_LINEAR_NR;
 #endif
-	SKIP_UNROLL(SKIP_LINEAR_MR)
+	/* Row by row: the activation of all sums at once would spill them, and takes the compiler longer than the product. */
+	SKIP_UNROLL(1)
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		SKIP_LINEAR_V row[SKIP_LINEAR_NV];
 		SKIP_UNROLL(SKIP_LINEAR_NV)
 		for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
-			sum[i][v] = SKIP_LINEAR_ACT_V(sum[i][v]);
+			row[v] = SKIP_LINEAR_ACT_V(done[i][v]);
 #if SKIP_LINEAR_RESIDUAL
-			sum[i][v] += SKIP_LINEAR_LOAD(v, residual + i * SKIP_LINEAR_N);
+			row[v] += SKIP_LINEAR_LOAD(v, residual + i * SKIP_LINEAR_N);
 #endif
 		}
-	}
 #if SKIP_LINEAR_TAIL
-	if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
-		SKIP_UNROLL(SKIP_LINEAR_MR)
-		for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
+		if (panel == SKIP_LINEAR_N / SKIP_LINEAR_NR) {
 			SKIP_UNROLL(SKIP_LINEAR_NV)
-			for (uint v = 0; v < SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
+			for (uint v = 0; v < SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC; v++) SKIP_LINEAR_STORE(row[v], v, y + i * SKIP_LINEAR_N);
 #if SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC
 			float lane[SKIP_LINEAR_VEC];
-			SKIP_AT(__private, float, SKIP_LINEAR_VEC, 0, lane) = sum[i][SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC];
+			SKIP_AT(__private, float, SKIP_LINEAR_VEC, 0, lane) = row[SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC];
 			for (uint j = 0; j < SKIP_LINEAR_TAIL % SKIP_LINEAR_VEC; j++) {
 				y[i * SKIP_LINEAR_N + SKIP_LINEAR_TAIL / SKIP_LINEAR_VEC * SKIP_LINEAR_VEC + j] = lane[j];
 			}
 #endif
+			continue;
 		}
-		return;
-	}
 #endif
-	SKIP_UNROLL(SKIP_LINEAR_MR)
-	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
 		SKIP_UNROLL(SKIP_LINEAR_NV)
-		for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(sum[i][v], v, y + i * SKIP_LINEAR_N);
+		for (uint v = 0; v < SKIP_LINEAR_NV; v++) SKIP_LINEAR_STORE(row[v], v, y + i * SKIP_LINEAR_N);
 	}
 }
 
@@ -145,4 +164,5 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_ACT_V
 #undef SKIP_LINEAR_NR
 #undef SKIP_LINEAR_PANELS
+#undef SKIP_LINEAR_STEPS
 #undef SKIP_LINEAR_TAIL
