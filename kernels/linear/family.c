@@ -15,7 +15,8 @@
 #define SUMS_MIN 8     /* fewer do not hide the latency of a multiply-add: not worth trying */
 #define NV_MAX 4
 #define GENERIC_GROUP 32
-#define BLOCK_MAX 16
+#define BLOCK_MAX 32
+#define CACHE (512 * 1024) /* rows of x in float32 that meet every panel before the next rows come: a part of the second-level cache */
 
 /* Function of kernels/common/maths.cl, without the width. The whole name: runtimes define the bare ones (tanh) as macros. */
 static const char *act_word(enum skip_act act)
@@ -207,7 +208,7 @@ int skip_linear_best_height(const struct skip_linear_cut *cut, int rows)
 /* Row tiles of a block. */
 static int block_of(int tile, int k)
 {
-	int64_t block = SKIP_LINEAR_CACHE / ((int64_t)tile * k * (int64_t)sizeof(float));
+	int64_t block = CACHE / ((int64_t)tile * k * (int64_t)sizeof(float));
 	return block < 1 ? 1 : block > BLOCK_MAX ? BLOCK_MAX : (int)block;
 }
 

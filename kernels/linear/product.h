@@ -11,7 +11,7 @@
 #include "device/family.h"
 
 #define SKIP_LINEAR_SUMS_MAX 24	       /* vectors a row tile may keep in registers: more spill, at half the speed */
-#define SKIP_LINEAR_CACHE (256 * 1024) /* rows of x that meet every panel before the next rows come: a part of the second-level cache */
+#define SKIP_LINEAR_CACHE (256 * 1024) /* rows of x in words that meet every panel before the next rows come: a part of the second-level cache */
 
 /* What multiplies: plain arithmetic, instructions on vectors, on tiles of AMX. The numbers are those of dot.cl. */
 enum skip_linear_assembly { SKIP_LINEAR_PLAIN, SKIP_LINEAR_VECTORS, SKIP_LINEAR_AMX };
