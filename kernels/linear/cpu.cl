@@ -4,7 +4,8 @@
  * cache until they have met every panel.
  *
  * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
- * A panel is as large as the first-level cache and larger, so every tile reads it from the second level; what the next round of the loop needs is asked for.
+ * A panel is as large as the first-level cache and larger, so every tile reads it from the second level, the first of a panel
+ * from farther away: the vectors of AHEAD steps on are asked for.
  * K N: sizes; MR NV VEC: tile; BLOCK: row tiles; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
  */
@@ -42,7 +43,8 @@
 #define SKIP_LINEAR_ACT_V SKIP_PASTE(SKIP_LINEAR_ACT, SKIP_PASTE(_f, SKIP_LINEAR_VEC))
 #define SKIP_LINEAR_NR (SKIP_LINEAR_NV * SKIP_LINEAR_VEC)
 #define SKIP_LINEAR_PANELS ((SKIP_LINEAR_N + SKIP_LINEAR_NR - 1) / SKIP_LINEAR_NR)
-/* Steps of k in a round of the loop, which asks for the vectors of the next. */
+#define SKIP_LINEAR_AHEAD 16 /* 4 are enough for the second level, 16 for the last one */
+/* Steps of k in a round of the loop. */
 #if SKIP_LINEAR_K % 4 == 0
 #define SKIP_LINEAR_STEPS 4
 #elif SKIP_LINEAR_K % 2 == 0
@@ -77,7 +79,7 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __glo
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 				wk[v] = w[s * SKIP_LINEAR_NV + v];
-				if ((s * SKIP_LINEAR_NV + v) * SKIP_LINEAR_VEC % 16 == 0) SKIP_PREFETCH_NEAR(w + (SKIP_LINEAR_STEPS + s) * SKIP_LINEAR_NV + v);
+				if ((s * SKIP_LINEAR_NV + v) * SKIP_LINEAR_VEC % 16 == 0) SKIP_PREFETCH_NEAR(w + (SKIP_LINEAR_AHEAD + s) * SKIP_LINEAR_NV + v);
 			}
 			SKIP_UNROLL(SKIP_LINEAR_MR)
 			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
@@ -164,5 +166,6 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #undef SKIP_LINEAR_ACT_V
 #undef SKIP_LINEAR_NR
 #undef SKIP_LINEAR_PANELS
+#undef SKIP_LINEAR_AHEAD
 #undef SKIP_LINEAR_STEPS
 #undef SKIP_LINEAR_TAIL
