@@ -105,13 +105,19 @@ ParameterizedTest(struct mix *c, compensate, least_squares_brings_the_stream_bac
 	finish(&w);
 }
 
+ParameterizedTestParameters(compensate, streams_in_bfloat16_fit_the_same)
+{
+	static struct mix cases[] = {{SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5}, {SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK | SKIP_UNITS_PREFIX, 0.5}};
+	return cr_make_param_array(struct mix, cases, sizeof(cases) / sizeof(*cases));
+}
+
 /* The streams wait on the host between sub-layers and go back over values whose words were made beside them: those must not be read again. */
-Test(compensate, streams_in_bfloat16_fit_the_same)
+ParameterizedTest(struct mix *c, compensate, streams_in_bfloat16_fit_the_same)
 {
 	struct world w;
-	struct skip_graph *rounding = NULL, *own;
+	struct skip_graph *rounding = NULL, *fitted = NULL, *own;
 	world_init(&w, false);
-	struct skip_graph *cut = cut_at(&w, SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK, 0.5), *plain = compensated(&w, SKIP_COMPENSATE_LS), *fitted = NULL;
+	struct skip_graph *cut = cut_at(&w, c->kinds, c->rate), *plain = compensated(&w, SKIP_COMPENSATE_LS);
 	CHECK_OK(skip_pass_precision(w.scene.graph, SKIP_PRECISION_BF16, &rounding, &err));
 	own = w.scene.graph;
 	w.scene.graph = rounding;

@@ -42,6 +42,7 @@ enum skip_status skip_mask_slots(struct skip_graph *graph, int node, const unsig
 	struct skip_tensor *mask = NULL;
 	char name[SKIP_TENSOR_NAME];
 	enum skip_status status = SKIP_OK;
+	attention->attrs.attention.precision = SKIP_PRECISION_F32; /* the only form that knows slots */
 	while (attention->n_param <= SKIP_ATTENTION_SLOTS) attention->param[attention->n_param++] = SKIP_NONE;
 	snprintf(name, sizeof(name), "layer%d.prefix.mask", attention->layer);
 	SKIP_TRY(skip_tensor_create(name, SKIP_F32, 1, graph->tensors[attention->param[SKIP_ATTENTION_PK]]->dim, &mask, err));
