@@ -23,9 +23,11 @@ static void finish(struct world *w)
 static struct skip_graph *compensated(struct world *w, enum skip_compensate mode)
 {
 	struct skip_compensate_options options = {.mode = mode, .damping = 1e-2, .tokens = 32768};
+	struct skip_dataset some = w->scene.train; /* its first rows */
 	struct skip_graph *out = NULL;
 	double seconds = -1;
-	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, &w->units, &keep, &w->scene.train, &options, NULL, &out, &seconds, &err));
+	some.n_rows = 300;
+	CHECK_OK(skip_compensate_graph(w->scene.device.device, w->scene.graph, &w->units, &keep, &some, &options, NULL, &out, &seconds, &err));
 	cr_assert_geq(seconds, 0);
 	CHECK_OK(skip_graph_validate(out, &err));
 	return out;
@@ -56,8 +58,7 @@ Test(compensate, identical_networks_stay_identical)
 		for (size_t t = 0; t < out->n_tensors; t++) {
 			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
 			for (int64_t i = 0; i < skip_tensor_count(out->tensors[t]); i++)
-				/* rounding of the streams, a few 2^-24 of their size, over the damping of a hundredth, summed over the inputs */
-				cr_assert_float_eq(a[i], b[i], 3e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
+				cr_assert_float_eq(a[i], b[i], 1e-4, "mode %d, %s[%ld]: %g, was %g", mode, out->tensors[t]->name, (long)i,
 						   b[i], a[i]);
 			free(a);
 			free(b);
