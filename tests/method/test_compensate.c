@@ -69,6 +69,37 @@ Test(compensate, identical_networks_stay_identical)
 	finish(&w);
 }
 
+/* Below the first cut the streams are one: no bit moves. What reads the stream, norms and classifier move above it, and only where weights may (ls). */
+Test(compensate, layers_below_the_first_cut_keep_their_bits)
+{
+	struct world w;
+	world_init(&w, false);
+	CHECK_OK(skip_keep_create(&w.units, &keep, &err));
+	const struct skip_unit_group *v = skip_units_get(&w.units, 1, SKIP_UNIT_V), *qk = skip_units_get(&w.units, 1, SKIP_UNIT_QK);
+	memset(keep.keep[v - w.units.group], 0, (size_t)v->per_head); /* a head of the second layer */
+	memset(keep.keep[qk - w.units.group], 0, (size_t)qk->per_head);
+	for (int mode = SKIP_COMPENSATE_BIAS; mode <= SKIP_COMPENSATE_LS; mode++) {
+		struct skip_graph *out = compensated(&w, (enum skip_compensate)mode);
+		bool read = false, norm = false, classifier = false;
+		for (size_t t = 0; t < w.scene.graph->n_tensors; t++) {
+			const struct skip_tensor *was = w.scene.graph->tensors[t], *is = out->tensors[t];
+			if (skip_tensor_count(was) != skip_tensor_count(is)) continue; /* the cut itself */
+			float *a = scene_tensor(w.scene.graph, (int)t), *b = scene_tensor(out, (int)t);
+			bool moved = memcmp(a, b, (size_t)skip_tensor_count(was) * sizeof(*a)) != 0;
+			cr_assert_not(moved && strstr(was->name, "layer.0."), "mode %d: %s moved", mode, was->name);
+			read |= moved && strstr(was->name, "layer.1.intermediate.dense.weight");
+			norm |= moved && strstr(was->name, "layer.1.output.LayerNorm.weight");
+			classifier |= moved && strcmp(was->name, "head.weight") == 0;
+			free(a);
+			free(b);
+		}
+		bool ls = mode == SKIP_COMPENSATE_LS;
+		cr_assert(read == ls && norm == ls && classifier == ls, "mode %d: %d %d %d", mode, read, norm, classifier);
+		skip_graph_destroy(out);
+	}
+	finish(&w);
+}
+
 struct mix {
 	unsigned kinds;
 	double rate;

@@ -133,6 +133,27 @@ Test(ridge, bias_only_keeps_weights_and_makes_the_means_agree)
 	}
 }
 
+/* Without a bias nothing is centred: the normal equations hold on the rows as they are. */
+Test(ridge, through_the_origin_leaves_nothing_along_the_inputs)
+{
+	fill(400, 13);
+	memset(d.weight, 0, sizeof(d.weight));
+	struct skip_ridge problem = {.in = d.in, .target = d.target, .n = 400, .width = 13, .outputs = OUT, .damping = 0, .through_origin = true};
+	CHECK_OK(skip_ridge_fit(&problem, d.weight, NULL, &err));
+	for (int k = 0; k < OUT; k++) {
+		for (int j = 0; j < 13; j++) {
+			double along = 0, size = 0;
+			for (int i = 0; i < 400; i++) {
+				double left = d.target[i * OUT + k];
+				for (int m = 0; m < 13; m++) left -= (double)d.weight[k * 13 + m] * d.in[i * 13 + m];
+				along += left * d.in[i * 13 + j];
+				size += (double)d.in[i * 13 + j] * d.in[i * 13 + j];
+			}
+			cr_assert_lt(fabs(along) / size, 1e-5);
+		}
+	}
+}
+
 Test(ridge, no_inputs_leave_the_mean)
 {
 	fill(61, 1);

@@ -6,17 +6,18 @@
  * The pruned network runs in the dense one's shape, with zeros where units went and masks where slots did (zero.c), and is cut to size at the end: no choice of widths
  * needs programs of its own, and every probe of a search runs the same ones.
  *
- * A sub-layer here is: X, [..., inputs In of the consumer, consumer W In + b], R = X + ..., Xn = LayerNorm(R), or Xn = R where the norms stand
- * inside the branches. A consumer without a bias gets one, because the fit has a mean to put somewhere.
+ * Of a sub-layer (refit_sites.h) three things are refitted in turn: the linears that read the stream, the consumer, the norm behind it. The classifier comes last.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "graph/op.h"
 #include "graph/pass.h"
 #include "method/predict.h"
 #include "method/search/calibration.h"
+#include "method/search/refit_head.h"
+#include "method/search/refit_norm.h"
 #include "method/search/refit_qk.h"
+#include "method/search/refit_sites.h"
 #include "method/search/ridge.h"
 #include "method/search/search.h"
 #include "method/search/zero.h"
@@ -26,26 +27,16 @@
 
 #define MOMENT_TOKENS 8192 /* for the second moments of queries and keys, at most E numbers wide */
 #define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
+#define CLASSIFIER_DAMPING 1.0
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
-
-/* Value indices in one network's own graph, then (after opening) in its session's graph. SKIP_NONE: absent. */
-struct sublayer {
-	int x, in, r, next; /* X, In, R, Xn */
-};
 
 /* One network: its graph and session, its sub-layers, its stream. */
 struct network {
-	struct sublayer *sub;
+	struct skip_site_values *sub;
 	struct skip_session *session;
 	float *stream; /* [rows][D] */
 	int at;	       /* session value the stream holds, SKIP_NONE before the first */
-};
-
-/* What is refitted in the new graph. */
-struct consumer {
-	size_t group;	  /* whose units it reads */
-	int weight, bias; /* tensors */
-	bool pooled;	  /* only the pooled row of each sentence counts */
+	int pooled;    /* value that the classifier reads; SKIP_NONE: it stays as it is */
 };
 
 struct compensation {
@@ -55,92 +46,39 @@ struct compensation {
 	const struct skip_keep *keep;
 	struct skip_graph *result; /* in the dense graph's shape */
 	struct network dense, pruned;
-	struct consumer *consumer;
-	int n_sub, width; /* sub-layers, D */
-	enum skip_pool pool; /* of the dense graph */
+	struct skip_refit_sites sites; /* in the result graph */
+	int n_sub, width;	       /* sub-layers, D */
+	enum skip_pool pool;	       /* of the dense graph */
 	struct skip_calibration rows;
-	float *in, *target; /* [rows][widest], [rows][D] */
+	float *in, *target;   /* [rows][widest], [rows][D] */
+	float *delta, *shift; /* of what the readers read: [D][D], [D] */
 };
 
-/* ---- finding sub-layers */
+/* ---- sessions and rows */
 
-static int first_reader(const struct skip_graph *graph, int value)
-{
-	for (size_t n = 0; n < graph->n_nodes; n++) {
-		for (int i = 0; i < graph->nodes[n].n_in; i++) {
-			if (graph->nodes[n].in[i] == value) return (int)n;
-		}
-	}
-	return SKIP_NONE;
-}
-
-/* Sub-layer of the dense graph behind `group`; false when the graph is not of the canonical form. */
-static bool find_dense(const struct skip_graph *graph, const struct skip_unit_group *group, struct sublayer *out)
-{
-	if (group->consumer == SKIP_NONE) return false;
-	int y = graph->nodes[group->consumer].out[0], add = first_reader(graph, y);
-	if (add == SKIP_NONE || graph->nodes[add].op != skip_op_find("add")) return false;
-	const struct skip_node *sum = &graph->nodes[add];
-	int r = sum->out[0], norm = first_reader(graph, r), readers = 0;
-	for (size_t n = 0; n < graph->n_nodes; n++)
-		for (int i = 0; i < graph->nodes[n].n_in; i++) readers += graph->nodes[n].in[i] == r;
-	bool behind = readers == 1 && graph->nodes[norm].op == skip_op_find("layernorm"); /* LayerNorm(R) is all that goes on */
-	*out = (struct sublayer){
-	    .x = sum->in[0] == y ? sum->in[1] : sum->in[0], .in = group->post, .r = r, .next = behind ? graph->nodes[norm].out[0] : r};
-	return true;
-}
-
-/* What is refitted behind group `g`. */
-static void find_consumer(const struct compensation *c, size_t g, struct consumer *out)
-{
-	const struct skip_node *node = &c->result->nodes[c->units->group[g].consumer];
-	*out = (struct consumer){.group = g, .weight = node->param[0], .bias = node->param[1]};
-}
-
-static enum skip_status find_sublayers(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
+static enum skip_status find_sites(struct compensation *c, const struct skip_graph *dense, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	int last_layer = 0;
+	struct network *const network[2] = {&c->dense, &c->pruned};
 	c->pool = skip_calibration_pool(dense);
-	c->dense.sub = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->dense.sub));
-	c->pruned.sub = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->pruned.sub));
-	c->consumer = skip_alloc_zeroed(c->units->n_groups, sizeof(*c->consumer));
-	if (!c->dense.sub || !c->pruned.sub || !c->consumer) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu sub-layers", c->units->n_groups);
-		goto cleanup;
-	}
-	for (size_t g = 0; g < c->units->n_groups; g++) {
-		if (c->units->group[g].layer > last_layer) last_layer = c->units->group[g].layer;
-	}
-	for (size_t g = 0; g < c->units->n_groups; g++) {
-		const struct skip_unit_group *group = &c->units->group[g];
-		/* A qk dim has no linear consumer; one that several layers share cannot follow each of their streams. */
-		if (group->kind == SKIP_UNIT_QK || group->n_uses > 1) continue;
-		if (!find_dense(dense, group, &c->dense.sub[c->n_sub])) {
-			status = skip_err_set(err, SKIP_ERR_UNSUPPORTED,
-					      "layer %d: compensation expects linear and add behind its %s units", group->layer,
-					      skip_unit_kind_name(group->kind));
-			goto cleanup;
-		}
-		c->pruned.sub[c->n_sub] = c->dense.sub[c->n_sub];
-		find_consumer(c, g, &c->consumer[c->n_sub]);
-		c->consumer[c->n_sub].pooled = c->pool != SKIP_POOL_MEAN && group->layer == last_layer;
-		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].weight, err));
-		SKIP_TRY(skip_graph_own_tensor(c->result, c->consumer[c->n_sub].bias, err));
-		c->n_sub++;
+	SKIP_TRY(skip_refit_sites_find(dense, c->units, c->options->mode == SKIP_COMPENSATE_LS, c->result, &c->sites, err));
+	c->n_sub = (int)c->sites.n;
+	for (int i = 0; i < 2; i++) {
+		network[i]->sub = skip_alloc_array(c->sites.n, sizeof(*network[i]->sub));
+		if (!network[i]->sub) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%d sub-layers", c->n_sub));
+		for (size_t s = 0; s < c->sites.n; s++) network[i]->sub[s] = c->sites.site[s].value;
+		network[i]->pooled = c->sites.pooled;
 	}
 cleanup:
 	return status;
 }
-
-/* ---- sessions and rows */
 
 /* Fuses the part of the graph that the sub-layers need and opens it; indices in `sub` become those of the session's graph. */
 static enum skip_status open_network(struct network *network, struct skip_device *device, const struct skip_graph *graph, int n_sub,
 				     bool with_in, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	int **place = skip_alloc_array(3 * (size_t)n_sub, sizeof(*place));
+	int **place = skip_alloc_array(4 * (size_t)n_sub + 1, sizeof(*place));
 	size_t n = 0;
 	if (!place) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%d sub-layers", n_sub);
@@ -148,11 +86,10 @@ static enum skip_status open_network(struct network *network, struct skip_device
 	}
 	for (int s = 0; s < n_sub; s++) {
 		/* the dense network shows R, the pruned one In */
-		int *const of[3] = {&network->sub[s].x, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next};
-		for (int i = 0; i < 3; i++) {
-			place[n++] = of[i];
-		}
+		int *const of[4] = {&network->sub[s].x, &network->sub[s].read, with_in ? &network->sub[s].in : &network->sub[s].r, &network->sub[s].next};
+		for (int i = 0; i < 4; i++) place[n++] = of[i];
 	}
+	if (network->pooled != SKIP_NONE) place[n++] = &network->pooled;
 	SKIP_TRY(skip_open_values(device, graph, place, n, &network->session, err));
 	network->at = SKIP_NONE;
 cleanup:
@@ -171,8 +108,11 @@ static enum skip_status alloc_streams(struct compensation *c, struct skip_err *e
 	c->dense.stream = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
 	c->pruned.stream = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
 	c->target = skip_alloc_array(c->rows.n_rows, (size_t)c->width * sizeof(float));
+	if (c->width > widest) widest = c->width;
 	c->in = skip_alloc_array(c->rows.n_rows, (size_t)widest * sizeof(float));
-	if (!c->dense.stream || !c->pruned.stream || !c->target || !c->in)
+	c->delta = skip_alloc_array((size_t)c->width, (size_t)c->width * sizeof(float));
+	c->shift = skip_alloc_array((size_t)c->width, sizeof(float));
+	if (!c->dense.stream || !c->pruned.stream || !c->target || !c->in || !c->delta || !c->shift)
 		return skip_err_set(err, SKIP_ERR_NOMEM, "streams of %zu rows", c->rows.n_rows);
 	return SKIP_OK;
 }
@@ -214,7 +154,7 @@ static enum skip_status bring_to(struct compensation *c, struct network *network
 }
 
 /* The pruned stream passes the refitted consumer: In and X go back to the device, Xn comes out. */
-static enum skip_status finish_pruned(struct compensation *c, const struct sublayer *sub, int cols, struct skip_err *err)
+static enum skip_status finish_pruned(struct compensation *c, const struct skip_site_values *sub, int cols, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_session *session = c->pruned.session;
@@ -241,7 +181,10 @@ static enum skip_status upload(struct compensation *c, int index, struct skip_er
 {
 	const struct skip_graph *graph = skip_session_graph(c->pruned.session);
 	for (size_t t = 0; index != SKIP_NONE && t < graph->n_tensors; t++) {
-		if (graph->tensors[t] == c->result->tensors[index]) return skip_session_update(c->pruned.session, (int)t, err);
+		const struct skip_tensor *tensor = graph->tensors[t];
+		bool holds = tensor == c->result->tensors[index];
+		for (int p = 0; p < tensor->n_parts; p++) holds |= tensor->part[p] == c->result->tensors[index];
+		if (holds) return skip_session_update(c->pruned.session, (int)t, err);
 	}
 	return SKIP_OK;
 }
@@ -258,10 +201,73 @@ static int *list_kept(const struct compensation *c, size_t group, int *n)
 	return column;
 }
 
-static enum skip_status fit(struct compensation *c, const struct consumer *consumer, int cols, struct skip_err *err)
+static const int *pooled_rows(const struct compensation *c)
+{
+	return c->pool == SKIP_POOL_LAST ? c->rows.last_row : c->rows.first_row;
+}
+
+/* Only the rows that are pooled count. */
+static void use_pooled_rows(const struct compensation *c, struct skip_ridge *problem)
+{
+	problem->row = pooled_rows(c);
+	problem->n = c->rows.data.n_rows;
+	problem->damping = fmax(problem->damping, POOLED_DAMPING);
+	problem->bias_only |= problem->n < (size_t)POOLED_ROWS_PER_INPUT * (size_t)problem->width;
+}
+
+/* Into `in` and `target`: what the readers of sub-layer `s` read in the pruned network, and how far it is behind the dense one. */
+static enum skip_status read_inputs(struct compensation *c, int s, bool *differ, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	int kept, *column = list_kept(c, consumer->group, &kept);
+	const size_t cells = c->rows.n_rows * (size_t)c->width;
+	struct network *const network[2] = {&c->pruned, &c->dense};
+	float *const into[2] = {c->in, c->target};
+	for (int i = 0; i < 2; i++) {
+		const struct skip_site_values *sub = &network[i]->sub[s];
+		if (sub->read == sub->x) memcpy(into[i], network[i]->stream, cells * sizeof(float));
+		else
+			SKIP_TRY(advance(c, network[i], sub->read, sub->read, into[i], c->width, err));
+	}
+	*differ = memcmp(c->in, c->target, cells * sizeof(float)) != 0;
+	for (size_t i = 0; i < cells; i++) c->target[i] -= c->in[i];
+cleanup:
+	return status;
+}
+
+/* The linears that read the stream take back what of its error is linear in it: Nd ~ Np + delta Np + shift, pulled towards Np. */
+static enum skip_status fit_readers(struct compensation *c, int s, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_refit_site *site = &c->sites.site[s];
+	const struct skip_readers *readers = &site->readers;
+	bool differ;
+	struct skip_ridge problem = {.in = c->in,
+				     .target = c->target,
+				     .n = c->rows.n_rows,
+				     .width = c->width,
+				     .outputs = c->width,
+				     .damping = c->options->damping,
+				     .through_origin = !readers->biased};
+	if (readers->n == 0) return SKIP_OK;
+	SKIP_TRY(read_inputs(c, s, &differ, err));
+	if (!differ) return SKIP_OK;
+	if (site->pooled && c->units->group[site->group].kind == SKIP_UNIT_FFN) use_pooled_rows(c, &problem);
+	if (problem.bias_only) return SKIP_OK;
+	memset(c->delta, 0, (size_t)c->width * (size_t)c->width * sizeof(float));
+	SKIP_TRY(skip_ridge_fit(&problem, c->delta, c->shift, err));
+	SKIP_TRY(skip_readers_move(c->result, readers, c->delta, readers->biased ? c->shift : NULL, err));
+	for (int i = 0; i < readers->n; i++) {
+		SKIP_TRY(upload(c, readers->weight[i], err));
+		SKIP_TRY(upload(c, readers->bias[i], err));
+	}
+cleanup:
+	return status;
+}
+
+static enum skip_status fit(struct compensation *c, const struct skip_refit_site *site, int cols, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	int kept, *column = list_kept(c, site->group, &kept);
 	if (!column) return skip_err_set(err, SKIP_ERR_NOMEM, "list of %d units", cols);
 	struct skip_ridge problem = {.in = c->in,
 				     .target = c->target,
@@ -272,19 +278,46 @@ static enum skip_status fit(struct compensation *c, const struct consumer *consu
 				     .outputs = c->width,
 				     .damping = c->options->damping,
 				     .bias_only = c->options->mode == SKIP_COMPENSATE_BIAS};
-	if (consumer->pooled) {
-		problem.row = c->pool == SKIP_POOL_LAST ? c->rows.last_row : c->rows.first_row;
-		problem.n = c->rows.data.n_rows;
-		problem.damping = fmax(problem.damping, POOLED_DAMPING);
-		problem.bias_only |= problem.n < (size_t)POOLED_ROWS_PER_INPUT * (size_t)kept;
-	}
-	SKIP_TRY(skip_ridge_fit(&problem, skip_tensor_f32(c->result->tensors[consumer->weight]),
-				skip_tensor_f32(c->result->tensors[consumer->bias]), err));
-	SKIP_TRY(upload(c, consumer->weight, err));
-	SKIP_TRY(upload(c, consumer->bias, err));
+	if (site->pooled) use_pooled_rows(c, &problem);
+	SKIP_TRY(skip_ridge_fit(&problem, skip_tensor_f32(c->result->tensors[site->weight]),
+				skip_tensor_f32(c->result->tensors[site->bias]), err));
+	SKIP_TRY(upload(c, site->weight, err));
+	SKIP_TRY(upload(c, site->bias, err));
 cleanup:
 	skip_free(column);
 	return status;
+}
+
+/* gamma and beta of the norm behind the sub-layer bring each channel of the stream back; the stream moves with them. */
+static enum skip_status fit_norm(struct compensation *c, int s, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_refit_site *site = &c->sites.site[s];
+	if (site->norm == SKIP_NONE) return SKIP_OK;
+	const int *param = c->result->nodes[site->norm].param;
+	const struct skip_norm_fit fit = {.dense = c->dense.stream,
+					  .row = site->pooled ? pooled_rows(c) : NULL,
+					  .n = site->pooled ? c->rows.data.n_rows : c->rows.n_rows,
+					  .n_rows = c->rows.n_rows,
+					  .width = c->width,
+					  .damping = c->options->damping};
+	SKIP_TRY(skip_refit_norm(&fit, c->pruned.stream, skip_tensor_f32(c->result->tensors[param[0]]),
+				 skip_tensor_f32(c->result->tensors[param[1]]), err));
+	SKIP_TRY(upload(c, param[0], err));
+	SKIP_TRY(upload(c, param[1], err));
+cleanup:
+	return status;
+}
+
+/* Whether anything is cut in the layers up to that of sub-layer `s`: before, the streams are one and nothing is to be refitted. */
+static bool lost_so_far(const struct compensation *c, int s)
+{
+	const int layer = c->units->group[c->sites.site[s].group].layer;
+	for (size_t g = 0; g < c->units->n_all; g++) {
+		const struct skip_unit_group *group = &c->units->group[g];
+		if (group->layer <= layer && memchr(c->keep->keep[g], 0, (size_t)group->width)) return true;
+	}
+	return false;
 }
 
 static void log_distance(const struct compensation *c, int s)
@@ -301,17 +334,20 @@ static void log_distance(const struct compensation *c, int s)
 static enum skip_status compensate_sublayer(struct compensation *c, int s, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const struct sublayer *dense = &c->dense.sub[s], *pruned = &c->pruned.sub[s];
+	const struct skip_site_values *dense = &c->dense.sub[s], *pruned = &c->pruned.sub[s];
 	int cols = skip_session_graph(c->pruned.session)->values[pruned->in].cols;
+	if (!lost_so_far(c, s)) return SKIP_OK; /* later ones bring the streams past it */
 	SKIP_TRY(bring_to(c, &c->dense, dense->x, err));
 	SKIP_TRY(bring_to(c, &c->pruned, pruned->x, err));
+	SKIP_TRY(fit_readers(c, s, err));
 	SKIP_TRY(advance(c, &c->dense, dense->next, dense->r, c->target, c->width, err));
 	if (dense->next == dense->r) memcpy(c->dense.stream, c->target, c->rows.n_rows * (size_t)c->width * sizeof(*c->target));
 	c->dense.at = dense->next;
 	for (size_t i = 0; i < c->rows.n_rows * (size_t)c->width; i++) c->target[i] -= c->pruned.stream[i];
 	SKIP_TRY(advance(c, &c->pruned, pruned->in, pruned->in, c->in, cols, err));
-	SKIP_TRY(fit(c, &c->consumer[s], cols, err));
+	SKIP_TRY(fit(c, &c->sites.site[s], cols, err));
 	SKIP_TRY(finish_pruned(c, pruned, cols, err));
+	SKIP_TRY(fit_norm(c, s, err));
 	log_distance(c, s);
 cleanup:
 	return status;
@@ -325,9 +361,11 @@ static void compensation_deinit(struct compensation *c)
 	skip_free(c->pruned.sub);
 	skip_free(c->dense.stream);
 	skip_free(c->pruned.stream);
-	skip_free(c->consumer);
+	skip_refit_sites_deinit(&c->sites);
 	skip_free(c->in);
 	skip_free(c->target);
+	skip_free(c->delta);
+	skip_free(c->shift);
 	skip_calibration_deinit(&c->rows);
 	skip_graph_destroy(c->result);
 }
@@ -358,12 +396,58 @@ cleanup:
 	return status;
 }
 
+/* What the classifier reads, one row per sentence: from where the stream of `network` is. */
+static enum skip_status read_pooled(struct compensation *c, const struct network *network, float *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_session *session = network->session;
+	const int cols = skip_session_graph(session)->values[network->pooled].cols;
+	size_t row = 0, sentence = 0;
+	for (size_t i = 0; i < c->rows.n_batches; i++) {
+		const struct skip_batch *batch = &c->rows.packer[i].batch;
+		SKIP_TRY(skip_session_set_batch(session, batch, err));
+		SKIP_TRY(skip_session_write(session, network->at, network->stream + row * (size_t)c->width, err));
+		SKIP_TRY(skip_session_enqueue(session, after(network, network->at), after(network, network->pooled), 0, err));
+		SKIP_TRY(skip_session_read(session, network->pooled, out + sentence * (size_t)cols, err));
+		row += (size_t)batch->n_tokens;
+		sentence += (size_t)batch->n_seqs;
+	}
+cleanup:
+	return status;
+}
+
+/* The classifier's answers on the pruned network's pooled vectors follow the dense network's. */
+static enum skip_status fit_classifier(struct compensation *c, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	if (c->sites.classifier == SKIP_NONE || !lost_so_far(c, c->n_sub - 1)) return SKIP_OK;
+	const struct skip_node *node = &c->result->nodes[c->sites.classifier];
+	struct skip_tensor *weight = c->result->tensors[node->param[0]], *bias = c->result->tensors[node->param[1]];
+	struct skip_head_fit fit = {.problem = c->rows.data.problem,
+				    .n = c->rows.data.n_rows,
+				    .width = (int)weight->dim[1],
+				    .outputs = (int)weight->dim[0],
+				    .damping = CLASSIFIER_DAMPING};
+	float *dense = skip_alloc_array(fit.n, (size_t)fit.width * sizeof(*dense));
+	float *pruned = skip_alloc_array(fit.n, (size_t)fit.width * sizeof(*pruned));
+	if (!dense || !pruned) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "pooled vectors of %zu rows", fit.n));
+	SKIP_TRY(read_pooled(c, &c->dense, dense, err));
+	SKIP_TRY(read_pooled(c, &c->pruned, pruned, err));
+	fit.dense = dense;
+	fit.pruned = pruned;
+	SKIP_TRY(skip_refit_head(&fit, skip_tensor_f32(weight), skip_tensor_f32(bias), err));
+cleanup:
+	skip_free(dense);
+	skip_free(pruned);
+	return status;
+}
+
 static enum skip_status compensate(struct compensation *c, struct skip_device *device, const struct skip_graph *dense,
 				   const struct skip_dataset *calibration, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	SKIP_TRY(skip_zero_biases(c->result, c->units, err));
-	SKIP_TRY(find_sublayers(c, dense, err));
+	SKIP_TRY(find_sites(c, dense, err));
 	if (c->n_sub == 0) return SKIP_OK;
 	SKIP_TRY(skip_calibration_init(calibration, INT_MAX, c->options->tokens, c->options->seed, &c->rows, err));
 	if (c->options->mode == SKIP_COMPENSATE_LS) SKIP_TRY(refit_qk(c, device, dense, calibration, err));
@@ -377,6 +461,7 @@ static enum skip_status compensate(struct compensation *c, struct skip_device *d
 		}
 		SKIP_TRY(compensate_sublayer(c, s, err));
 	}
+	SKIP_TRY(fit_classifier(c, err));
 	skip_progress_report(c->progress, "compensate", c->n_sub, c->n_sub, "");
 cleanup:
 	return status;

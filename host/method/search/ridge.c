@@ -30,6 +30,7 @@ struct columns {
 static void column_means(const struct skip_ridge *p, const struct columns *c, double *mean)
 {
 	for (int j = 0; j < c->n; j++) mean[j] = 0;
+	if (p->through_origin) return;
 	for (size_t i = 0; i < p->n; i++) {
 		const float *row = c->data + row_of(p, i) * (size_t)c->stride;
 		for (int j = 0; j < c->n; j++) mean[j] += row[c->column ? c->column[j] : j];
@@ -145,7 +146,7 @@ enum skip_status skip_ridge_fit(const struct skip_ridge *p, float *weight, float
 		accumulate(p, &w);
 		SKIP_TRY(solve(p, &w, weight, err));
 	}
-	for (int d = 0; d < p->outputs; d++) {
+	for (int d = 0; !p->through_origin && d < p->outputs; d++) {
 		double kept = 0;
 		for (int j = 0; j < p->width; j++) kept += weight[place(p, (size_t)d * (size_t)p->width + (size_t)j)] * w.mean_in[j];
 		bias[d] = (float)(w.mean_target[d] - kept);

@@ -14,12 +14,13 @@ struct skip_ridge {
 	int stride, width, outputs;
 	double damping; /* lam = damping * mean diagonal of the covariance */
 	bool bias_only; /* weights stay, only the means are made to agree */
+	bool through_origin; /* no bias: nothing is centred */
 };
 
 /*
  * Minimises |Inc W'^T - Tgc|^2 + lam |W' - W|^2 over W' [outputs][width] with free bias: W'^T = (Inc^T Inc + lam Id)^-1 (Inc^T Tgc + lam
  * W^T), b' = mean(Tg) - W' mean(In); c = centred (docs/method.md 5, asymmetric ls). `weight` [outputs][stride] holds W and receives W' in the
- * columns named, the others stay; `bias` [outputs] receives b'. width 0 gives the bias alone. Products of blocks of rows in float, sums over
+ * columns named, the others stay; `bias` [outputs] receives b' (NULL through the origin). width 0 gives the bias alone. Products of blocks of rows in float, sums over
  * blocks and the solution in double.
  */
 enum skip_status skip_ridge_fit(const struct skip_ridge *problem, float *weight, float *bias, struct skip_err *err);
