@@ -27,7 +27,7 @@
 
 #define MOMENT_TOKENS 8192 /* for the second moments of queries and keys, at most E numbers wide */
 #define POOLED_DAMPING 0.1	/* last layer where one row per sentence is pooled */
-#define CLASSIFIER_DAMPING 1.0
+#define CLASSIFIER_DAMPING 1.0	/* few sentences for so many inputs, and the same that everything below was fitted to */
 #define POOLED_ROWS_PER_INPUT 4 /* fewer: only the bias is fitted */
 
 /* One network: its graph and session, its sub-layers, its stream. */
