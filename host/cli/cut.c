@@ -79,6 +79,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &options, progress, &out->result, err));
 	out->precision = precision;
 	out->classes = prune->options.classes;
+	out->board = prune->board;
 	out->retune_epochs = prune->options.retune_epochs;
 	out->train = prune->options.precision;
 	out->untied = prune->untie;
@@ -125,6 +126,16 @@ static const char *sharing(const struct skip_cli_cut *cut)
 	return skip_units_shared(&cut->units) ? "tied" : cut->untied ? "untied" : NULL;
 }
 
+/* What the board is estimated to take; null where it has no room for the pruned network. */
+static json_t *board_record(const struct skip_cli_cut *cut)
+{
+	const double dense = cut->result.board.dense_ms, pruned = cut->result.board.pruned_ms;
+	json_t *record = json_pack("{s:s, s:s, s:s, s:i, s:b, s:f, s:n, s:n}", "id", cut->board, "source", "estimated", "dtype", skip_precision_names[cut->precision], "length",
+				   cut->result.board.length, "fits", (int)cut->result.board.fits, "dense_ms", dense, "pruned_ms", "speedup");
+	if (cut->result.board.fits) json_object_update_new(record, json_pack("{s:f, s:f}", "pruned_ms", pruned, "speedup", dense / pruned));
+	return record;
+}
+
 json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin,
 			    struct skip_err *err)
 {
@@ -152,6 +163,7 @@ json_t *skip_cli_cut_record(const struct skip_cli_cut *cut, const struct skip_gr
 	json_object_set_new(record, "score_seconds", json_real(cut->result.score_seconds));
 	json_object_set_new(record, "compensate_seconds", json_real(cut->result.compensate_seconds));
 	json_object_set_new(record, "search_seconds", json_real(cut->result.search_seconds));
+	if (cut->board) json_object_set_new(record, "board", board_record(cut));
 	if (cut->result.ceiling > 0) json_object_set_new(record, "speedup_ceiling", json_real(cut->result.ceiling));
 	if (cut->result.time_table) json_object_set(record, "time_table", cut->result.time_table);
 	json_object_set_new(record, "trace", skip_record_trace(cut->result.trace, cut->result.n_trace));
@@ -180,6 +192,17 @@ static void print_shapes(const struct skip_cli_cut *cut)
 	json_decref(layers);
 }
 
+static void print_board(const struct skip_cli_cut *cut)
+{
+	if (!cut->board) return;
+	printf("%-9s%5.2f ms ", "board", cut->result.board.dense_ms);
+	if (cut->result.board.fits)
+		printf("%6.2f ms   (%s by estimate, never run; 1 sequence of %d tokens)  %.2fx\n", cut->result.board.pruned_ms, cut->board, cut->result.board.length,
+		       cut->result.board.dense_ms / cut->result.board.pruned_ms);
+	else
+		printf("%9s   (%s by estimate: too many shapes, an engine each; --classes K limits them)\n", "no room", cut->board);
+}
+
 void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph *dense, const struct skip_cli_outcome *outcome, double margin)
 {
 	const struct skip_cli_speed *speed = &cut->speed;
@@ -193,6 +216,7 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 	if (sharing(cut))
 		printf("%-9s%s\n", "layers", cut->untied ? "weights they shared were untied: each lost units of its own" : "share weights: a unit left all that use it (--untie cuts each by itself)");
 	print_shapes(cut);
+	print_board(cut);
 	printf("%-9s%5.2f ms %6.2f ms   (batch 1, %.0f tokens)  %.2fx\n", "latency", speed->dense_ms, speed->pruned_ms, speed->tokens,
 	       speed->dense_ms / speed->pruned_ms);
 	printf("%-9s%5.0f ms %6.0f ms   (the same rows in packed batches of 32)  %.2fx\n", "packed", speed->dense_packed_ms, speed->pruned_packed_ms, speed->speedup);
@@ -201,6 +225,12 @@ void skip_cli_cut_print(const struct skip_cli_cut *cut, const struct skip_graph 
 enum skip_status skip_cli_cut_verdict(const struct skip_cli_cut *cut, const struct skip_cli_prune *prune, struct skip_err *err)
 {
 	const struct skip_prune_options *o = &prune->options;
+	const bool timed = o->speedup > 0 || o->latency_ms > 0;
+	if (timed && o->board) {
+		if (cut->result.target_met) return SKIP_OK;
+		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %g %s on %s, the least time found is %.2f ms, %.2fx; it was written", o->speedup > 0 ? o->speedup : o->latency_ms,
+				    o->speedup > 0 ? "times the speed" : "ms", cut->board, cut->result.board.pruned_ms, cut->result.board.dense_ms / cut->result.board.pruned_ms);
+	}
 	if (o->speedup > 0 && (!cut->result.target_met || cut->speed.speedup < (1 - SPEED_TOLERANCE) * o->speedup))
 		return skip_err_set(err, SKIP_ERR_TARGET, "asked for %.2fx, measured %.2fx; the best found was written", o->speedup, cut->speed.speedup);
 	if (o->latency_ms > 0 && (!cut->result.target_met || cut->speed.pruned_ms > (1 + SPEED_TOLERANCE) * o->latency_ms))

@@ -19,6 +19,7 @@ struct skip_cli_cut {
 	struct skip_graph *graph;        /* what is kept: the result in the type asked for */
 	enum skip_precision precision;
 	int classes;                     /* most shapes that were asked for; 0: any number */
+	const char *board;               /* that times were estimated for; NULL: none */
 	struct skip_clip_report clip;	 /* of int8 with scales found beforehand; tensors 0: it has none */
 	int retune_epochs;               /* and the type their steps were taken in */
 	enum skip_precision train;

@@ -156,6 +156,7 @@ void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *p
 	skip_cli_int(args, "--rounds", &prune->rounds, 1, 1000);
 	skip_cli_int(args, "--classes", &prune->classes, 1, 64);
 	skip_cli_string(args, "--time-table", &prune->time_table);
+	skip_cli_string(args, "--board", &prune->board);
 	skip_cli_string(args, "--units", &prune->units);
 	skip_cli_string(args, "--compensate", &prune->compensate);
 	skip_cli_int(args, "--compensate-tokens", &prune->options.compensate.tokens, 1, 100000000);
@@ -229,6 +230,17 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 	prune->options.seed = prune->options.compensate.seed = prune->options.retune.seed = (uint64_t)common->seed;
 cleanup:
 	return status;
+}
+
+enum skip_status skip_cli_prune_board(struct skip_cli_prune *prune, const struct skip_profiles *profiles, enum skip_precision precision, struct skip_err *err)
+{
+	if (!prune->board) return SKIP_OK;
+	const struct skip_profile *profile = skip_profiles_find(profiles, prune->board);
+	if (!profile || !skip_profile_is_board(profile))
+		return skip_err_set(err, SKIP_ERR_USAGE, "--board: there is no FPGA board '%s'; skip estimate MODEL --all lists them", prune->board);
+	prune->options.board = &prune->board_file;
+	prune->options.board_precision = precision;
+	return skip_board_read(profile, &prune->board_file, err);
 }
 
 void skip_cli_prune_deinit(struct skip_cli_prune *prune)
@@ -349,6 +361,7 @@ json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct
 	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));
 	if (o->classes > 0) json_object_set_new(settings, "classes", json_integer(o->classes));
 	json_object_set_new(settings, "train_dtype", json_string(skip_precision_names[o->precision]));
+	if (prune->board) json_object_set_new(settings, "board", json_string(prune->board));
 	if (prune->untie) json_object_set_new(settings, "untie", json_true());
 	if (o->retune.full) json_object_set_new(settings, "retune_lr_weights", json_real(o->retune.lr_weights));
 	if (o->rate >= 0)

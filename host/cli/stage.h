@@ -6,6 +6,7 @@
 
 #include "cli/record.h"
 #include "cli/source.h"
+#include "device/profile/board.h"
 #include "method/search/search.h"
 #include "method/skill/skill.h"
 #include "method/tune/tune.h"
@@ -42,11 +43,16 @@ struct skip_cli_prune {
 	const char *units, *compensate, *scores, *retune_data, *time_table, *margin_mode;
 	const struct skip_dataset *calibration; /* rows that scales of int8 are found on, NULL: they are found as it runs */
 	json_t *table; /* read from time_table, NULL: there is none yet */
+	const char *board; /* --board */
+	struct skip_board board_file;
 };
 void skip_cli_prune_options(struct skip_cli_args *args, struct skip_cli_prune *prune);
 /* At most one of --rate, --flops, --speedup, --latency-ms, --margin; none: --margin 1. Reads --time-table where the file exists. */
 enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struct skip_cli_args *args, const struct skip_cli_common *common,
 				       struct skip_err *err);
+
+/* The board of --board, whose products are in `precision`. */
+enum skip_status skip_cli_prune_board(struct skip_cli_prune *prune, const struct skip_profiles *profiles, enum skip_precision precision, struct skip_err *err);
 
 void skip_cli_prune_deinit(struct skip_cli_prune *prune);
 /* The margin asked for, -1 where the target is another. */

@@ -82,6 +82,11 @@ static void cards(struct skip_buf *out, const json_t *m)
 	snprintf(note, sizeof(note), "dense %.2f ms; one sequence of %.0f tokens", skip_report_number(m, "latency.dense_ms", 0),
 		 skip_report_number(m, "latency.tokens", 0));
 	card(out, "latency alone", "%.2f ms", skip_report_number(m, "latency.pruned_ms", 0), note);
+	if (json_is_true(json_object_get(json_object_get(m, "board"), "fits"))) {
+		snprintf(note, sizeof(note), "%s, never run: %.2f ms against %.2f ms", string_at(m, "board", "id"), skip_report_number(m, "board.pruned_ms", 0),
+			 skip_report_number(m, "board.dense_ms", 0));
+		card(out, "estimated speed-up on a board", "%.2f×", skip_report_number(m, "board.speedup", 0), note);
+	}
 	skip_buf_puts(out, "</div>\n");
 }
 

@@ -77,6 +77,21 @@ pruned --allocate kl --speedup 1.05 --classes 1 --time-table times.json -o one.s
 check "both are kept" test "$(grep -c '"classes":' times.json)" -eq 2
 limited 1 one.skip
 
+# A board's widths and times, by estimate, in the place of the device's: recorded, printed, kept in the table, and never mixed with measured ones.
+gives 0 $prune --allocate kl --classes 1 --speedup 1.2 --board u250 --dtype int8 --time-table board.json --json -o board.skip
+has_keys "$log/out" board id source dtype length fits dense_ms pruned_ms speedup
+check "it is an estimate for that board" grep -q '"board":{"id":"u250","source":"estimated","dtype":"int8"' "$log/out"
+check "so is the table" grep -q '"source": *"estimated"' board.json
+check "the board is part of the settings" grep -q '"board": *"u250"' board.skip/manifest.json
+check "and of the report" grep -q 'u250, never run' board.skip/report.html
+limited 1 board.skip
+gives 0 prune dense.skip --data train.tsv --dev dev.tsv --criterion fisher --compensate bias --allocate kl --classes 1 --speedup 1.2 --board u250 --dtype int8 --time-table board.json -o board.skip
+check "a person is told that it never ran" grep -qE '^board .*u250 by estimate, never run' "$log/out"
+fails 3 '--board u250 --dtype int8 takes it' $prune --allocate kl --speedup 1.2 --time-table board.json -o none.skip
+fails 3 'measured on a device, --board u250' $prune --allocate kl --speedup 1.2 --board u250 --time-table times.json -o none.skip
+fails 2 "no FPGA board 'u2'" $prune --board u2 --rate 0.4 -o none.skip
+fails 2 'does not fit kv260' $prune --board kv260 --rate 0.4 -o none.skip
+
 # Refused.
 fails 2 '--classes must lie between 1 and 64, found 0' $prune --classes 0 --rate 0.4 -o none.skip
 fails 2 '--classes must lie between 1 and 64, found -1' $prune --classes -1 --rate 0.4 -o none.skip

@@ -239,19 +239,19 @@ Test(times, of_options_add_up_and_survive_a_file)
 		cr_assert_eq(ms[o->sub[s].n_options - 1], 0, "a sub-layer that leaves takes no time");
 		for (size_t k = 1; k < o->sub[s].n_options; k++) cr_assert(ms[k] >= 0 && isfinite(ms[k]));
 	}
-	json_t *table = skip_times_to_json(w.scene.device.device, o, 32);
+	json_t *table = skip_times_to_json(w.scene.device.device, NULL, o, 32);
 	open_allocator(&w, "fisher", SKIP_COST_TIME, table, &b);
 	for (size_t s = 0; s < o->n; s++) {
 		for (size_t k = 0; k < o->sub[s].n_options; k++)
 			cr_assert_eq(o->sub[s].cost[SKIP_COST_TIME][k], b.options.sub[s].cost[SKIP_COST_TIME][k]);
 	}
-	CHECK_FAILS(skip_times_from_json(table, 1, &b.options, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_times_from_json(table, NULL, 1, &b.options, &err), SKIP_ERR_INPUT);
 	json_t *first = json_array_get(json_object_get(table, "sublayers"), 0);
 	json_object_set_new(json_array_get(json_object_get(first, "options"), 1), "qk", json_integer(1000));
-	CHECK_FAILS(skip_times_from_json(table, 32, &b.options, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_times_from_json(table, NULL, 32, &b.options, &err), SKIP_ERR_INPUT);
 	cr_assert(strstr(err.message, "1000") != NULL, "%s", err.message);
 	json_array_clear(json_object_get(table, "sublayers"));
-	CHECK_FAILS(skip_times_from_json(table, 32, &b.options, &err), SKIP_ERR_INPUT);
+	CHECK_FAILS(skip_times_from_json(table, NULL, 32, &b.options, &err), SKIP_ERR_INPUT);
 	json_decref(table);
 	skip_allocator_deinit(&a);
 	skip_allocator_deinit(&b);

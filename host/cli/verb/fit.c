@@ -61,6 +61,7 @@ static enum skip_status read_inputs(struct fit *fit, const char *model_path, str
 	SKIP_TRY(skip_cli_read_calibration(&fit->common, &fit->model, &fit->input, fit->precision, &fit->calibration, err));
 	if (fit->common.calibrate) fit->prune.calibration = &fit->calibration;
 	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
+	SKIP_TRY(skip_cli_prune_board(&fit->prune, fit->device.profiles, fit->precision, err));
 	SKIP_TRY(skip_cli_train_dtype(&fit->common, fit->device.device, &fit->tune.options.precision, err));
 	fit->prune.options.precision = fit->prune.options.retune.precision = fit->tune.options.precision;
 cleanup:
@@ -282,7 +283,7 @@ const struct skip_verb skip_verb_fit = {
 		"  --epochs N, --prefix P, --batch B, --lr R, --lr-head R, --patience N, --pool P, --init I, --start S, --full\n"
 		"  --criterion C, --samples N, --target T, --labels L, --reduce R, --steps N, --path P, --permutations N,\n"
 		"  --choose C, --stable RHO, --warm-start LIST, --prior N\n"
-		"  --allocate A, --classes K, --rounds R, --restarts N, --time-table FILE, --units LIST, --compensate none|bias|ls, --compensate-tokens N\n"
+		"  --allocate A, --classes K, --rounds R, --restarts N, --time-table FILE, --board ID, --units LIST, --compensate none|bias|ls, --compensate-tokens N\n"
 		"  --retune EPOCHS, --retune-weights, --search S, --untie\n"
 		"  --resume                go on from the last finished epoch or stage\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"

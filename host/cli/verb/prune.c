@@ -57,6 +57,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_read_calibration(&common, &model, &input, precision, &calibration, err));
 	if (common.calibrate) prune.calibration = &calibration;
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_prune_board(&prune, device.profiles, precision, err));
 	SKIP_TRY(skip_cli_train_dtype(&common, device.device, &prune.options.precision, err));
 	prune.options.retune.precision = prune.options.precision;
 	struct skip_progress progress = skip_cli_progress(&common);
@@ -105,6 +106,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
 		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time; --classes K: at most K shapes of each\n"
 		"  --rounds R, --restarts N, --time-table FILE    steps with new scores; random weights to try; times, read or written\n"
+		"  --board ID              widths and times of an FPGA board, by estimate, in the place of the device's (docs/boards.md); with --classes K\n"
 		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls), to --compensate-tokens N of the data (32768)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"

@@ -306,6 +306,21 @@ static enum skip_status add_time(struct skip_estimate *e, const struct skip_grap
 	return SKIP_OK;
 }
 
+enum skip_status skip_estimate_node_seconds(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
+                                            struct skip_workload work, double clock_mhz, double *seconds, struct skip_err *err)
+{
+	struct skip_estimate e = {.board = board, .work = work};
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		struct skip_engine engine;
+		seconds[n] = 0;
+		if (is_on_host(&e, &graph->nodes[n])) continue;
+		enum skip_status status = skip_estimate_engine(graph, &graph->nodes[n], forms, work, &engine, err);
+		if (status != SKIP_OK) return status;
+		seconds[n] = node_time(&e, &engine, 1, clock_mhz).seconds;
+	}
+	return SKIP_OK;
+}
+
 enum skip_status skip_estimate_run(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
                                    struct skip_workload work, double clock_mhz, struct skip_estimate *out, struct skip_err *err)
 {

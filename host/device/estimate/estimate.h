@@ -89,6 +89,9 @@ struct skip_estimate_reports {
 enum skip_status skip_estimate_run_reported(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
                                             struct skip_workload work, double clock_mhz, const struct skip_estimate_reports *reports,
                                             struct skip_estimate *out, struct skip_err *err);
+/* Seconds of every node of `graph` ([n_nodes]; 0: it stays with the host) in an engine of that form at that clock, whether or not the engines fit. */
+enum skip_status skip_estimate_node_seconds(const struct skip_graph *graph, const struct skip_board *board, const struct skip_profile *forms,
+                                            struct skip_workload work, double clock_mhz, double *seconds, struct skip_err *err);
 void skip_estimate_deinit(struct skip_estimate *estimate);
 /* What a calibration counts: a unit of the board, or "cycles". */
 const char *skip_calibration_unit(const struct skip_estimate *estimate, const struct skip_calibration *calibration);

@@ -9,6 +9,7 @@
 #include "method/search/options.h"
 
 /* What an allocation may look at. */
+struct skip_on_board;
 struct skip_allocation_input {
 	struct skip_device *device;
 	const struct skip_graph *graph; /* dense, canonical */
@@ -36,14 +37,15 @@ struct skip_allocator {
 	enum skip_cost cost;
 	unsigned kinds;
 	int classes;		     /* most shapes of attention, and of ffn, that may stay; 0: any number */
+	const struct skip_on_board *on_board; /* whose widths and times the options have; NULL: the device's */
 	struct skip_options options; /* empty for one share */
 	double *weight;		     /* [sub-layers] coefficients of their errors, owned; NULL: 1 */
 	double largest;		     /* share of the cost that can go */
 	double seconds;
 };
 /*
- * Zero the struct, then fill allocation .. classes. With the cost SKIP_COST_TIME the times are taken from `table`, or, when that is NULL,
- * measured over rows of `timing` in batches of `batch`. One share for all counts parameters whatever the cost. deinit accepts a zeroed one.
+ * Zero the struct, then fill allocation .. on_board. With the cost SKIP_COST_TIME the times are taken from `table`, or, when that is NULL,
+ * estimated for the board, or without one measured over rows of `timing` in batches of `batch`. One share for all counts parameters whatever the cost. deinit accepts a zeroed one.
  */
 enum skip_status skip_allocator_init(struct skip_allocator *allocator, double mean_length, const json_t *table,
 				     const struct skip_dataset *timing, int batch, struct skip_err *err);

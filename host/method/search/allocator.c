@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "device/device.h"
+#include "method/search/on_board.h"
 #include "method/search/times.h"
 #include <math.h>
 #include <string.h>
@@ -30,6 +31,14 @@ static void running_minimum(struct skip_sublayer *sub)
 	}
 }
 
+static enum skip_status find_times(struct skip_allocator *a, const json_t *table, const struct skip_dataset *timing, int batch, struct skip_err *err)
+{
+	const struct skip_allocation_input *in = &a->input;
+	if (table) return skip_times_from_json(table, a->on_board, batch, &a->options, err);
+	if (a->on_board) return skip_times_estimate(a->on_board, in->graph, in->units, in->scores, &a->options, err);
+	return skip_times_measure(in->device, in->graph, in->units, in->scores, timing, batch, &a->options, err);
+}
+
 enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_length, const json_t *table, const struct skip_dataset *timing,
 				     int batch, struct skip_err *err)
 {
@@ -42,10 +51,9 @@ enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_lengt
 		a->largest = skip_select_largest(in->graph, in->units, a->kinds);
 		return SKIP_OK;
 	}
-	SKIP_TRY(skip_options_init(in->graph, in->units, skip_device_profile(in->device), a->kinds, a->classes > 0, mean_length, &a->options, err));
-	if (a->cost == SKIP_COST_TIME && table) SKIP_TRY(skip_times_from_json(table, batch, &a->options, err));
-	if (a->cost == SKIP_COST_TIME && !table)
-		SKIP_TRY(skip_times_measure(in->device, in->graph, in->units, in->scores, timing, batch, &a->options, err));
+	const struct skip_profile *grid = a->on_board ? a->on_board->board->profile : skip_device_profile(in->device);
+	SKIP_TRY(skip_options_init(in->graph, in->units, grid, a->kinds, a->classes > 0, mean_length, &a->options, err));
+	if (a->cost == SKIP_COST_TIME) SKIP_TRY(find_times(a, table, timing, batch, err));
 	SKIP_TRY(a->allocation->errors(in, &a->options, err));
 	for (size_t s = 0; s < a->options.n; s++) running_minimum(&a->options.sub[s]);
 	SKIP_TRY(skip_options_smallest(&a->options, a->cost, a->classes, &smallest, err));

@@ -31,7 +31,9 @@ static int node_of_weight(const struct skip_graph *session, const struct skip_te
 {
 	for (size_t n = 0; n < session->n_nodes; n++) {
 		const struct skip_node *node = &session->nodes[n];
-		if (node->n_param > 0 && node->param[0] != SKIP_NONE && session->tensors[node->param[0]] == weight) return (int)n;
+		for (int p = 0; p < node->n_param; p++) { /* the first, but of an ffn taken whole */
+			if (node->param[p] != SKIP_NONE && session->tensors[node->param[p]] == weight) return (int)n;
+		}
 	}
 	return SKIP_NONE;
 }

@@ -58,6 +58,7 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 	if (!a->allocation) return skip_err_set(err, SKIP_ERR_USAGE, "no allocation '%s'", o->allocate);
 	a->kinds = o->kinds;
 	a->classes = o->classes;
+	a->on_board = o->board ? &p->on_board : NULL;
 	a->cost = cost_of(o);
 	a->input = (struct skip_allocation_input){.device = p->device,
 						  .graph = p->dense,
@@ -74,7 +75,7 @@ static enum skip_status init_allocator(struct skip_prober *p, struct skip_err *e
 static enum skip_status take_timing(struct skip_prober *p, struct skip_err *err)
 {
 	p->timed = p->options->speedup > 0 || p->options->latency_ms > 0;
-	p->timing_batch = p->options->latency_ms > 0 ? 1 : TIMING_BATCH;
+	p->timing_batch = p->options->latency_ms > 0 || p->options->board ? 1 : TIMING_BATCH;
 	return skip_dataset_spread(p->dev, SKIP_TIMING_ROWS, &p->timing, err);
 }
 
@@ -108,6 +109,7 @@ enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 	}
 	SKIP_TRY(skip_predict(p->dense_session, p->dense_value, p->dev, 0, p->dense_logits, NULL, err));
 	p->mean_length = skip_dataset_mean_length(p->dev);
+	if (p->options->board) SKIP_TRY(skip_on_board_init(p->options->board, p->options->board_precision, p->dense, p->mean_length, &p->on_board, err));
 	SKIP_TRY(init_allocator(p, err));
 cleanup:
 	return status;
@@ -249,30 +251,55 @@ enum skip_status skip_prober_begin(struct skip_prober *p, double share, struct s
 	return SKIP_OK;
 }
 
+/* Both networks on the rows of the timing, in turn. */
+static enum skip_status time_on_device(struct skip_prober *p, const struct skip_graph *cut, double *speedup, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	struct skip_session *session[2] = {NULL, p->dense_session};
+	struct skip_timing timing[2];
+	int value[2] = {SKIP_NONE, p->dense_value};
+	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[0], &value[0], err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, p->timing_batch, TIMING_REPEATS, TIMING_SECONDS, timing, err));
+	p->dense_ms = timing[1].median_ms;
+	*speedup = timing[0].speedup;
+cleanup:
+	skip_session_destroy(session[0]);
+	return status;
+}
+
+/* As if the rows of the timing went to the board one by one. */
+static enum skip_status time_on_board(struct skip_prober *p, const struct skip_graph *cut, double share, double *speedup, struct skip_err *err)
+{
+	const char *id = p->on_board.board->profile->id;
+	double ms;
+	bool fits;
+	enum skip_status status = skip_on_board_ms(&p->on_board, cut, &ms, &fits, err);
+	if (status != SKIP_OK) return status;
+	if (!fits)
+		return skip_err_set(err, SKIP_ERR_USAGE, "with %.1f %% less the layers have more shapes than %s has room for, an engine each; --classes K cuts them to K",
+				    100 * share, id);
+	p->dense_ms = p->on_board.dense_ms * (double)p->timing.n_rows;
+	*speedup = p->on_board.dense_ms / ms;
+	return SKIP_OK;
+}
+
 enum skip_status skip_prober_measure(struct skip_prober *p, double share, struct skip_probe_point **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_probe_point point = {.rate = fmin(share, p->allocator.largest)};
-	struct skip_session *session[2] = {NULL, p->dense_session};
 	struct skip_keep keep = {0};
 	struct skip_graph *cut = NULL;
-	struct skip_timing timing[2];
-	int value[2] = {SKIP_NONE, p->dense_value};
 	const double start = skip_clock_seconds();
 	SKIP_TRY(skip_prober_begin(p, point.rate, err));
 	SKIP_TRY(skip_allocator_choose(&p->allocator, point.rate, &keep, err));
 	SKIP_TRY(skip_pass_prune(p->dense, p->units, &keep, &cut, err));
-	SKIP_TRY(skip_open_inference(p->device, cut, "logits", true, &session[0], &value[0], err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &p->timing, p->timing_batch, TIMING_REPEATS, TIMING_SECONDS, timing, err));
-	p->dense_ms = timing[1].median_ms;
-	point.speedup = timing[0].speedup;
+	SKIP_TRY(p->options->board ? time_on_board(p, cut, point.rate, &point.speedup, err) : time_on_device(p, cut, &point.speedup, err));
 	point.removed = share_removed(p, cut);
 	point.macs_share = skip_graph_macs(cut, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
 	point.seconds = skip_clock_seconds() - start;
 	p->trace[p->n_trace] = point;
 	*out = &p->trace[p->n_trace++];
 cleanup:
-	skip_session_destroy(session[0]);
 	skip_graph_destroy(cut);
 	skip_keep_deinit(&keep);
 	return status;

@@ -3,6 +3,7 @@
 #define SKIP_METHOD_SEARCH_PROBER_H
 
 #include "method/search/allocation.h"
+#include "method/search/on_board.h"
 #include "method/search/trial.h"
 
 /* A cut network with what was found out about it. */
@@ -22,6 +23,7 @@ struct skip_prober {
 	const struct skip_dataset *train, *dev; /* dev: from init on `shuffled` */
 	const struct skip_prune_options *options;
 	const struct skip_progress *progress;
+	struct skip_on_board on_board; /* where the options name a board */
 	struct skip_allocator allocator;
 	struct skip_options sublayers; /* of the trial */
 	struct skip_trial trial;       /* opened by the first surrogate */

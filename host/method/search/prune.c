@@ -159,6 +159,13 @@ static enum skip_status check(const struct skip_dataset *train, const struct ski
 	return SKIP_OK;
 }
 
+static enum skip_status look_from_board(const struct skip_prober *prober, const struct skip_graph *pruned, struct skip_prune_result *result, struct skip_err *err)
+{
+	result->board.dense_ms = prober->on_board.dense_ms;
+	result->board.length = prober->on_board.work.length;
+	return skip_on_board_ms(&prober->on_board, pruned, &result->board.pruned_ms, &result->board.fits, err);
+}
+
 static enum skip_status finish(struct skip_prober *prober, struct skip_candidate *candidate, bool met, struct skip_prune_result *result,
 			       struct skip_err *err)
 {
@@ -168,6 +175,7 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	SKIP_TRY(skip_measure(prober->dense_logits, dev, prober->classes, &result->dense, NULL, err));
 	SKIP_TRY(skip_measure(logits, dev, prober->classes, &result->pruned, NULL, err));
 	skip_compare(prober->dense_logits, logits, dev, prober->classes, &result->paired);
+	if (prober->options->board) SKIP_TRY(look_from_board(prober, candidate->graph, result, err));
 	result->removed = candidate->point < prober->n_trace ? prober->trace[candidate->point].removed : 0;
 	result->target_met = met;
 	result->graph = candidate->graph;
@@ -183,7 +191,7 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	const struct skip_options *table = &prober->allocator.options;
 	if (table->known[SKIP_COST_TIME]) {
 		result->ceiling = table->dense[SKIP_COST_TIME] / skip_options_fixed(table, SKIP_COST_TIME);
-		result->time_table = skip_times_to_json(prober->device, table, prober->timing_batch);
+		result->time_table = skip_times_to_json(prober->device, prober->allocator.on_board, table, prober->timing_batch);
 		if (!result->time_table) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "time table"));
 		if (prober->timed && candidate->point < prober->n_trace)
 			skip_times_add_aim(result->time_table, prober->options, result->trace[candidate->point].rate, met);

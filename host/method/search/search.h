@@ -78,6 +78,7 @@ enum skip_margin_mode {
 };
 bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired);
 
+struct skip_board;
 struct skip_prune_options {
 	unsigned kinds;	       /* 0: those of the allocation */
 	const char *allocate;  /* "uniform", "kl" ... (allocation.h) */
@@ -94,6 +95,8 @@ struct skip_prune_options {
 	const struct skip_skill_options *skill; /* how they are renewed; NULL: they cannot be, 1 round only */
 	int restarts;	       /* choices at the share found whose divergence is compared (restart.c); 0: none beside the allocation's own */
 	const json_t *time_table; /* read instead of measured; NULL: measured where an allocation needs it */
+	const struct skip_board *board; /* an FPGA board whose widths, and whose estimated times of one sequence, stand in for the device's; NULL: none */
+	enum skip_precision board_precision; /* of products there */
 	struct skip_compensate_options compensate;
 	int retune_epochs; /* distilled; 0: none */
 	struct skip_tune_options retune;	  /* `full`: the kept weights too, not prompt and head alone */
@@ -112,7 +115,7 @@ struct skip_probe_point {
 	size_t rows;	      /* of dev it was run over: fewer than all where the drop was certainly too much */
 	struct skip_metrics metrics;
 	struct skip_paired paired;
-	double kl, macs_share, seconds, speedup; /* speedup 0 when not measured */
+	double kl, macs_share, seconds, speedup; /* speedup 0 when not measured, of a board estimated */
 	bool accepted;
 };
 struct skip_prune_result {
@@ -123,6 +126,11 @@ struct skip_prune_result {
 	double removed;
 	bool target_met;
 	double ceiling;	      /* dense time over the time of what nothing removes; 0: not known */
+	struct {
+		double dense_ms, pruned_ms; /* estimated, each in the fastest form that fits */
+		int length;                 /* tokens of the one sequence; 0: no board was asked for */
+		bool fits;                  /* whether any form of the pruned network does */
+	} board;
 	json_t *time_table;   /* what a search measured or read, with the shares it arrived at; NULL: none */
 	struct skip_probe_point *trace;
 	size_t n_trace;

@@ -18,10 +18,12 @@ enum skip_status skip_times_measure(struct skip_device *device, const struct ski
 				    const struct skip_scores *scores, const struct skip_dataset *data, int batch,
 				    struct skip_options *options, struct skip_err *err);
 
-/* {device, driver, profile, batch, dense_ms, fixed_ms, sublayers[]: layer, kind, options[]: heads, qk, v | ffn, ms}. */
-json_t *skip_times_to_json(struct skip_device *device, const struct skip_options *options, int batch);
-/* SKIP_ERR_INPUT when the table is not of these options. */
-enum skip_status skip_times_from_json(const json_t *json, int batch, struct skip_options *options, struct skip_err *err);
+struct skip_on_board;
+/* {source, device, driver, profile, batch, dense_ms, fixed_ms, sublayers[]: layer, kind, options[]: heads, qk, v | ffn, ms}; source "measured", or with a
+ * board, which then is the profile, "estimated", and dtype and length beside it in the place of device and driver. */
+json_t *skip_times_to_json(struct skip_device *device, const struct skip_on_board *on_board, const struct skip_options *options, int batch);
+/* SKIP_ERR_INPUT when the table is not of these options, or not of this board (NULL: estimated for one). */
+enum skip_status skip_times_from_json(const json_t *json, const struct skip_on_board *on_board, int batch, struct skip_options *options, struct skip_err *err);
 
 /* The share a search for the speed-up or latency of `prune` arrived at, kept in the table beside those of the table it started from, so
  * that the same target is not searched for again. */

@@ -1,6 +1,8 @@
 /* The time table as JSON: times.h. */
 #include "base/json.h"
 #include "device/device.h"
+#include "graph/rules.h"
+#include "method/search/on_board.h"
 #include "method/search/times.h"
 #include <string.h>
 
@@ -9,9 +11,34 @@ static const char *kind_of(const struct skip_sublayer *sub)
 	return sub->ffn == SKIP_NO_GROUP ? "attention" : "ffn";
 }
 
-json_t *skip_times_to_json(struct skip_device *device, const struct skip_options *options, int batch)
+static json_t *source_of(struct skip_device *device, const struct skip_on_board *on)
 {
 	const struct skip_device_info *info = skip_device_get_info(device);
+	if (on)
+		return json_pack("{s:s, s:s, s:s, s:i}", "source", "estimated", "profile", on->board->profile->id, "dtype", skip_precision_names[on->precision],
+				 "length", on->work.length);
+	return json_pack("{s:s, s:s, s:s, s:s}", "source", "measured", "device", info->facts.name, "driver", info->facts.driver, "profile", info->profile_id);
+}
+
+/* Times of a board are of no use on a device, and the other way round. */
+static enum skip_status check_source(const json_t *json, const struct skip_on_board *on, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const char *source = json_string_value(json_object_get(json, "source")), *profile, *dtype; /* older tables: measured, and say nothing */
+	const bool estimated = source && strcmp(source, "estimated") == 0;
+	if (!on && !estimated) return SKIP_OK;
+	if (!estimated)
+		return skip_err_set(err, SKIP_ERR_INPUT, "time table: measured on a device, --board %s asks for those of a board", on->board->profile->id);
+	SKIP_TRY(skip_json_string(json, "profile", &profile, err));
+	SKIP_TRY(skip_json_string(json, "dtype", &dtype, err));
+	if (!on || strcmp(profile, on->board->profile->id) != 0 || strcmp(dtype, skip_precision_names[on->precision]) != 0)
+		status = skip_err_set(err, SKIP_ERR_INPUT, "time table: estimated for board %s in %s; --board %s --dtype %s takes it", profile, dtype, profile, dtype);
+cleanup:
+	return status;
+}
+
+json_t *skip_times_to_json(struct skip_device *device, const struct skip_on_board *on_board, const struct skip_options *options, int batch)
+{
 	json_t *sublayers = json_array();
 	for (size_t s = 0; s < options->n; s++) {
 		const struct skip_sublayer *sub = &options->sub[s];
@@ -25,9 +52,10 @@ json_t *skip_times_to_json(struct skip_device *device, const struct skip_options
 		}
 		json_array_append_new(sublayers, json_pack("{s:i, s:s, s:o}", "layer", sub->layer, "kind", kind_of(sub), "options", list));
 	}
-	return json_pack("{s:s, s:s, s:s, s:i, s:f, s:f, s:o}", "device", info->facts.name, "driver", info->facts.driver, "profile",
-			 info->profile_id, "batch", batch, "dense_ms", options->dense[SKIP_COST_TIME], "fixed_ms",
-			 skip_options_fixed(options, SKIP_COST_TIME), "sublayers", sublayers);
+	json_t *table = source_of(device, on_board);
+	json_object_update_new(table, json_pack("{s:i, s:f, s:f, s:o}", "batch", batch, "dense_ms", options->dense[SKIP_COST_TIME], "fixed_ms",
+						skip_options_fixed(options, SKIP_COST_TIME), "sublayers", sublayers));
+	return table;
 }
 
 static enum skip_status read_option(const json_t *row, const struct skip_sublayer *sub, size_t k, struct skip_err *err)
@@ -70,11 +98,12 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_times_from_json(const json_t *json, int batch, struct skip_options *options, struct skip_err *err)
+enum skip_status skip_times_from_json(const json_t *json, const struct skip_on_board *on_board, int batch, struct skip_options *options, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	json_t *sublayers;
 	int64_t size;
+	SKIP_TRY(check_source(json, on_board, err));
 	SKIP_TRY(skip_json_int(json, "batch", 1, INT32_MAX, &size, err));
 	if (size != batch)
 		return skip_err_set(err, SKIP_ERR_INPUT, "time table: measured with batches of %lld, this target needs %d", (long long)size,
