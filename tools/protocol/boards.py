@@ -1,27 +1,45 @@
-"""Estimated latency of a dense and of pruned models on every FPGA board: a table and a drawing.
+"""Estimated latency and resources of a dense and of pruned models on every FPGA board: tables and a drawing.
 
 usage: python3 tools/protocol/boards.py SKIP OUT DENSE PRUNED... [--dtype int8] [--length 64]
 
 A column is a model. One that was cut to any shapes has further columns in which its layers are padded to share k = 3, 2, 1 (`estimate --classes`), because a board builds an engine
 per shape; one that was cut to k shapes (`prune --classes`, by its metrics.json) stands as it is.
-Figures are formulas (`skip estimate --all --fit`): microseconds of one sequence; "-" is a model that does not fit.
+Figures are formulas (`skip estimate --all --fit`): microseconds of one sequence; "-" is a model that does not fit. Lanes and resources are those of the
+dense model and of the last pruned one. Every estimate that says it fits is held to the board's resources, in each unit, and every number behind it to a status: an error else.
 """
 import argparse
 import html
 import json
 import os
 import subprocess
+import time
 
 CLASSES = [0, 3, 2, 1]  # 0: free
 
 
+def check(board):
+    """An estimate that fits needs no more of any unit than there is for it, and each number behind it has a status."""
+    for unit, count in board["resources"].items():
+        if board["fits"] and count["used"] > count["available"]:
+            raise RuntimeError(f"{board['board']}: {count['used']:.0f} {unit} of {count['available']:.0f} and said to fit")
+    statuses = {number["status"] for number in board["inputs"]}
+    if not statuses or statuses - {"verified", "unverified"} or board["status"] != max(statuses, key=["verified", "unverified"].index):
+        raise RuntimeError(f"{board['board']}: status {board['status']} from numbers that are {sorted(statuses)}")
+
+
 def estimate(skip, model, classes, options):
-    """{board: microseconds, None where it does not fit}."""
+    """{board: its estimate}, and the seconds that took."""
     more = ["--classes", str(classes)] if classes else []
+    start = time.monotonic()
     done = subprocess.run([skip, "estimate", model, "--all", "--fit", "--dtype", options.dtype, "--length", options.length, "--json", *more], capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
     if not done.stdout:
         raise RuntimeError(done.stderr)
-    return {b["board"]: b["latency_us"] if b.get("fits") else None for b in json.loads(done.stdout)["boards"]}
+    boards = json.loads(done.stdout)["boards"]
+    for board in boards:
+        if "resources" in board:  # else refused: no engine for an op or a type
+            check(board)
+    return {board["board"]: board for board in boards}, seconds
 
 
 def paddings(model):
@@ -34,15 +52,57 @@ def name_of(path):
     return os.path.basename(path.rstrip("/")).removesuffix(".skip")
 
 
+def latency_of(column, board):
+    """Microseconds, None where the model does not fit."""
+    found = column.get(board, {})
+    return found["latency_us"] if found.get("fits") else None
+
+
+def ruled(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
 def table(columns):
     boards = list(next(iter(columns.values())))
-    lines = ["| board | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
+    rows, none = [], []
     for board in boards:
-        cells = [column.get(board) for column in columns.values()]
+        cells = [latency_of(column, board) for column in columns.values()]
         if any(cells):
-            lines.append(f"| {board} | " + " | ".join(f"{cell:,.0f}" if cell else "-" for cell in cells) + " |")
-    none = [board for board in boards if not any(column.get(board) for column in columns.values())]
-    return "\n".join(lines) + "\n" + (f"\nNothing fits: {', '.join(none)}.\n" if none else "")
+            rows.append([board, *(f"{cell:,.0f}" if cell else "-" for cell in cells)])
+        else:
+            none.append(board)
+    return ruled(["board", *columns], rows) + (f"\nNothing fits: {', '.join(none)}.\n" if none else "")
+
+
+CELLS = ["rows x outputs, lanes", "DSP", "ALM or LUT", "memory", "MHz", "bound"]
+
+
+def cells_of(board):
+    """The form that was chosen and what it takes: logic is ALMs or LUTs, memory M20K or BRAM."""
+    if not board.get("fits"):
+        return ["-"] * len(CELLS)
+    units = board["resources"]
+    unit = lambda *names: next(units[name] for name in names if name in units)
+    counted = lambda count: f"{count['used']:,.0f} ({100 * count['share']:.0f} %)"
+    lanes = sum(kernel["lanes"]["int8"] + kernel["lanes"]["f32"] for kernel in board["kernels"])
+    return [f"{board['form']['rows']} x {board['form']['outputs']}, {lanes:,}", counted(unit("dsp")), counted(unit("alm", "lut")),
+            counted(unit("m20k", "bram18", "bram36")), f"{board['clock_mhz']:.0f}", board["bound"]]
+
+
+def resources(columns, names):
+    """Lanes, shares of what may be used, clock and bound of some models."""
+    head = ["board"] + [f"{name}: {what}" if what == CELLS[0] else what for name in names for what in CELLS]
+    boards = [board for board in next(iter(columns.values())) if any(latency_of(columns[name], board) for name in names)]
+    return ruled(head, [[board] + [cell for name in names for cell in cells_of(columns[name][board])] for board in boards])
+
+
+def times(columns, seconds):
+    """How long the estimates of all boards took, and what they rest on."""
+    rows = []
+    for name, column in columns.items():
+        numbers = [number["status"] for board in column.values() for number in board.get("inputs", [])]
+        rows.append([name, str(sum(bool(latency_of(column, board)) for board in column)), f"{seconds[name]:.2f}", f"{numbers.count('verified')} of {len(numbers)}"])
+    return ruled(["model", "boards that hold it", "seconds for all boards", "numbers of board files that are verified"], rows)
 
 
 # ---------------------------------------------------------------- the drawing
@@ -52,7 +112,7 @@ PALETTE = ["#3b6fb6", "#e08a1e", "#f0b878", "#3f9b57", "#9fd0ab", "#8a5fb0", "#c
 
 def drawing(columns, dense):
     """Speed of every column against the dense one, a group of bars per board that holds it."""
-    boards = [board for board, us in columns[dense].items() if us]
+    boards = [board for board in columns[dense] if latency_of(columns[dense], board)]
     shown = [name for name in columns if name != dense]
     height = TOP + len(boards) * (len(shown) * BAR + GAP) + 30
     x_of = lambda speedup: LEFT + WIDTH * min(speedup, MOST) / MOST
@@ -68,8 +128,8 @@ def drawing(columns, dense):
     for board in boards:
         out.append(f'<text x="{LEFT - 6}" y="{y + len(shown) * BAR / 2 + 4:.0f}" text-anchor="end">{html.escape(board)}</text>')
         for i, name in enumerate(shown):
-            if us := columns[name].get(board):
-                out.append(f'<rect x="{LEFT}" y="{y:.0f}" width="{x_of(columns[dense][board] / us) - LEFT:.1f}" height="{BAR - 1}" fill="{PALETTE[i % len(PALETTE)]}"/>')
+            if us := latency_of(columns[name], board):
+                out.append(f'<rect x="{LEFT}" y="{y:.0f}" width="{x_of(latency_of(columns[dense], board) / us) - LEFT:.1f}" height="{BAR - 1}" fill="{PALETTE[i % len(PALETTE)]}"/>')
             y += BAR
         y += GAP
     return "\n".join(out + ["</svg>\n"])
@@ -84,15 +144,18 @@ def main():
     parser.add_argument("--length", default="64")
     options = parser.parse_args()
     dense = name_of(options.dense)
-    columns = {dense: estimate(options.skip, options.dense, 0, options)}
+    columns, seconds = {}, {}
+    columns[dense], seconds[dense] = estimate(options.skip, options.dense, 0, options)
     for model in options.pruned:
         for k in paddings(model):
-            columns[name_of(model) + (f", padded to {k}" if k else "")] = estimate(options.skip, model, k, options)
+            name = name_of(model) + (f", padded to {k}" if k else "")
+            columns[name], seconds[name] = estimate(options.skip, model, k, options)
+    text = "\n".join([table(columns), resources(columns, [dense, name_of(options.pruned[-1])]), times(columns, seconds)])
     os.makedirs(options.out, exist_ok=True)
-    for name, text in (("boards.md", table(columns)), ("boards.svg", drawing(columns, dense))):
+    for name, content in (("boards.md", text), ("boards.svg", drawing(columns, dense))):
         with open(os.path.join(options.out, name), "w", encoding="utf-8") as file:
-            file.write(text)
-    print(table(columns), end="")
+            file.write(content)
+    print(text, end="")
 
 
 if __name__ == "__main__":
