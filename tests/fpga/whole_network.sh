@@ -29,6 +29,13 @@ gives 0 run head two.txt --device intel_fpga_emulator --logits --dtype int8
 cp "$log/out" fallback
 gives 0 run head two.txt --device intel_fpga_emulator_channels --logits --dtype int8
 check "in int8 too" cmp fallback "$log/out"
+# The same text on PoCL: every logit to its last digit, so every sum of int8 products behind it.
+for dtype in f32 int8; do
+	gives 0 run head data.txt --device intel_fpga_emulator --logits --dtype $dtype
+	cp "$log/out" emulated
+	gives 0 run head data.txt --device pocl_fpga --logits --dtype $dtype
+	check "61 rows of logits in $dtype, those of PoCL with the text of boards" cmp emulated "$log/out"
+done
 gives 3 run head two.txt --device intel_fpga_emulator --dtype bf16
 
 # From a library: the emulated program is stored with its manifest, checked, and run in a process of its own; nothing else is called by its name.
