@@ -4,8 +4,8 @@
  * cache until they have met every panel.
  *
  * The MR * NV sums of a tile stay in registers; each step of k loads NV vectors of the panel and broadcasts MR numbers of x. Sum: one fma per k, in order.
- * A panel is as large as the first-level cache and larger, so every tile reads it from the second level, the first of a panel
- * from farther away: the vectors of AHEAD steps on are asked for.
+ * A panel is as large as the first-level cache and larger, so every tile reads it from the second level: the vectors of AHEAD steps on are asked for.
+ * The last tile of a panel also asks for the next panel, which would else come at the pace of memory while nothing of it is left to do.
  * K N: sizes; MR NV VEC: tile; BLOCK: row tiles; ACT: skip_none skip_gelu skip_gelu_tanh skip_relu skip_tanh; BIAS, RESIDUAL 0 or 1: is the argument there.
  * Edges: rows past the last one are read from slack and written to slack; columns past N have zero weights and are not written.
  */
@@ -54,12 +54,11 @@
 #endif
 #define SKIP_LINEAR_TAIL (SKIP_LINEAR_N % SKIP_LINEAR_NR) /* real columns of a last panel that is not full */
 
-/* The MR rows from m on in the columns of one panel; bias and residual are read where BIAS and RESIDUAL say so. */
-SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __global const SKIP_LINEAR_V *w, __global const SKIP_LINEAR_V *bias,
-						  __global const float *residual, __global float *y, size_t m, uint panel)
+/* The MR rows from m on in the columns of the panel w; bias and residual are read where BIAS and RESIDUAL say so, the panel `ahead` is asked for. */
+SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __global const SKIP_LINEAR_V *w, __global const SKIP_LINEAR_V *ahead,
+						  __global const SKIP_LINEAR_V *bias, __global const float *residual, __global float *y, size_t m, uint panel)
 {
 	x += m * SKIP_LINEAR_K;
-	w += (size_t)panel * SKIP_LINEAR_K * SKIP_LINEAR_NV;
 	SKIP_LINEAR_V sum[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
 	SKIP_UNROLL(SKIP_LINEAR_MR)
 	for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
@@ -79,7 +78,9 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __glo
 			SKIP_UNROLL(SKIP_LINEAR_NV)
 			for (uint v = 0; v < SKIP_LINEAR_NV; v++) {
 				wk[v] = w[s * SKIP_LINEAR_NV + v];
-				if ((s * SKIP_LINEAR_NV + v) * SKIP_LINEAR_VEC % 16 == 0) SKIP_PREFETCH_NEAR(w + (SKIP_LINEAR_AHEAD + s) * SKIP_LINEAR_NV + v);
+				if ((s * SKIP_LINEAR_NV + v) * SKIP_LINEAR_VEC % 16) continue; /* a cache line is asked for once */
+				SKIP_PREFETCH_NEAR(w + (SKIP_LINEAR_AHEAD + s) * SKIP_LINEAR_NV + v);
+				SKIP_PREFETCH(ahead + s * SKIP_LINEAR_NV + v);
 			}
 			SKIP_UNROLL(SKIP_LINEAR_MR)
 			for (uint i = 0; i < SKIP_LINEAR_MR; i++) {
@@ -90,6 +91,7 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __glo
 		}
 		x += SKIP_LINEAR_STEPS;
 		w += SKIP_LINEAR_STEPS * SKIP_LINEAR_NV;
+		ahead += SKIP_LINEAR_STEPS * SKIP_LINEAR_NV;
 	}
 	SKIP_LINEAR_V done[SKIP_LINEAR_MR][SKIP_LINEAR_NV];
 	SKIP_UNROLL(SKIP_LINEAR_MR)
@@ -157,7 +159,10 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #if !SKIP_LINEAR_RESIDUAL
 	__global const float *residual = 0;
 #endif
-	SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, w, bias, residual, y, m, panel);
+	__global const SKIP_LINEAR_V *wp = w + (size_t)panel * SKIP_LINEAR_K * SKIP_LINEAR_NV;
+	/* The item behind the last one of a panel wants the next panel. */
+	__global const SKIP_LINEAR_V *ahead = within - panel * height + 1 == height && panel + 1 < SKIP_LINEAR_PANELS ? wp + SKIP_LINEAR_K * SKIP_LINEAR_NV : wp;
+	SKIP_JOIN(SKIP_LINEAR_NAME, tile)(x, wp, ahead, bias, residual, y, m, panel);
 }
 
 #undef SKIP_LINEAR_V
