@@ -122,7 +122,7 @@ static enum skip_status emit_loop(const struct skip_profile *profile, const stru
 	plan->n_kernels = 1;
 	snprintf(plan->profile, sizeof(plan->profile), "%s", profile->id);
 	snprintf(plan->kernels[0].name, sizeof(plan->kernels[0].name), "peak");
-	SKIP_TRY(skip_emit_programs(&loop->spec, 0, plan, err));
+	SKIP_TRY(skip_emit_programs(&loop->spec, NULL, 0, 0, plan, err));
 	*out = plan;
 	plan = NULL;
 cleanup:

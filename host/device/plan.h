@@ -6,6 +6,7 @@
  *   T  tokens of the batch            B  sequences
  *   R  rows of gathered keys: sum over b of round_up(P + n_b, key_align)   (P of the graph; layers without a prefix use the same layout)
  *   Q  query blocks: sum over b of ceil(n_b / query_block)
+ *   W  compute units of the device
  */
 #ifndef SKIP_DEVICE_PLAN_H
 #define SKIP_DEVICE_PLAN_H
@@ -15,7 +16,7 @@
 #include "device/profile/profile.h"
 #include <stdbool.h>
 
-enum skip_size { SKIP_SIZE_ONE, SKIP_SIZE_T, SKIP_SIZE_B, SKIP_SIZE_R, SKIP_SIZE_Q, SKIP_SIZE_COUNT };
+enum skip_size { SKIP_SIZE_ONE, SKIP_SIZE_T, SKIP_SIZE_B, SKIP_SIZE_R, SKIP_SIZE_Q, SKIP_SIZE_W, SKIP_SIZE_COUNT };
 
 /* ceil((mul * size + add) / div); every field >= 0, div >= 1. ONE has size 1. */
 struct skip_extent {
@@ -77,13 +78,17 @@ struct skip_plan_buffer {
 	int pool;                    /* memory pool slot given by the memory plan; buffers of one slot never live together. -1: own */
 };
 
-enum skip_arg_kind { SKIP_ARG_BUFFER, SKIP_ARG_SIZE, SKIP_ARG_INT, SKIP_ARG_FLOAT, SKIP_ARG_ROW0, SKIP_ARG_TILE, SKIP_ARG_KEY };
+enum skip_arg_kind { SKIP_ARG_BUFFER, SKIP_ARG_SIZE, SKIP_ARG_INT, SKIP_ARG_FLOAT, SKIP_ARG_ROW0, SKIP_ARG_TILE, SKIP_ARG_KEY, SKIP_ARG_COUNT };
+
+#define SKIP_LAUNCH_MAX_ARGS 96
+#define SKIP_LAUNCH_MAX_COVER 4
 
 struct skip_plan_arg {
 	enum skip_arg_kind kind;
 	int buffer;          /* BUFFER */
-	enum skip_size size; /* SIZE: passed as int */
-	int32_t i;           /* INT */
+	enum skip_size size; /* SIZE: passed as int; COUNT: the rows that are covered */
+	int32_t i;           /* INT; COUNT: which tile's number, passed as int */
+	int tile[SKIP_LAUNCH_MAX_COVER], n_tiles; /* COUNT: as of a launch with this cover */
 	float f;             /* FLOAT */
 	char name[12];       /* in the kernel, where a link file or a manifest has to name it; else "" */
 	                     /* ROW0: first row of a cover piece, TILE: rows of its tiles; KEY: dropout key of this run (uint) */
@@ -96,9 +101,6 @@ struct skip_plan_arg {
 enum skip_call { SKIP_CALL_NONE, SKIP_CALL_GEMM, SKIP_CALL_COUNT };
 extern const char *const skip_call_names[]; /* "", "clblast.sgemm", NULL */
 enum { SKIP_GEMM_X, SKIP_GEMM_W, SKIP_GEMM_Y, SKIP_GEMM_ROWS, SKIP_GEMM_COLS, SKIP_GEMM_DEPTH, SKIP_GEMM_TRANSPOSE, SKIP_GEMM_ARGS };
-
-#define SKIP_LAUNCH_MAX_ARGS 20
-#define SKIP_LAUNCH_MAX_COVER 4
 
 struct skip_plan_kernel {
 	char name[SKIP_NAME]; /* unique in the plan; the __kernel's name */
@@ -151,6 +153,7 @@ struct skip_plan {
 	int *value_buffer; /* [graph->n_values] buffer of a value, SKIP_NONE for values that no launch touches */
 	size_t n_values;
 	int n_pools;
+	bool whole; /* launches stand for several nodes: ranges of nodes cannot be enqueued */
 };
 
 void skip_plan_destroy(struct skip_plan *plan);

@@ -14,6 +14,10 @@ struct skip_session;
 enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted,
 			    struct skip_plan **out, struct skip_err *err);
 
+/* The same for batches that always run from the first node to the last: on a device that can, the launches of a layer become one (lower/team.c). */
+enum skip_status skip_lower_whole(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted,
+				  struct skip_plan **out, struct skip_err *err);
+
 /* run/: builds programs (disk cache), creates weight buffers from the graph's tensors. Takes its own references to tensors; does not keep graph
  * or plan pointers after destroy of the session only (both must outlive it). With `warm` it ends by
  * running every kernel once and keeping the binaries on disk: for programs that will be used again, in this process or another. */
@@ -29,6 +33,9 @@ enum skip_status skip_session_open(struct skip_device *device, const struct skip
  */
 enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
 				     struct skip_session **out, int *value, struct skip_err *err);
+/* The same with every launch on its own, programs kept: what skip_session_profile and skip_session_time look at. */
+enum skip_status skip_open_launches(struct skip_device *device, const struct skip_graph *graph, const char *value_name, struct skip_session **out, int *value,
+				    struct skip_err *err);
 void skip_session_destroy(struct skip_session *session);
 
 /*

@@ -19,7 +19,8 @@
 #define SKIP_ACT_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ACT_VEC, i, p)
 #define SKIP_ACT_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ACT_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ACT_GROUP))) void SKIP_ACT_NAME(
+SKIP_KERNEL(SKIP_ACT_GROUP) void SKIP_ACT_NAME(
+	SKIP_ITEM
 	__global const float *restrict u, /* [rows][COLS] */
 #ifdef SKIP_ACT_KERNEL_BWD
 	__global const float *restrict dg, /* [rows][COLS] */
@@ -28,7 +29,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ACT_GROUP))) void SKIP_ACT_NAM
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_ACT_COLS >= SKIP_ACT_VEC && SKIP_ACT_ROWS > 0);
-	const uint row = (uint)get_global_id(0) * SKIP_ACT_ROWS;
+	const uint row = SKIP_ID(0) * SKIP_ACT_ROWS;
 	const uint end = min(row + SKIP_ACT_ROWS, (uint)rows) * SKIP_ACT_COLS;
 	for (uint from = row * SKIP_ACT_COLS; from < end; from += SKIP_ACT_VEC) {
 		const uint i = min(from, end - SKIP_ACT_VEC);

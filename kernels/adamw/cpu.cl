@@ -20,7 +20,7 @@
 #ifndef SKIP_ADAMW_ELEMENTS
 #error "SKIP_ADAMW_ELEMENTS: elements of a work-item"
 #endif
-#define SKIP_ADAMW_FIRST ((uint)get_global_id(0) * SKIP_ADAMW_ELEMENTS)
+#define SKIP_ADAMW_FIRST (SKIP_ID(0) * SKIP_ADAMW_ELEMENTS)
 #endif
 #ifdef SKIP_ADAMW_KERNEL_SQUARES
 #ifndef SKIP_ADAMW_PARTS
@@ -61,7 +61,8 @@
 #endif
 
 #ifdef SKIP_ADAMW_KERNEL_SQUARES
-__kernel __attribute__((reqd_work_group_size(SKIP_ADAMW_GROUP))) void SKIP_ADAMW_NAME(
+SKIP_KERNEL(SKIP_ADAMW_GROUP) void SKIP_ADAMW_NAME(
+	SKIP_ITEM
 	__global const float *restrict x, /* [COUNT] */
 #if SKIP_ADAMW_BEFORE
 	__global const float *restrict before, /* [1] */
@@ -84,12 +85,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ADAMW_GROUP))) void SKIP_ADAMW
 #if SKIP_ADAMW_BEFORE
 	total += before[0];
 #endif
-	part[get_global_id(0)] = total;
+	part[SKIP_ID(0)] = total;
 }
 #endif
 
 #ifdef SKIP_ADAMW_KERNEL_STEP
-__kernel __attribute__((reqd_work_group_size(SKIP_ADAMW_GROUP))) void SKIP_ADAMW_NAME(
+SKIP_KERNEL(SKIP_ADAMW_GROUP) void SKIP_ADAMW_NAME(
+	SKIP_ITEM
 	__global const float *restrict g,     /* [COUNT] */
 	__global const float *restrict norm2, /* [1] */
 	__global const float *restrict step,  /* [3] */
@@ -124,12 +126,13 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ADAMW_GROUP))) void SKIP_ADAMW
 #endif
 
 #ifdef SKIP_ADAMW_KERNEL_PACK
-__kernel __attribute__((reqd_work_group_size(SKIP_ADAMW_GROUP))) void SKIP_ADAMW_NAME(
+SKIP_KERNEL(SKIP_ADAMW_GROUP) void SKIP_ADAMW_NAME(
+	SKIP_ITEM
 	__global const float *restrict w, /* [N][K] or [K][N] */
 	__global float *restrict panels)  /* [ceil(N / NR)][K][NR] */
 {
 	SKIP_REQUIRE(sizes, SKIP_ADAMW_N > 0 && SKIP_ADAMW_K > 0 && SKIP_ADAMW_DEPTH % SKIP_ADAMW_VEC == 0);
-	const uint n = (uint)get_global_id(0) * SKIP_ADAMW_NR, first = (uint)get_global_id(1) * SKIP_ADAMW_DEPTH;
+	const uint n = SKIP_ID(0) * SKIP_ADAMW_NR, first = SKIP_ID(1) * SKIP_ADAMW_DEPTH;
 	const uint last = min(first + SKIP_ADAMW_DEPTH, (uint)SKIP_ADAMW_K), columns = min((uint)SKIP_ADAMW_NR, SKIP_ADAMW_N - n);
 	panels += (size_t)n * SKIP_ADAMW_K;
 #if SKIP_ADAMW_TRANSPOSE

@@ -265,7 +265,8 @@ SKIP_APART SKIP_ATTENTION_F SKIP_JOIN(SKIP_ATTENTION_NAME, softmax)(SKIP_ATTENTI
 #ifdef SKIP_ATTENTION_KERNEL_MAIN
 SKIP_ATTENTION_MIX(mix_v, SKIP_ATTENTION_V)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const float *restrict q, /* [T or B][Q_STRIDE] */
 	__global const float *restrict k, /* [T][K_STRIDE] */
 	__global const float *restrict v, /* [T][V_STRIDE] */
@@ -303,11 +304,11 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *rq = 0;
 #endif
 #endif
-	const uint head = (uint)get_global_id(1);
+	const uint head = SKIP_ID(1);
 #if SKIP_ATTENTION_ROWS_B
-	const uint b = (uint)get_global_id(0), row = b, rows = 1;
+	const uint b = SKIP_ID(0), row = b, rows = 1;
 #else
-	__global const int *block = qblock + 4 * (uint)get_global_id(0);
+	__global const int *block = qblock + 4 * SKIP_ID(0);
 	const uint b = (uint)block[0], row = (uint)block[1], rows = (uint)block[2];
 #endif
 	const uint first = (uint)offset[b], length = (uint)offset[b + 1] - first, place = SKIP_ATTENTION_PLACE(row, first, length);
@@ -400,7 +401,8 @@ SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, beside_keys)(const SKIP_ATTENTION
 }
 #endif
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const float *restrict q,    /* [T or B][Q_STRIDE] */
 	__global const float *restrict k,    /* [T][K_STRIDE] */
 	__global const float *restrict v,    /* [T][V_STRIDE] */
@@ -453,7 +455,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const float *rq = 0;
 #endif
 #endif
-	const uint head = (uint)get_global_id(0), b = (uint)get_global_id(1);
+	const uint head = SKIP_ID(0), b = SKIP_ID(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	const uint first_query = SKIP_ATTENTION_ROWS_B ? b : first, queries = SKIP_ATTENTION_ROWS_B ? 1 : n;
 	SKIP_ATTENTION_F x[SKIP_ATTENTION_QK], g[SKIP_ATTENTION_V];

@@ -425,7 +425,8 @@ static inline void SKIP_JOIN(SKIP_ATTENTION_NAME, put)(const SKIP_ATTENTION_F *y
 #define SKIP_ATTENTION_CTX_COLS SKIP_ATTENTION_V
 #endif
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const SKIP_ATTENTION_IN *restrict q, /* [T or B][Q_STRIDE] */
 	__global const SKIP_ATTENTION_IN *restrict k, /* [T][K_STRIDE] */
 	__global const SKIP_ATTENTION_IN *restrict v, /* [T][V_STRIDE] */
@@ -445,7 +446,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #if SKIP_ATTENTION_OUT
 	SKIP_REQUIRE(out, SKIP_ATTENTION_V % SKIP_ATTENTION_OUT_E == 0 && SKIP_ATTENTION_OUT >= SKIP_ATTENTION_H * SKIP_ATTENTION_CTX_COLS);
 #endif
-	const uint b = (uint)get_global_id(0), head = (uint)get_global_id(1);
+	const uint b = SKIP_ID(0), head = SKIP_ID(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	/* Rows of a tile are best whole cache lines. */
 	__attribute__((aligned(64))) uint key_words[SKIP_ATTENTION_KEYS * SKIP_ATTENTION_KW], value_words[SKIP_ATTENTION_ROWS * SKIP_ATTENTION_V];

@@ -282,7 +282,8 @@ SKIP_APART void SKIP_JOIN(SKIP_ATTENTION_NAME, slopes)(SKIP_ATTENTION_F *a, SKIP
 	}
 }
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const float *restrict q,    /* [T or B][Q_STRIDE] */
 	__global const float *restrict k,    /* [T][K_STRIDE] */
 	__global const float *restrict v,    /* [T][V_STRIDE] */
@@ -309,7 +310,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 	__global const int *restrict offset) /* [B+1] */
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_QK > 0 && SKIP_ATTENTION_V > 0 && SKIP_ATTENTION_S > SKIP_ATTENTION_P);
-	const uint head = (uint)get_global_id(0), b = (uint)get_global_id(1);
+	const uint head = SKIP_ID(0), b = SKIP_ID(1);
 	const uint first = (uint)offset[b], n = (uint)offset[b + 1] - first, keys = SKIP_ATTENTION_P + n;
 	const uint column = head * SKIP_ATTENTION_QK, column_v = head * SKIP_ATTENTION_V;
 	const uint first_query = SKIP_ATTENTION_ROWS_B ? b : first, queries = SKIP_ATTENTION_ROWS_B ? 1 : n;

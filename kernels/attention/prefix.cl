@@ -35,14 +35,15 @@
 #define SKIP_ATTENTION_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ATTENTION_VEC, i, p) = (v)
 
 #ifdef SKIP_ATTENTION_KERNEL_PREFIX
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const float *restrict prefix, /* [P][COLS] */
 	__global float *restrict dropped,      /* [B][P][COLS] */
 	int stream, uint key)
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0 && SKIP_ATTENTION_DROPOUT);
-	const uint slot = (uint)get_global_id(0), from = slot * SKIP_ATTENTION_COLS;
-	const uint to = ((uint)get_global_id(1) * SKIP_ATTENTION_P + slot) * SKIP_ATTENTION_COLS;
+	const uint slot = SKIP_ID(0), from = slot * SKIP_ATTENTION_COLS;
+	const uint to = (SKIP_ID(1) * SKIP_ATTENTION_P + slot) * SKIP_ATTENTION_COLS;
 	uint c = 0;
 	for (; c + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS; c += SKIP_ATTENTION_VEC) {
 		SKIP_ATTENTION_STORE(SKIP_ATTENTION_LOAD(0, prefix + from + c) * SKIP_ATTENTION_FACTORS(to + c), 0, dropped + to + c);
@@ -53,7 +54,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 #endif
 
 #ifdef SKIP_ATTENTION_KERNEL_SUM
-__kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_ATTENTION_NAME(
+SKIP_KERNEL(SKIP_ATTENTION_GROUP) void SKIP_ATTENTION_NAME(
+	SKIP_ITEM
 	__global const float *restrict parts, /* [B][P][COLS] */
 	__global float *restrict dprefix,     /* [P][COLS] */
 	int sequences                         /* B */
@@ -63,7 +65,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ATTENTION_GROUP))) void SKIP_A
 )
 {
 	SKIP_REQUIRE(sizes, SKIP_ATTENTION_COLS > 0 && SKIP_ATTENTION_P > 0);
-	const uint start = (uint)get_global_id(0) * SKIP_ATTENTION_COLS, from = (uint)get_global_id(1) * SKIP_ATTENTION_VEC;
+	const uint start = SKIP_ID(0) * SKIP_ATTENTION_COLS, from = SKIP_ID(1) * SKIP_ATTENTION_VEC;
 	const uint end = (uint)sequences * (SKIP_ATTENTION_P * SKIP_ATTENTION_COLS);
 	if (from + SKIP_ATTENTION_VEC <= SKIP_ATTENTION_COLS) {
 		SKIP_ATTENTION_F total = (SKIP_ATTENTION_F)(0.0f);

@@ -38,6 +38,21 @@ typedef uint2 skip_uint2 __attribute__((aligned(4)));
 typedef uint4 skip_uint4 __attribute__((aligned(4)));
 typedef uint8 skip_uint8 __attribute__((aligned(4)));
 typedef uint16 skip_uint16 __attribute__((aligned(4)));
+/*
+ * What opens a `cpu` kernel, SKIP_KERNEL(group) void NAME(SKIP_ITEM args), and its place: SKIP_ID(d) of SKIP_IDS(d) work-items. In a program with teams (team.cl) it is
+ * a function, and the place its first arguments.
+ */
+#ifdef SKIP_TEAM
+#define SKIP_KERNEL(...) static
+#define SKIP_ITEM const uint skip_id_0, const uint skip_id_1, const uint skip_ids_0,
+#define SKIP_ID(d) skip_id_##d
+#define SKIP_IDS(d) skip_ids_##d
+#else
+#define SKIP_KERNEL(...) __kernel __attribute__((reqd_work_group_size(__VA_ARGS__)))
+#define SKIP_ITEM
+#define SKIP_ID(d) (uint)get_global_id(d)
+#define SKIP_IDS(d) (uint)get_global_size(d)
+#endif
 /* Of helpers longer than a few lines. PoCL compiles a kernel with what is inlined in three copies, for itself and for two launchers; a function apart, once. */
 #define SKIP_APART static __attribute__((noinline))
 #endif

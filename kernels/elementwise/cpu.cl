@@ -25,7 +25,8 @@
 #define SKIP_ELEMENTWISE_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ELEMENTWISE_VEC, i, p)
 #define SKIP_ELEMENTWISE_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ELEMENTWISE_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP_ELEMENTWISE_NAME(
+SKIP_KERNEL(SKIP_ELEMENTWISE_GROUP) void SKIP_ELEMENTWISE_NAME(
+	SKIP_ITEM
 	__global const float *restrict a, /* [rows][COLS] */
 #if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_MUL)
 	__global const float *restrict b, /* [rows][COLS] */
@@ -41,7 +42,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ELEMENTWISE_GROUP))) void SKIP
 )
 {
 	SKIP_REQUIRE(sizes, SKIP_ELEMENTWISE_COLS >= SKIP_ELEMENTWISE_VEC && SKIP_ELEMENTWISE_ROWS > 0);
-	const uint row = (uint)get_global_id(0) * SKIP_ELEMENTWISE_ROWS;
+	const uint row = SKIP_ID(0) * SKIP_ELEMENTWISE_ROWS;
 	const uint row_end = min(row + SKIP_ELEMENTWISE_ROWS, (uint)rows);
 #if defined(SKIP_ELEMENTWISE_KERNEL_ADD) || defined(SKIP_ELEMENTWISE_KERNEL_MUL) || defined(SKIP_ELEMENTWISE_KERNEL_DROPOUT)
 	const uint end = row_end * SKIP_ELEMENTWISE_COLS;

@@ -26,7 +26,8 @@
 #define SKIP_EMBED_LOAD(i, p) SKIP_AT(__global const, float, SKIP_EMBED_VEC, i, p)
 #define SKIP_EMBED_STORE(v, i, p) SKIP_AT(__global, float, SKIP_EMBED_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_EMBED_GROUP))) void SKIP_EMBED_NAME(
+SKIP_KERNEL(SKIP_EMBED_GROUP) void SKIP_EMBED_NAME(
+	SKIP_ITEM
 	__global const int *restrict ids, /* [T] */
 #if SKIP_EMBED_POSITIONS
 	__global const int *restrict positions, /* [T] */
@@ -45,7 +46,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_EMBED_GROUP))) void SKIP_EMBED
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_EMBED_D >= SKIP_EMBED_VEC && SKIP_EMBED_POSITION_BASE >= 0 && SKIP_EMBED_ROWS > 0);
-	const uint row = (uint)get_global_id(0) * SKIP_EMBED_ROWS, row_end = min(row + SKIP_EMBED_ROWS, (uint)rows);
+	const uint row = SKIP_ID(0) * SKIP_EMBED_ROWS, row_end = min(row + SKIP_EMBED_ROWS, (uint)rows);
 	for (uint t = row; t < row_end; t++) {
 		__global const float *w = word + (uint)ids[t] * SKIP_EMBED_D;
 #if SKIP_EMBED_POSITIONS

@@ -34,7 +34,8 @@
 #define SKIP_LAYERNORM_WHOLE (SKIP_LAYERNORM_D / SKIP_LAYERNORM_VEC * SKIP_LAYERNORM_VEC)
 #define SKIP_LAYERNORM_EACH_ROW SKIP_UNROLL(SKIP_LAYERNORM_ROWS) for (uint i = 0; i < SKIP_LAYERNORM_ROWS; i++)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_LAYERNORM_NAME(
+SKIP_KERNEL(SKIP_LAYERNORM_GROUP) void SKIP_LAYERNORM_NAME(
+	SKIP_ITEM
 	__global const float *restrict x, /* [rows][D] */
 #ifdef SKIP_LAYERNORM_KERNEL_BWD
 	__global const float *restrict dy, /* [rows][D] */
@@ -55,7 +56,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_GROUP))) void SKIP_L
 	SKIP_LAYERNORM_F sum[SKIP_LAYERNORM_ROWS];
 	SKIP_LAYERNORM_EACH_ROW
 	{
-		start[i] = min((uint)get_global_id(0) * SKIP_LAYERNORM_ROWS + i, (uint)rows - 1) * SKIP_LAYERNORM_D;
+		start[i] = min(SKIP_ID(0) * SKIP_LAYERNORM_ROWS + i, (uint)rows - 1) * SKIP_LAYERNORM_D;
 		sum[i] = (SKIP_LAYERNORM_F)(0.0f);
 	}
 	for (uint d = 0; d < SKIP_LAYERNORM_WHOLE; d += SKIP_LAYERNORM_VEC)

@@ -23,13 +23,14 @@
 #endif
 #define SKIP_LAYERNORM_DW_SUM SKIP_PASTE(skip_sum_f, SKIP_LAYERNORM_DW_VEC)
 #define SKIP_LAYERNORM_DW_WHOLE (SKIP_LAYERNORM_DW_D / SKIP_LAYERNORM_DW_VEC * SKIP_LAYERNORM_DW_VEC)
-__kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_DW_GROUP))) void SKIP_LAYERNORM_DW_NAME(
+SKIP_KERNEL(SKIP_LAYERNORM_DW_GROUP) void SKIP_LAYERNORM_DW_NAME(
+	SKIP_ITEM
 	__global const float *restrict x, /* [rows][D] */
 	__global float *restrict stats,   /* [rows][2] */
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_LAYERNORM_DW_D >= SKIP_LAYERNORM_DW_VEC && SKIP_LAYERNORM_DW_ROWS > 0);
-	const uint first = (uint)get_global_id(0) * SKIP_LAYERNORM_DW_ROWS, last = min(first + SKIP_LAYERNORM_DW_ROWS, (uint)rows);
+	const uint first = SKIP_ID(0) * SKIP_LAYERNORM_DW_ROWS, last = min(first + SKIP_LAYERNORM_DW_ROWS, (uint)rows);
 	for (uint row = first; row < last; row++) {
 		__global const float *from = x + row * SKIP_LAYERNORM_DW_D;
 		SKIP_LAYERNORM_DW_F sum = (SKIP_LAYERNORM_DW_F)(0.0f);
@@ -51,7 +52,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_DW_GROUP))) void SKI
 #undef SKIP_LAYERNORM_DW_SUM
 #undef SKIP_LAYERNORM_DW_WHOLE
 #else
-__kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_DW_GROUP))) void SKIP_LAYERNORM_DW_NAME(
+SKIP_KERNEL(SKIP_LAYERNORM_DW_GROUP) void SKIP_LAYERNORM_DW_NAME(
+	SKIP_ITEM
 	__global const float *restrict x,     /* [rows][D] */
 	__global const float *restrict dy,    /* [rows][D] */
 	__global const float *restrict stats, /* [rows][2] */
@@ -60,7 +62,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LAYERNORM_DW_GROUP))) void SKI
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_LAYERNORM_DW_D >= SKIP_LAYERNORM_DW_VEC);
-	const uint d = min((uint)get_global_id(0) * SKIP_LAYERNORM_DW_VEC, (uint)(SKIP_LAYERNORM_DW_D - SKIP_LAYERNORM_DW_VEC));
+	const uint d = min(SKIP_ID(0) * SKIP_LAYERNORM_DW_VEC, (uint)(SKIP_LAYERNORM_DW_D - SKIP_LAYERNORM_DW_VEC));
 	SKIP_LAYERNORM_DW_F along = (SKIP_LAYERNORM_DW_F)(0.0f), sum = along;
 	for (uint row = 0; row < (uint)rows; row++) {
 		const SKIP_LAYERNORM_DW_F g = SKIP_LAYERNORM_DW_LOAD(0, dy + row * SKIP_LAYERNORM_DW_D + d);

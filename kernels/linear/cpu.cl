@@ -133,7 +133,8 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tile)(__global const float *x, __glo
 	}
 }
 
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+SKIP_KERNEL(SKIP_LINEAR_GROUP) void SKIP_LINEAR_NAME(
+	SKIP_ITEM
 	__global const float *restrict x, /* [M][K] */
 	__global const SKIP_LINEAR_V *restrict w, /* [ceil(N / NR)][K][NV] vectors */
 #if SKIP_LINEAR_BIAS
@@ -148,7 +149,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_N > 0);
 	SKIP_REQUIRE(registers, SKIP_LINEAR_MR > 0 && SKIP_LINEAR_NV > 0 && SKIP_LINEAR_MR * SKIP_LINEAR_NV <= 24);
 	/* Items come in order of id; blocks of BLOCK row tiles walk all panels before the next block starts. The last block may be smaller. */
-	const uint tiles = (uint)get_global_size(0), id = (uint)get_global_id(1) * tiles + (uint)get_global_id(0);
+	const uint tiles = SKIP_IDS(0), id = SKIP_ID(1) * tiles + SKIP_ID(0);
 	const uint block = id / (SKIP_LINEAR_BLOCK * SKIP_LINEAR_PANELS), first = block * SKIP_LINEAR_BLOCK;
 	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(tiles - first, (uint)SKIP_LINEAR_BLOCK);
 	const uint panel = within / height;

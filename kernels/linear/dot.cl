@@ -372,7 +372,8 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_NAME, tiles)(__global const uint *x, __glo
 }
 #endif
 
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+SKIP_KERNEL(SKIP_LINEAR_GROUP) void SKIP_LINEAR_NAME(
+	SKIP_ITEM
 	__global const uint *restrict x, /* [M][XW] words, with INT the scale last (kernels/common/words.cl) */
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [ceil(N / NR)][PANEL] vectors: [KW][NV] words, with INT [NV] scales and [NV] starts of the sums */
 #if SKIP_LINEAR_BIAS
@@ -390,7 +391,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 	SKIP_REQUIRE(words, SKIP_LINEAR_WORDS >= SKIP_LINEAR_Y_WORDS && SKIP_LINEAR_NR % 16 == 0 && !SKIP_LINEAR_RESIDUAL);
 #endif
 	/* Items come in order of id; blocks of rows walk all panels before the next block starts. The last block may be smaller. */
-	const uint items = (uint)get_global_size(0), id = (uint)get_global_id(1) * items + (uint)get_global_id(0);
+	const uint items = SKIP_IDS(0), id = SKIP_ID(1) * items + SKIP_ID(0);
 	const uint most = max(SKIP_LINEAR_BLOCK / rows, 1u), block = id / (most * SKIP_LINEAR_PANELS), first = block * most;
 	const uint within = id - first * SKIP_LINEAR_PANELS, height = min(items - first, most), panel = within / height;
 	const size_t m0 = row0 + (first + within - panel * height) * rows;
@@ -414,7 +415,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINE
 #endif
 
 #ifdef SKIP_LINEAR_KERNEL_PEAK
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+SKIP_KERNEL(SKIP_LINEAR_GROUP) void SKIP_LINEAR_NAME(
+	SKIP_ITEM
 	__global const uint *restrict x, /* [MR][XW] words */
 	__global const SKIP_LINEAR_INT_V *restrict w, /* [KW][NV] vectors of words */
 	__global SKIP_LINEAR_SUM_V *restrict out) /* one vector that every work-item writes, so that nothing may be left out */

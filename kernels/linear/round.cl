@@ -16,11 +16,12 @@
 #error "SKIP_LINEAR_CLIP: the magnitude that int8 reaches, 0: each row's own"
 #endif
 
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_GROUP))) void SKIP_LINEAR_NAME(
+SKIP_KERNEL(SKIP_LINEAR_GROUP) void SKIP_LINEAR_NAME(
+	SKIP_ITEM
 	__global const float *restrict x, /* [rows][K] */
 	__global uint *restrict words)    /* [rows][WORDS] */
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_K > 0 && SKIP_LINEAR_WORDS > 0);
-	const size_t row = get_global_id(0);
+	const size_t row = SKIP_ID(0);
 	SKIP_LINEAR_ROUND(x + row * SKIP_LINEAR_K, SKIP_LINEAR_K, SKIP_LINEAR_CLIP, words + row * SKIP_LINEAR_WORDS);
 }

@@ -46,13 +46,14 @@
 #endif
 
 #ifdef SKIP_LINEAR_DW_KERNEL_PACK
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_LINEAR_DW_NAME(
+SKIP_KERNEL(SKIP_LINEAR_DW_GROUP) void SKIP_LINEAR_DW_NAME(
+	SKIP_ITEM
 	__global const float *restrict a,     /* [M][COLS] */
 	__global float *restrict tiles, /* [ceil(COLS / WIDTH)][M][WIDTH] */
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_DW_COLS > 0 && SKIP_LINEAR_DW_WIDTH > 0 && SKIP_LINEAR_DW_ROWS > 0);
-	const uint first = (uint)get_global_id(0) * SKIP_LINEAR_DW_ROWS, last = min(first + SKIP_LINEAR_DW_ROWS, (uint)rows);
+	const uint first = SKIP_ID(0) * SKIP_LINEAR_DW_ROWS, last = min(first + SKIP_LINEAR_DW_ROWS, (uint)rows);
 	for (uint tile = 0; tile < SKIP_LINEAR_DW_COLS / SKIP_LINEAR_DW_WIDTH; tile++) {
 		__global float *to = tiles + (size_t)tile * (uint)rows * SKIP_LINEAR_DW_WIDTH;
 		for (uint m = first; m < last; m++) {
@@ -73,7 +74,8 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_L
 #endif
 
 #ifdef SKIP_LINEAR_DW_KERNEL_WEIGHT
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_LINEAR_DW_NAME(
+SKIP_KERNEL(SKIP_LINEAR_DW_GROUP) void SKIP_LINEAR_DW_NAME(
+	SKIP_ITEM
 	__global const float *restrict dy,           /* [ceil(N / OUTPUTS)][M][OUTPUTS] */
 	__global const SKIP_LINEAR_DW_F *restrict x, /* [ceil(K / TILE)][M][VECTORS] vectors */
 	__global float *restrict dw,                 /* [N][K] */
@@ -81,7 +83,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_L
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_DW_N > 0 && SKIP_LINEAR_DW_K > 0);
 	SKIP_REQUIRE(registers, SKIP_LINEAR_DW_OUTPUTS * SKIP_LINEAR_DW_VECTORS <= 24);
-	const uint n = (uint)get_global_id(0) * SKIP_LINEAR_DW_OUTPUTS, tile = (uint)get_global_id(1), k = tile * SKIP_LINEAR_DW_TILE;
+	const uint n = SKIP_ID(0) * SKIP_LINEAR_DW_OUTPUTS, tile = SKIP_ID(1), k = tile * SKIP_LINEAR_DW_TILE;
 	SKIP_LINEAR_DW_F sum[SKIP_LINEAR_DW_OUTPUTS][SKIP_LINEAR_DW_VECTORS];
 	SKIP_UNROLL(SKIP_LINEAR_DW_OUTPUTS)
 	for (uint i = 0; i < SKIP_LINEAR_DW_OUTPUTS; i++)
@@ -124,13 +126,14 @@ __kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_L
 #endif
 
 #ifdef SKIP_LINEAR_DW_KERNEL_BIAS
-__kernel __attribute__((reqd_work_group_size(SKIP_LINEAR_DW_GROUP))) void SKIP_LINEAR_DW_NAME(
+SKIP_KERNEL(SKIP_LINEAR_DW_GROUP) void SKIP_LINEAR_DW_NAME(
+	SKIP_ITEM
 	__global const float *restrict dy, /* [M][N] */
 	__global float *restrict db,       /* [N] */
 	int rows)
 {
 	SKIP_REQUIRE(sizes, SKIP_LINEAR_DW_N >= SKIP_LINEAR_DW_TILE);
-	const uint n = min((uint)get_global_id(0) * SKIP_LINEAR_DW_TILE, (uint)(SKIP_LINEAR_DW_N - SKIP_LINEAR_DW_TILE));
+	const uint n = min(SKIP_ID(0) * SKIP_LINEAR_DW_TILE, (uint)(SKIP_LINEAR_DW_N - SKIP_LINEAR_DW_TILE));
 	SKIP_LINEAR_DW_F sum[SKIP_LINEAR_DW_VECTORS];
 	SKIP_UNROLL(SKIP_LINEAR_DW_VECTORS)
 	for (uint j = 0; j < SKIP_LINEAR_DW_VECTORS; j++) sum[j] = (SKIP_LINEAR_DW_F)(0.0f);

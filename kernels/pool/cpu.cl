@@ -21,13 +21,14 @@
 #define SKIP_POOL_LOAD(i, p) SKIP_AT(__global const, float, SKIP_POOL_VEC, i, p)
 #define SKIP_POOL_STORE(v, i, p) SKIP_AT(__global, float, SKIP_POOL_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_POOL_GROUP))) void SKIP_POOL_NAME(
+SKIP_KERNEL(SKIP_POOL_GROUP) void SKIP_POOL_NAME(
+	SKIP_ITEM
 	__global const float *restrict in,   /* MAIN: [T][COLS], BWD: [B][COLS] */
 	__global const int *restrict offset, /* [B+1] */
 	__global float *restrict out)        /* MAIN: [B][COLS], BWD: [T][COLS] */
 {
 	SKIP_REQUIRE(sizes, SKIP_POOL_COLS >= SKIP_POOL_VEC);
-	const uint b = (uint)get_global_id(0);
+	const uint b = SKIP_ID(0);
 	const uint first = (uint)offset[b], end = (uint)offset[b + 1], one = SKIP_POOL_LAST ? end - 1 : first;
 	for (uint from = 0; from < SKIP_POOL_COLS; from += SKIP_POOL_VEC) {
 		const uint col = min(from, (uint)(SKIP_POOL_COLS - SKIP_POOL_VEC));

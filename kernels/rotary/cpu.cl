@@ -28,7 +28,8 @@
 #define SKIP_ROTARY_LOAD(i, p) SKIP_AT(__global const, float, SKIP_ROTARY_VEC, i, p)
 #define SKIP_ROTARY_STORE(v, i, p) SKIP_AT(__global, float, SKIP_ROTARY_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_ROTARY_GROUP))) void SKIP_ROTARY_NAME(
+SKIP_KERNEL(SKIP_ROTARY_GROUP) void SKIP_ROTARY_NAME(
+	SKIP_ITEM
 	__global const float *restrict x,         /* [T or B][H*2*HALF] */
 	__global const float *restrict frequency, /* [H*2*HALF] */
 #if SKIP_ROTARY_ROWS_B
@@ -39,7 +40,7 @@ __kernel __attribute__((reqd_work_group_size(SKIP_ROTARY_GROUP))) void SKIP_ROTA
 	__global float *restrict y) /* [T or B][H*2*HALF] */
 {
 	SKIP_REQUIRE(sizes, SKIP_ROTARY_H > 0 && SKIP_ROTARY_HALF >= SKIP_ROTARY_VEC);
-	const uint row = (uint)get_global_id(0);
+	const uint row = SKIP_ID(0);
 #if SKIP_ROTARY_ROWS_B
 	const float place = SKIP_ROTARY_LAST ? (float)(offset[row + 1] - offset[row] - 1) : 0.0f;
 #else

@@ -31,14 +31,15 @@
 #define SKIP_SCORE_LOAD(i, p) SKIP_AT(__global const, float, SKIP_SCORE_VEC, i, p)
 #define SKIP_SCORE_STORE(v, i, p) SKIP_AT(__global, float, SKIP_SCORE_VEC, i, p) = (v)
 
-__kernel __attribute__((reqd_work_group_size(SKIP_SCORE_GROUP))) void SKIP_SCORE_NAME(
+SKIP_KERNEL(SKIP_SCORE_GROUP) void SKIP_SCORE_NAME(
+	SKIP_ITEM
 	__global const float *restrict h,    /* [T or B][COLS] */
 	__global const float *restrict dh,   /* [T or B][COLS] */
 	__global const int *restrict offset, /* [B+1] */
 	__global float *restrict a)          /* [B][COLS] */
 {
 	SKIP_REQUIRE(sizes, SKIP_SCORE_COLS >= SKIP_SCORE_VEC && SKIP_SCORE_BLOCK % SKIP_SCORE_VEC == 0);
-	const uint start = (uint)get_global_id(0) * SKIP_SCORE_BLOCK, b = (uint)get_global_id(1);
+	const uint start = SKIP_ID(0) * SKIP_SCORE_BLOCK, b = SKIP_ID(1);
 	const uint end = min(start + SKIP_SCORE_BLOCK, (uint)SKIP_SCORE_COLS);
 	const uint tokens = (uint)(offset[b + 1] - offset[b]);
 	const uint first = SKIP_SCORE_ROWS_B ? b : (uint)offset[b], rows = SKIP_SCORE_ROWS_B ? 1 : tokens;

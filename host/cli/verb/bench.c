@@ -15,8 +15,8 @@ struct subject {
 	const char *path;
 	struct skip_cli_model model;
 	struct skip_graph *pooled; /* of an encoder without classes */
-	struct skip_session *session;
-	int value;
+	struct skip_session *session, *launches; /* launches: with --layers, each on its own */
+	int value, launches_value;
 };
 
 /* What the others are compared with runs as it was saved. */
@@ -114,6 +114,13 @@ cleanup:
 	return status;
 }
 
+/* A session whose launches can be timed, for the profile view. */
+static enum skip_status open_launches(struct subject *subject, struct skip_device *device, struct skip_err *err)
+{
+	const struct skip_graph *graph = subject->pooled ? subject->pooled : subject->model.graph;
+	return skip_open_launches(device, graph, subject->pooled ? "pooled" : "logits", &subject->launches, &subject->launches_value, err);
+}
+
 /* The profile view of the first --batch rows of the data. */
 static enum skip_status print_layers(const struct subject *subject, const struct skip_dataset *data, int batch, const struct skip_layers_settings *set,
 				     json_t *list, struct skip_err *err)
@@ -124,7 +131,7 @@ static enum skip_status print_layers(const struct subject *subject, const struct
 	skip_packer_init(&packer);
 	for (int i = 0; i < n; i++) rows[i] = i;
 	SKIP_TRY(skip_packer_pack(&packer, data, rows, (size_t)n, err));
-	SKIP_TRY(skip_cli_layers(subject->path, subject->session, subject->value, &packer.batch, set, list, err));
+	SKIP_TRY(skip_cli_layers(subject->path, subject->launches, subject->launches_value, &packer.batch, set, list, err));
 cleanup:
 	skip_packer_deinit(&packer);
 	return status;
@@ -256,11 +263,13 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	for (size_t i = 0; i < n; i++) SKIP_TRY(open_model(&subjects[i], &set.common, (int)i >= args.n_words, err));
 	SKIP_TRY(skip_cli_open_device(&set.common, &device, err));
 	for (size_t i = 0; i < n; i++) SKIP_TRY(open_subject(&subjects[i], &set.common, &set.input, (int)i >= args.n_words, device.device, err));
+	for (size_t i = 0; set.layers && i < n; i++) SKIP_TRY(open_launches(&subjects[i], device.device, err));
 	skip_cli_catch_interrupt();
 	SKIP_TRY(bench(subjects, n, &set, device.device, err));
 cleanup:
 	for (size_t i = 0; i < n; i++) {
 		skip_session_destroy(subjects[i].session);
+		skip_session_destroy(subjects[i].launches);
 		skip_graph_destroy(subjects[i].pooled);
 		skip_cli_close_model(&subjects[i].model);
 	}

@@ -126,26 +126,62 @@ static enum skip_status add_file(const char *const *file, const char **files, si
 	return SKIP_OK;
 }
 
-/* Kernels first .. last-1 of the plan. */
-struct share {
-	size_t first, last;
+/* What programs are made of, and the kernels of the one being made, members of a team before it. */
+struct texts {
+	const struct skip_kernel_spec *specs;
+	const struct skip_team *teams;
+	size_t n_teams;
+	struct skip_plan *plan;
+	size_t *share, n_share; /* [plan->n_kernels] */
 };
+
+static const struct skip_team *team_of(const struct texts *texts, size_t kernel)
+{
+	for (size_t t = 0; t < texts->n_teams; t++) {
+		if (texts->teams[t].kernel == (int)kernel) return &texts->teams[t];
+	}
+	return NULL;
+}
+
+static bool is_member(const struct texts *texts, size_t kernel)
+{
+	for (size_t t = 0; t < texts->n_teams; t++) {
+		for (int m = 0; m < texts->teams[t].n_members; m++) {
+			if (texts->teams[t].member[m] == (int)kernel) return true;
+		}
+	}
+	return false;
+}
+
+/* Takes a kernel into the share; one that is launched by itself brings its members. */
+static void take(struct texts *texts, size_t kernel)
+{
+	const struct skip_team *team = team_of(texts, kernel);
+	for (int m = 0; team && m < team->n_members; m++) take(texts, (size_t)team->member[m]);
+	for (size_t k = 0; k < texts->n_share; k++) {
+		if (texts->share[k] == kernel) return;
+	}
+	texts->share[texts->n_share++] = kernel;
+}
 
 /*
  * The shared files of all kernels of the share, each once, in order of first use: those of the family, or kernels/common/<variant>.cl alone where there is
  * one, since then the variant's bodies are written in other terms than the rest.
  */
-static enum skip_status emit_shared(const struct skip_kernel_spec *specs, const struct skip_plan *plan, struct share share, struct skip_buf *text,
-				    struct skip_err *err)
+static enum skip_status emit_shared(const struct texts *texts, struct skip_buf *text, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const char *files[COMMON_MAX + 1] = {NULL};
 	size_t n = 0;
-	for (size_t k = share.first; k < share.last; k++) {
-		const struct skip_family *family = find_family(specs[k].family);
-		if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", plan->kernels[k].name, specs[k].family);
-		const char *const own[] = {specs[k].variant, NULL};
-		const char *const *file = skip_kernel_text("common", specs[k].variant) ? own : family->common;
+	for (size_t i = 0; i < texts->n_share; i++) {
+		const struct skip_kernel_spec *spec = &texts->specs[texts->share[i]];
+		const char *const own[] = {team_of(texts, texts->share[i]) ? "team" : spec->variant, NULL};
+		const char *const *file = own;
+		if (!skip_kernel_text("common", own[0])) {
+			const struct skip_family *family = find_family(spec->family);
+			if (!family) return skip_err_set(err, SKIP_ERR_INTERNAL, "kernel %s names the unknown family '%s'", texts->plan->kernels[texts->share[i]].name, spec->family);
+			file = family->common;
+		}
 		for (; file && *file; file++) SKIP_TRY(add_file(file, files, &n, err));
 	}
 	status = skip_emit_common(files, text, err);
@@ -153,22 +189,37 @@ cleanup:
 	return status;
 }
 
-static enum skip_status emit_program(const struct skip_kernel_spec *specs, struct skip_plan *plan, int index, struct share share, struct skip_err *err)
+static enum skip_status emit_kernels(struct texts *texts, int program, struct skip_buf *text, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < texts->n_share; i++) {
+		const size_t k = texts->share[i];
+		const struct skip_team *team = team_of(texts, k);
+		texts->plan->kernels[k].program = program;
+		if (team)
+			skip_buf_puts(text, team->text);
+		else if (!texts->specs[k].stage_of)
+			SKIP_TRY(emit_kernel(text, &texts->specs[k], texts->plan->kernels[k].name, err));
+	}
+cleanup:
+	return status;
+}
+
+static enum skip_status emit_program(struct texts *texts, int index, struct skip_err *err)
 {
 	enum skip_status status;
+	const struct skip_plan *plan = texts->plan;
 	struct skip_plan_program *program = &plan->programs[index];
 	struct skip_buf head, text;
 	skip_buf_init(&head);
 	skip_buf_init(&text);
 	skip_buf_printf(&head, "/* Written by skip from kernels/ for profile %s; the hash of this program leaves this comment out. */\n", plan->profile);
-	SKIP_TRY(emit_shared(specs, plan, share, &text, err));
-	for (size_t k = share.first; k < share.last; k++) {
-		if (!specs[k].stage_of) SKIP_TRY(emit_kernel(&text, &specs[k], plan->kernels[k].name, err));
-		plan->kernels[k].program = index;
-	}
+	if (texts->n_teams) skip_buf_puts(&text, "#define SKIP_TEAM\n");
+	SKIP_TRY(emit_shared(texts, &text, err));
+	SKIP_TRY(emit_kernels(texts, index, &text, err));
 	skip_buf_append(&head, skip_buf_text(&text), text.length);
 	program->text = skip_buf_ok(&head) && skip_buf_ok(&text) ? skip_strdup(skip_buf_text(&head)) : NULL;
-	if (!program->text) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "text of %zu kernels", share.last - share.first));
+	if (!program->text) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "text of %zu kernels", texts->n_share));
 	snprintf(program->name, sizeof(program->name), plan->n_programs == 1 ? PROGRAM_NAME : PROGRAM_NAME "-%d", index + 1);
 	skip_sha256_hex(skip_buf_text(&text), text.length, program->hash);
 cleanup:
@@ -177,15 +228,43 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, size_t most, struct skip_plan *plan, struct skip_err *err)
+/* Deals what is launched to at most `most` programs, in order and of about as many kernels each; returns how many they are. of[k]: program of kernel k, SKIP_NONE of members. */
+static size_t deal(const struct texts *texts, size_t most, int *of)
+{
+	const size_t n = texts->plan->n_kernels;
+	size_t before = 0, program = 0;
+	for (size_t k = 0; k < n; k++) {
+		const struct skip_team *team = team_of(texts, k);
+		of[k] = SKIP_NONE;
+		if (is_member(texts, k)) continue;
+		if (before >= (program + 1) * n / most) program++;
+		of[k] = (int)program;
+		before += 1 + (team ? (size_t)team->n_members : 0);
+	}
+	return program + 1;
+}
+
+enum skip_status skip_emit_programs(const struct skip_kernel_spec *specs, const struct skip_team *teams, size_t n_teams, size_t most, struct skip_plan *plan,
+				    struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	const size_t n = plan->n_kernels, programs = most ? (n + most - 1) / most : 1;
-	if (n == 0) return SKIP_OK;
-	plan->programs = skip_alloc_zeroed(programs, sizeof(*plan->programs));
-	if (!plan->programs) return skip_err_set(err, SKIP_ERR_NOMEM, "%zu programs of the plan", programs);
-	plan->n_programs = programs;
-	for (size_t i = 0; i < programs; i++) SKIP_TRY(emit_program(specs, plan, (int)i, (struct share){i * n / programs, (i + 1) * n / programs}, err));
+	const size_t n = plan->n_kernels;
+	struct texts texts = {.specs = specs, .teams = teams, .n_teams = n_teams, .plan = plan};
+	int *of = skip_alloc_array(n + 1, sizeof(*of));
+	if (n == 0) goto cleanup;
+	texts.share = skip_alloc_array(n, sizeof(*texts.share));
+	plan->programs = skip_alloc_zeroed(n, sizeof(*plan->programs));
+	if (!of || !texts.share || !plan->programs) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "programs of %zu kernels", n));
+	plan->n_programs = deal(&texts, most ? (n + most - 1) / most : 1, of);
+	for (size_t p = 0; p < plan->n_programs; p++) {
+		texts.n_share = 0;
+		for (size_t k = 0; k < n; k++) {
+			if (of[k] == (int)p) take(&texts, k);
+		}
+		SKIP_TRY(emit_program(&texts, (int)p, err));
+	}
 cleanup:
+	skip_free(texts.share);
+	skip_free(of);
 	return status;
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const size_names[] = {[SKIP_SIZE_ONE] = "1", [SKIP_SIZE_T] = "T", [SKIP_SIZE_B] = "B", [SKIP_SIZE_R] = "R", [SKIP_SIZE_Q] = "Q", NULL};
+static const char *const size_names[] = {[SKIP_SIZE_ONE] = "1", [SKIP_SIZE_T] = "T", [SKIP_SIZE_B] = "B", [SKIP_SIZE_R] = "R", [SKIP_SIZE_Q] = "Q", [SKIP_SIZE_W] = "W", NULL};
 static const char *const role_names[] = {
 	[SKIP_BUFFER_WEIGHT] = "weight", [SKIP_BUFFER_VALUE] = "value", [SKIP_BUFFER_SCRATCH] = "scratch", [SKIP_BUFFER_BATCH] = "batch", NULL,
 };
@@ -262,6 +262,7 @@ static enum skip_status read_arg(const json_t *object, const struct skip_plan *p
 		break;
 	case SKIP_ARG_ROW0:
 	case SKIP_ARG_TILE:
+	case SKIP_ARG_COUNT:
 	case SKIP_ARG_KEY: break;
 	}
 cleanup:

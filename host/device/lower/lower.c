@@ -106,8 +106,8 @@ static enum skip_status create_plan(const struct skip_graph *graph, const struct
 	return SKIP_OK;
 }
 
-enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted,
-			    struct skip_plan **out, struct skip_err *err)
+static enum skip_status lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted, bool teams,
+			      struct skip_plan **out, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_lowering lowering = {.graph = graph, .profile = profile};
@@ -124,15 +124,30 @@ enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_pr
 		SKIP_TRY(lower_node(&lowering, &graph->nodes[n], err));
 	}
 	SKIP_TRY(skip_lowering_plan_memory(&lowering, wanted, n_wanted, err));
-	SKIP_TRY(skip_emit_programs(lowering.specs, skip_profile_has_engines(profile) ? 0 : PROGRAM_KERNELS, lowering.plan, err));
+	if (teams) SKIP_TRY(skip_lowering_make_teams(&lowering, err));
+	SKIP_TRY(skip_emit_programs(lowering.specs, lowering.teams, lowering.n_teams, skip_profile_has_engines(profile) ? 0 : PROGRAM_KERNELS, lowering.plan, err));
 	*out = lowering.plan;
 	lowering.plan = NULL;
 cleanup:
 	skip_plan_destroy(lowering.plan);
+	for (size_t t = 0; t < lowering.n_teams; t++) skip_free(lowering.teams[t].text);
+	skip_free(lowering.teams);
 	skip_free(lowering.specs);
 	skip_free(lowering.tiles);
 	skip_free(lowering.read_as);
 	skip_free(lowering.clip);
 	skip_free(lowering.words);
 	return status;
+}
+
+enum skip_status skip_lower(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted, struct skip_plan **out,
+			    struct skip_err *err)
+{
+	return lower(graph, profile, wanted, n_wanted, false, out, err);
+}
+
+enum skip_status skip_lower_whole(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted, struct skip_plan **out,
+				  struct skip_err *err)
+{
+	return lower(graph, profile, wanted, n_wanted, profile->team, out, err);
 }

@@ -2,7 +2,7 @@
 #ifndef SKIP_DEVICE_LOWER_LOWERING_H
 #define SKIP_DEVICE_LOWER_LOWERING_H
 
-#include "device/family.h"
+#include "device/emit/emit.h"
 
 #define SKIP_LOWERING_WANTED (1u << SKIP_LAYOUT_COUNT) /* the caller reads the value, or writes another over it */
 
@@ -22,6 +22,8 @@ struct skip_lowering {
 		enum skip_tile_origin origin;
 	} *tiles;
 	int reach_rows, reach_cols;
+	struct skip_team *teams; /* [n_teams] */
+	size_t n_teams, cap_teams;
 	struct skip_plan_launch launch; /* between begin and end */
 	bool open;
 };
@@ -31,6 +33,9 @@ enum skip_status skip_lowering_choose_tiles(struct skip_lowering *lowering, stru
 
 /* memory.c: gives every value and scratch buffer that may share memory its pool slot. `wanted` values and graph inputs keep their own. */
 enum skip_status skip_lowering_plan_memory(struct skip_lowering *lowering, const int *wanted, size_t n_wanted, struct skip_err *err);
+
+/* team.c: launches of one layer become one where their kernels are written for it. Nodes then have no launches of their own. */
+enum skip_status skip_lowering_make_teams(struct skip_lowering *lowering, struct skip_err *err);
 
 /* spec.c: "<family>_<body kernel>_<first dims>_<hash>", always shorter than SKIP_NAME. */
 void skip_spec_name(const struct skip_kernel_spec *spec, char out[SKIP_NAME]);

@@ -30,7 +30,7 @@ struct source_list {
 static const char *const kind_names[] = {"cpu", "gpu", "fpga", "checker", "custom"};
 static const char *const top_fields[] = {"schema", "id",        "title",  "kind", "extends", "match", "by_name",   "compile",    "forms",
                                          "fpga",   "resources", "memory", "host", "numeric", "sources", "provenance", NULL};
-static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", "tiles", NULL};
+static const char *const form_fields[] = {"variants", "vec", "mr", "nv", "block", "chunk", "bf16", "int8", "query_block", "key_align", "round_ffn", "round_head", "combine", "channels", "team", "tiles", NULL};
 static const char *const compile_fields[] = {"mode", "options", "toolchain", NULL};
 
 enum skip_status skip_profile_check_fields(const json_t *object, const char *where, const char *const *known, struct skip_err *err)
@@ -341,6 +341,7 @@ static enum skip_status read_forms(struct skip_profile *out, struct skip_err *er
 	SKIP_TRY(read_combine(forms, out, err));
 	SKIP_TRY(skip_profile_read_tiles(forms, out, err));
 	SKIP_TRY(skip_profile_inside(skip_json_bool_or(forms, "channels", false, &out->channels, err), "forms", err));
+	SKIP_TRY(skip_profile_inside(skip_json_bool_or(forms, "team", false, &out->team, err), "forms", err));
 	SKIP_TRY(read_dot(forms, "bf16", SKIP_PRECISION_BF16, out, err));
 	SKIP_TRY(read_dot(forms, "int8", SKIP_PRECISION_INT8, out, err));
 	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++) {

@@ -41,6 +41,7 @@ struct skip_profile {
 	int round_ffn, round_head; /* grid of kept widths */
 	const struct skip_tile_choice *shipped, *tuned; /* [n_shipped] of the board file, the profiles' own; [n_tuned] of the device (device/tune.h), borrowed */
 	size_t n_shipped, n_tuned;
+	bool team;                 /* groups of a launch run side by side as threads do, and may wait for each other (kernels/common/team.cl) */
 	bool channels;             /* stages of an engine are kernels joined by channels (the target macro is in `options`) */
 	const char *combine[4];    /* ops that kernels take whole (skip_pass_inference), NULL-terminated; borrowed from `json` */
 	char options[256];         /* compiler flags */

@@ -50,6 +50,8 @@ static enum skip_status set_args(struct skip_session *session, const struct skip
 				 uint32_t row0, int tile, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	int64_t count[SKIP_LAUNCH_MAX_COVER];
+	int32_t number;
 	for (unsigned a = 0; a < (unsigned)launch->n_args; a++) {
 		const struct skip_plan_arg *arg = &launch->arg[a];
 		switch (arg->kind) {
@@ -70,6 +72,11 @@ static enum skip_status set_args(struct skip_session *session, const struct skip
 			break;
 		case SKIP_ARG_TILE:
 			if (session->rebind) SKIP_TRY(skip_cl_set_word(kernel, a, &tile, err));
+			break;
+		case SKIP_ARG_COUNT:
+			skip_cover(session->sizes.of[arg->size], arg->tile, arg->n_tiles, count);
+			number = (int32_t)count[arg->i];
+			SKIP_TRY(skip_cl_set_word(kernel, a, &number, err));
 			break;
 		case SKIP_ARG_KEY: /* by enqueue */
 			break;

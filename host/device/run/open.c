@@ -18,8 +18,11 @@ static enum skip_status create(struct skip_device *device, struct skip_graph *gr
 	return SKIP_OK;
 }
 
-enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted,
-				   bool warm, struct skip_session **out, struct skip_err *err)
+typedef enum skip_status (*lower)(const struct skip_graph *graph, const struct skip_profile *profile, const int *wanted, size_t n_wanted, struct skip_plan **out,
+				  struct skip_err *err);
+
+static enum skip_status open_lowered(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted, lower how, bool warm,
+				     struct skip_session **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_profile *profile = skip_device_profile(device);
@@ -32,7 +35,7 @@ enum skip_status skip_session_open(struct skip_device *device, const struct skip
 		return skip_err_set(err, SKIP_ERR_USAGE, "programs of board '%s' are built beforehand: name their library with --bitstreams DIR", profile->id);
 	SKIP_TRY(skip_known_graph(device, graph, err));
 	SKIP_TRY(skip_graph_copy(graph, &copy, err));
-	SKIP_TRY(skip_lower(copy, profile, wanted, n_wanted, &plan, err));
+	SKIP_TRY(how(copy, profile, wanted, n_wanted, &plan, err));
 	status = create(device, copy, plan, warm, out, err);
 	copy = NULL;
 	plan = NULL;
@@ -40,6 +43,12 @@ cleanup:
 	skip_plan_destroy(plan);
 	skip_graph_destroy(copy);
 	return status;
+}
+
+enum skip_status skip_session_open(struct skip_device *device, const struct skip_graph *graph, const int *wanted, size_t n_wanted,
+				   bool warm, struct skip_session **out, struct skip_err *err)
+{
+	return open_lowered(device, graph, wanted, n_wanted, skip_lower, warm, out, err);
 }
 
 /* The block of a program that computes something else. */
@@ -74,8 +83,8 @@ cleanup:
 	return status;
 }
 
-enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
-				     struct skip_session **out, int *value, struct skip_err *err)
+static enum skip_status open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, lower how, bool warm,
+				       struct skip_session **out, int *value, struct skip_err *err)
 {
 	enum skip_status status;
 	char runtime[320];
@@ -89,9 +98,21 @@ enum skip_status skip_open_inference(struct skip_device *device, const struct sk
 		SKIP_TRY(open_built(device, &built, &want, warm, out, err));
 	} else {
 		SKIP_TRY(skip_pass_inference(graph, value_name, profile->combine, &built.graph, value, err));
-		status = skip_session_open(device, built.graph, value, 1, warm, out, err);
+		status = open_lowered(device, built.graph, value, 1, how, warm, out, err);
 	}
 cleanup:
 	skip_built_deinit(&built);
 	return status;
+}
+
+enum skip_status skip_open_inference(struct skip_device *device, const struct skip_graph *graph, const char *value_name, bool warm,
+				     struct skip_session **out, int *value, struct skip_err *err)
+{
+	return open_inference(device, graph, value_name, skip_lower_whole, warm, out, value, err);
+}
+
+enum skip_status skip_open_launches(struct skip_device *device, const struct skip_graph *graph, const char *value_name, struct skip_session **out, int *value,
+				    struct skip_err *err)
+{
+	return open_inference(device, graph, value_name, skip_lower, true, out, value, err);
 }

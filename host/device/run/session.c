@@ -153,6 +153,7 @@ enum skip_status skip_session_set_batch(struct skip_session *session, const stru
 	struct skip_sizes sizes;
 	SKIP_TRY(skip_batch_sizes(batch, session->plan, &sizes, err));
 	SKIP_TRY(skip_batch_check(batch, session->graph, err));
+	sizes.of[SKIP_SIZE_W] = skip_device_get_info(session->device)->compute_units;
 	bool same = memcmp(&sizes, &session->sizes, sizeof(sizes)) == 0;
 	session->sizes.of[SKIP_SIZE_T] = 0;
 	SKIP_TRY(skip_memory_reserve(session, &sizes, err));
@@ -175,6 +176,7 @@ enum skip_status skip_session_enqueue(struct skip_session *session, size_t first
 	enum skip_status status = SKIP_OK;
 	int enqueued = 0;
 	SKIP_TRY(need_batch(session, err));
+	assert(!session->plan->whole || (first == 0 && last >= session->graph->n_nodes));
 	for (size_t i = 0; i < session->plan->n_launches; i++) {
 		size_t node = (size_t)session->plan->launches[i].node;
 		if (node < first || node >= last) continue;

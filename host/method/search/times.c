@@ -94,7 +94,7 @@ static enum skip_status make_network(const struct bench *b, size_t i, struct net
 	}
 	SKIP_TRY(skip_pass_prune(b->graph, b->units, &keep, &out->graph, err));
 	SKIP_TRY(skip_units_find(out->graph, &mine, err));
-	SKIP_TRY(skip_open_inference(b->device, out->graph, "logits", true, &out->session, &out->value, err));
+	SKIP_TRY(skip_open_launches(b->device, out->graph, "logits", &out->session, &out->value, err));
 	SKIP_TRY(skip_times_owners(skip_session_graph(out->session), out->graph, &mine, o, &out->owner, err));
 cleanup:
 	skip_units_deinit(&mine);
