@@ -9,12 +9,12 @@ struct tiles {
 enum { TILE = 2, LAUNCH = 8 };
 
 /* Cheapest cost of covering `rows`, by dynamic programming over each set of tiles. */
-static int64_t cheapest(int rows, const struct tiles *tiles)
+static int64_t cheapest(int rows, const struct tiles *tiles, int launch)
 {
 	int64_t best = INT64_MAX;
 	for (int set = 1; set < 1 << tiles->n; set++) {
 		int64_t cost[512] = {0}, launches = 0;
-		for (int i = 0; i < tiles->n; i++) launches += set >> i & 1 ? LAUNCH : 0;
+		for (int i = 0; i < tiles->n; i++) launches += set >> i & 1 ? launch : 0;
 		for (int r = 1; r <= rows; r++) {
 			cost[r] = INT64_MAX;
 			for (int i = 0; i < tiles->n; i++) {
@@ -34,19 +34,25 @@ ParameterizedTestParameters(cover, is_the_cheapest)
 	return cr_make_param_array(struct tiles, sets, sizeof(sets) / sizeof(sets[0]));
 }
 
+static void check(int rows, const struct tiles *tiles, bool launches)
+{
+	int64_t count[SKIP_LAUNCH_MAX_COVER] = {-1, -1, -1, -1}, cost = 0, covered = 0;
+	const int launch = launches ? LAUNCH : 0;
+	skip_cover(rows, tiles->tile, tiles->n, launches, count);
+	for (int i = 0; i < tiles->n; i++) {
+		cr_assert(count[i] >= 0, "rows %d: %lld tiles of %d", rows, (long long)count[i], tiles->tile[i]);
+		cost += count[i] * (tiles->tile[i] + TILE) + (count[i] > 0 ? launch : 0);
+		covered += count[i] * tiles->tile[i];
+	}
+	cr_assert(covered >= rows, "rows %d: only %lld covered", rows, (long long)covered);
+	cr_assert(cost == cheapest(rows, tiles, launch), "rows %d: cost %lld, possible is %lld", rows, (long long)cost, (long long)cheapest(rows, tiles, launch));
+}
+
 ParameterizedTest(struct tiles *tiles, cover, is_the_cheapest)
 {
 	for (int rows = 1; rows < 512; rows++) {
-		int64_t count[SKIP_LAUNCH_MAX_COVER] = {-1, -1, -1, -1}, cost = 0, covered = 0;
-		skip_cover(rows, tiles->tile, tiles->n, count);
-		for (int i = 0; i < tiles->n; i++) {
-			cr_assert(count[i] >= 0, "rows %d: %lld tiles of %d", rows, (long long)count[i], tiles->tile[i]);
-			cost += count[i] * (tiles->tile[i] + TILE) + (count[i] > 0 ? LAUNCH : 0);
-			covered += count[i] * tiles->tile[i];
-		}
-		cr_assert(covered >= rows, "rows %d: only %lld covered", rows, (long long)covered);
-		cr_assert(cost == cheapest(rows, tiles), "rows %d: cost %lld, possible is %lld", rows, (long long)cost,
-			  (long long)cheapest(rows, tiles));
+		check(rows, tiles, true);
+		check(rows, tiles, false);
 	}
 }
 
@@ -66,7 +72,7 @@ ParameterizedTest(struct example *example, cover, examples)
 {
 	static const int tile[] = {12, 8, 4};
 	int64_t count[SKIP_LAUNCH_MAX_COVER];
-	skip_cover(example->rows, tile, 3, count);
+	skip_cover(example->rows, tile, 3, true, count);
 	for (int i = 0; i < 3; i++) {
 		cr_expect(count[i] == example->count[i], "rows %d: %lld tiles of %d, expected %d", example->rows, (long long)count[i],
 			  tile[i], example->count[i]);

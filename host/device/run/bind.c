@@ -74,7 +74,7 @@ static enum skip_status set_args(struct skip_session *session, const struct skip
 			if (session->rebind) SKIP_TRY(skip_cl_set_word(kernel, a, &tile, err));
 			break;
 		case SKIP_ARG_COUNT:
-			skip_cover(session->sizes.of[arg->size], arg->tile, arg->n_tiles, count);
+			skip_cover(session->sizes.of[arg->size], arg->tile, arg->n_tiles, false, count);
 			number = (int32_t)count[arg->i];
 			SKIP_TRY(skip_cl_set_word(kernel, a, &number, err));
 			break;
@@ -104,7 +104,7 @@ static enum skip_status bind_launch(struct skip_session *session, size_t i, stru
 	int64_t count[SKIP_LAUNCH_MAX_COVER] = {1}, row0 = 0;
 	int tile[SKIP_LAUNCH_MAX_COVER] = {0};
 	for (int c = 0; c < launch->n_cover; c++) tile[c] = launch->cover[c].tile;
-	if (launch->n_cover > 0) skip_cover(session->sizes.of[launch->cover_rows], tile, launch->n_cover, count);
+	if (launch->n_cover > 0) skip_cover(session->sizes.of[launch->cover_rows], tile, launch->n_cover, true, count);
 	bound->n_pieces = 0;
 	for (int v = 0; v < bound->n_kernels; v++) {
 		SKIP_TRY(set_args(session, launch, bound->kernel[v], (uint32_t)row0, tile[v], err));

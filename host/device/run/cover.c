@@ -3,15 +3,15 @@
 #include <assert.h>
 
 /*
- * What a cover costs, in rows of product: its rows, TILE for each tile, which reads a panel of weights however low it is, and LAUNCH for each kind of tile, which is
+ * What a cover costs, in rows of product: its rows, TILE for each tile, which reads a panel of weights however low it is, and LAUNCH for each kind of tile where that is
  * a launch of its own: threads that have run out of work are woken anew, some 25 us in which a core takes 6 to 18 rows of MiniLM's float32 products.
  */
 enum { TILE = 2, LAUNCH = 8 };
 
-/* A cover of `rows` by tiles, cheapest first: cost, different tiles, then more of the larger ones. `paid`: tile 0 is launched anyway. */
+/* A cover of `rows` by tiles, cheapest first: cost, different tiles, then more of the larger ones. `paid`: tile 0 is launched anyway; `launch`: what a kind costs. */
 struct best {
 	int64_t cost;
-	int kinds;
+	int kinds, launch;
 	int64_t count[SKIP_LAUNCH_MAX_COVER];
 	bool found, paid;
 };
@@ -42,14 +42,14 @@ static void extend(int64_t rows, const int *tile, int n_tiles, int i, struct bes
 	for (int64_t n = most; n >= 0; n--) {
 		*now = before;
 		now->count[i] = n;
-		now->cost += n * (tile[i] + TILE) + (n > 0 && (i > 0 || !now->paid) ? LAUNCH : 0);
+		now->cost += n * (tile[i] + TILE) + (n > 0 && (i > 0 || !now->paid) ? now->launch : 0);
 		now->kinds += n > 0;
 		extend(rows - n * tile[i], tile, n_tiles, i + 1, now, best);
 	}
 	*now = before;
 }
 
-void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count)
+void skip_cover(int64_t rows, const int *tile, int n_tiles, bool launches, int64_t *count)
 {
 	assert(n_tiles >= 1 && n_tiles <= SKIP_LAUNCH_MAX_COVER);
 	/*
@@ -59,7 +59,7 @@ void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count)
 	 */
 	int64_t square = (int64_t)tile[0] * tile[0];
 	int64_t whole = rows > square ? (rows - square) / tile[0] : 0;
-	struct best now = {.paid = whole > 0}, best = {.found = false};
+	struct best now = {.paid = whole > 0, .launch = launches ? LAUNCH : 0}, best = {.found = false};
 	extend(rows - whole * tile[0], tile, n_tiles, 0, &now, &best);
 	for (int i = 0; i < n_tiles; i++) count[i] = best.count[i];
 	count[0] += whole;

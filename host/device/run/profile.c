@@ -79,7 +79,7 @@ static void add_cover(const struct skip_session *session, const struct skip_plan
 	int tile[SKIP_LAUNCH_MAX_COVER];
 	int64_t count[SKIP_LAUNCH_MAX_COVER], rows = session->sizes.of[launch->cover_rows];
 	for (int c = 0; c < launch->n_cover; c++) tile[c] = launch->cover[c].tile;
-	skip_cover(rows, tile, launch->n_cover, count);
+	skip_cover(rows, tile, launch->n_cover, true, count);
 	out->rows += (double)rows;
 	for (int c = 0; c < launch->n_cover; c++) {
 		int64_t now = count[c] * tile[c];

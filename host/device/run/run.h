@@ -35,10 +35,10 @@ void skip_batch_table_fill(const struct skip_batch *batch, const struct skip_pla
 
 /*
  * cover.c. How many pieces of each tile cover `rows`: count[i] tiles of tile[i] rows. Tiles are descending. Least rows computed in all,
- * where every tile costs one row more than it has (its weights are loaded once, whatever its height); then fewest different tiles; then
- * larger ones.
+ * where every tile costs two rows more than it has (its weights are loaded once, whatever its height) and, where each kind of tile is a launch of its own, each kind some rows
+ * too; then fewest different tiles; then larger ones.
  */
-void skip_cover(int64_t rows, const int *tile, int n_tiles, int64_t *count);
+void skip_cover(int64_t rows, const int *tile, int n_tiles, bool launches, int64_t *count);
 
 /*
  * pack.c. Gives the elements of a weight buffer in order, in blocks of at most the stage's size, to `write` (first: element index in the

@@ -1,6 +1,6 @@
 /*
  * Compensation: refits what reads the pruned units so that the pruned stream follows the dense one, sub-layer by sub-layer, bottom-up
- * (docs/method.md 6, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
+ * (docs/method.md 5, asymmetric form). Both networks advance on the device through node ranges; the streams wait on the host in between, so
  * that all rows are seen before a sub-layer's new weights are used. The numbers are ridge.c's.
  *
  * The pruned network runs in the dense one's shape, with zeros where units went and masks where slots did (zero.c), and is cut to size at the end: no choice of widths

@@ -1,5 +1,5 @@
 /*
- * Compensation of removed qk dims (docs/method.md 6). A head's scores are Q K^T; softmax does not see what is added to all scores of a
+ * Compensation of removed qk dims (docs/method.md 5). A head's scores are Q K^T; softmax does not see what is added to all scores of a
  * query. Cutting E to E' dims leaves the rank; which rank-E' product is nearest to the dense one over real tokens has a closed form in
  * each factor alone, so both are refitted in turn, starting from the kept dims.
  */

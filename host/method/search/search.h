@@ -51,7 +51,7 @@ struct skip_compensate_options {
 	uint64_t seed;
 };
 /*
- * `dense` without the units `keep` (of `units`, its own; normalised on the way) drops. Asymmetric, bottom-up (docs/method.md 6): refits the
+ * `dense` without the units `keep` (of `units`, its own; normalised on the way) drops. Asymmetric, bottom-up (docs/method.md 5): refits the
  * consumers (W_O, W_2 and biases) so that the residual stream follows dense's; LS also what makes queries and keys, where qk dims went, the
  * linears that read the stream, the norms behind sub-layers and the classifier. A new graph with tensors of its own where it was refitted.
  * Canonical graphs. Seconds in *seconds (may be NULL).
