@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DAMPING 1e-2 /* of the mean diagonal */
+#define ROUNDS 96    /* units leave in about so many rounds */
+
 struct elimination {
 	double *inverse, *weight; /* [n][n] upper triangle, [outputs][n] */
 	size_t n, outputs, size;
@@ -176,5 +179,35 @@ cleanup:
 	skip_free(e.block);
 	skip_free(e.z);
 	skip_free(e.x);
+	return status;
+}
+
+enum skip_status skip_eliminate_errors(const double *cov, const double *weight, int width, int outputs, int size, double *out, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const size_t n = (size_t)width, units = n / (size_t)size;
+	double *hess = skip_alloc_array(n, n * sizeof(double)), *w = skip_alloc_array(n, (size_t)outputs * sizeof(double));
+	double *cost = skip_alloc_array(units, sizeof(double)), trace = 0, sum = 0;
+	int *order = skip_alloc_array(units, sizeof(int));
+	if (!hess || !w || !cost || !order) {
+		status = skip_err_set(err, SKIP_ERR_NOMEM, "elimination of %d units", width);
+		goto cleanup;
+	}
+	memcpy(hess, cov, n * n * sizeof(double));
+	memcpy(w, weight, n * (size_t)outputs * sizeof(double));
+	for (size_t j = 0; j < n; j++) trace += cov[j * n + j];
+	/* a group that never varies still has to be inverted */
+	const double lam = trace > 0 ? DAMPING * trace / (double)n : 1;
+	for (size_t j = 0; j < n; j++) hess[j * n + j] += lam;
+	SKIP_TRY(skip_eliminate(hess, w, width, outputs, size, (int)((units + ROUNDS - 1) / ROUNDS), cost, order, err));
+	for (size_t i = 0; i < units; i++) {
+		sum += cost[order[i]];
+		out[order[i]] = sum;
+	}
+cleanup:
+	skip_free(hess);
+	skip_free(w);
+	skip_free(cost);
+	skip_free(order);
 	return status;
 }

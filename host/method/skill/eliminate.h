@@ -15,4 +15,10 @@
 enum skip_status skip_eliminate(double *hess, double *weight, int width, int outputs, int size, int together, double *cost, int *order,
 				struct skip_err *err);
 
+/*
+ * Scores of units: the error reached when they leave by skip_eliminate, each with those before it, so that scores rise in the order of leaving and the
+ * score at a width is the error of that width. `cov` [width][width] of the inputs, damped here, and `weight` are left as they are. out [width / size].
+ */
+enum skip_status skip_eliminate_errors(const double *cov, const double *weight, int width, int outputs, int size, double *out, struct skip_err *err);
+
 #endif

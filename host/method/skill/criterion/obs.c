@@ -9,40 +9,6 @@
 #include "method/skill/unit_moments.h"
 #include <string.h>
 
-#define DAMPING 1e-2 /* of the mean diagonal */
-#define ROUNDS 96    /* units leave in about so many rounds */
-
-/* Errors reached, by unit of `size` inputs, into out [width / size]. `cov` and `weight` are left as they are. */
-static enum skip_status reached(const double *cov, const double *weight, int width, int outputs, int size, double *out, struct skip_err *err)
-{
-	enum skip_status status = SKIP_OK;
-	const size_t n = (size_t)width, units = n / (size_t)size;
-	double *hess = skip_alloc_array(n, n * sizeof(double)), *w = skip_alloc_array(n, (size_t)outputs * sizeof(double));
-	double *cost = skip_alloc_array(units, sizeof(double)), trace = 0, sum = 0;
-	int *order = skip_alloc_array(units, sizeof(int));
-	if (!hess || !w || !cost || !order) {
-		status = skip_err_set(err, SKIP_ERR_NOMEM, "elimination of %d units", width);
-		goto cleanup;
-	}
-	memcpy(hess, cov, n * n * sizeof(double));
-	memcpy(w, weight, n * (size_t)outputs * sizeof(double));
-	for (size_t j = 0; j < n; j++) trace += cov[j * n + j];
-	/* a group that never varies still has to be inverted */
-	const double lam = trace > 0 ? DAMPING * trace / (double)n : 1;
-	for (size_t j = 0; j < n; j++) hess[j * n + j] += lam;
-	SKIP_TRY(skip_eliminate(hess, w, width, outputs, size, (int)((units + ROUNDS - 1) / ROUNDS), cost, order, err));
-	for (size_t i = 0; i < units; i++) {
-		sum += cost[order[i]];
-		out[order[i]] = sum;
-	}
-cleanup:
-	skip_free(hess);
-	skip_free(w);
-	skip_free(cost);
-	skip_free(order);
-	return status;
-}
-
 static enum skip_status score(const struct skip_scoring *scoring, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -59,8 +25,8 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 			continue;
 		}
 		SKIP_TRY(skip_consumer_weight(scoring->graph, group, &weight, &outputs, err));
-		SKIP_TRY(reached(moments[g].cov, weight, group->width, outputs, 1, unit, err));
-		if (head) SKIP_TRY(reached(moments[g].cov, weight, group->width, outputs, group->per_head, head, err));
+		SKIP_TRY(skip_eliminate_errors(moments[g].cov, weight, group->width, outputs, 1, unit, err));
+		if (head) SKIP_TRY(skip_eliminate_errors(moments[g].cov, weight, group->width, outputs, group->per_head, head, err));
 		skip_free(weight);
 		weight = NULL;
 	}
