@@ -56,7 +56,8 @@ static enum skip_status score_gradients(const struct skip_scoring *scoring, cons
 	struct sums sums = {criterion, scoring->scores};
 	const struct skip_units *units = scoring->units;
 	const double n = (double)scoring->sample->n_rows;
-	SKIP_TRY(skip_gradients_open(scoring, scoring->graph, criterion->needs_pre, 1, &gradients, err));
+	const struct skip_gradients_needs needs = {.pre = criterion->needs_pre};
+	SKIP_TRY(skip_gradients_open(scoring, scoring->graph, needs, 1, &gradients, err));
 	SKIP_TRY(skip_gradients_walk(gradients, 0, scoring->n_groups, add_batch, &sums, err));
 	for (size_t g = 0; g < scoring->n_groups; g++) {
 		for (int j = 0; j < units->group[g].width; j++) sums.scores->unit[g][j] /= n;

@@ -11,14 +11,15 @@
 #define KL_TEMPERATURE 2.0
 #define UNKNOWN (-1)
 
-/* The values of one use of a group on the device: per sample [B][width]. */
+/* The values of one use of a group on the device, SKIP_NONE when not asked for. */
 struct sites {
-	int post, pre[2]; /* outputs of the score nodes, SKIP_NONE when not asked for; post of slots: of the attention's gradient, [B][H*P] */
+	int post, pre[2]; /* outputs of the score nodes, per sample [B][width]; post of slots: of the attention's gradient, [B][H*P] */
+	int out;	  /* gradient at the consumer's output, a row per token, or per sample behind pooling */
 };
 
 struct skip_gradients {
 	const struct skip_scoring *scoring;
-	bool needs_pre;
+	struct skip_gradients_needs needs;
 	struct skip_session *session;
 	int logits, seed;
 	size_t n_forward, n_nodes;
@@ -33,6 +34,8 @@ struct skip_gradients {
 	float *batch_logits, *batch_seed; /* [B][C] */
 	double *weight, *p;		  /* [B], [C] */
 	float *read[3], *more;		  /* [B][widest group]: post and pre sites; of a further use */
+	float *out;			  /* the rows of all uses of a group */
+	size_t cap_out;
 };
 
 /* Appends score(value, gradient of value); returns its output through *out. */
@@ -75,7 +78,22 @@ static int site_in(const struct skip_gradients *a, const struct skip_graph *grap
 	return skip_graph_find_value(graph, a->scoring->graph->values[value].name);
 }
 
-/* Values whose gradients are needed: the post site of every use, and the pre sites when they are asked for; each once. */
+/* What the consumer of a use gives, in `graph`; SKIP_NONE where it has none or nobody asks. */
+static int output_of(const struct skip_gradients *a, const struct skip_graph *graph, const struct skip_unit_use *use)
+{
+	if (!a->needs.out || use->consumer == SKIP_NONE) return SKIP_NONE;
+	return site_in(a, graph, a->scoring->graph->nodes[use->consumer].out[0]);
+}
+
+static void want_once(int value, int *want, size_t *n)
+{
+	for (size_t k = 0; k < *n; k++) {
+		if (want[k] == value) return;
+	}
+	want[(*n)++] = value;
+}
+
+/* Values whose gradients are needed: the post site of every use, the pre sites and the consumer's output when they are asked for; each once. */
 static size_t list_wanted(const struct skip_gradients *a, const struct skip_graph *graph, int *want)
 {
 	size_t n = 0;
@@ -83,14 +101,10 @@ static size_t list_wanted(const struct skip_gradients *a, const struct skip_grap
 	for (size_t g = 0; g < a->scoring->n_groups; g++) {
 		for (int u = 0; u < units->group[g].n_uses; u++) {
 			const struct skip_unit_use *use = &units->group[g].use[u];
-			int site[3] = {use->post, use->pre[0], use->pre[1]};
-			int n_sites = a->needs_pre ? 1 + use->n_pre : 1;
-			for (int i = 0; i < n_sites; i++) {
-				int value = site_in(a, graph, site[i]);
-				bool seen = false;
-				for (size_t k = 0; k < n; k++) seen |= want[k] == value;
-				if (!seen) want[n++] = value;
-			}
+			const int output = output_of(a, graph, use);
+			want_once(site_in(a, graph, use->post), want, &n);
+			for (int i = 0; a->needs.pre && i < use->n_pre; i++) want_once(site_in(a, graph, use->pre[i]), want, &n);
+			if (output != SKIP_NONE) want_once(output, want, &n);
 		}
 	}
 	return n;
@@ -104,23 +118,32 @@ static int gradient_of(const struct skip_backward *backward, const int *want, si
 	return SKIP_NONE;
 }
 
-/* The score nodes of one use. wanted[] takes their outputs. */
+/* The score nodes of one use, and the gradient of its consumer's output. wanted[] takes what will be read. */
 static enum skip_status add_sites(const struct skip_gradients *a, const struct skip_graph *graph, const struct skip_backward *backward,
 				  const int *want, size_t n_want, const struct skip_unit_group *group, const struct skip_unit_use *use,
 				  struct sites *sites, int *wanted, size_t *n_wanted, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	int post = site_in(a, graph, use->post), gradient = gradient_of(backward, want, n_want, post);
-	*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}};
+	const int output = output_of(a, graph, use);
+	*sites = (struct sites){SKIP_NONE, {SKIP_NONE, SKIP_NONE}, SKIP_NONE};
 	if (group->kind == SKIP_UNIT_PREFIX) SKIP_TRY(add_slots(backward->graph, post, gradient, &sites->post, err));
 	else
 		SKIP_TRY(add_score(backward->graph, post, gradient, SKIP_REDUCE_SUM, "post", use->layer, &sites->post, err));
 	wanted[(*n_wanted)++] = sites->post;
-	for (int i = 0; a->needs_pre && i < use->n_pre; i++) {
+	for (int i = 0; a->needs.pre && i < use->n_pre; i++) {
 		int pre = site_in(a, graph, use->pre[i]);
 		SKIP_TRY(add_score(backward->graph, pre, gradient_of(backward, want, n_want, pre), a->scoring->options->reduce, "pre", use->layer,
 				   &sites->pre[i], err));
 		wanted[(*n_wanted)++] = sites->pre[i];
+	}
+	if (output != SKIP_NONE) {
+		sites->out = gradient_of(backward, want, n_want, output);
+		if (sites->out == SKIP_NONE) {
+			status = skip_err_set(err, SKIP_ERR_INPUT, "no gradient reaches '%s'; it cannot be scored", graph->values[output].name);
+			goto cleanup;
+		}
+		wanted[(*n_wanted)++] = sites->out;
 	}
 cleanup:
 	return status;
@@ -131,7 +154,7 @@ static enum skip_status open_session(struct skip_gradients *a, const struct skip
 	enum skip_status status = SKIP_OK;
 	struct skip_backward backward = {0};
 	const struct skip_units *units = a->scoring->units;
-	const size_t most = 3 * a->n_sites;
+	const size_t most = 4 * a->n_sites;
 	int *want = skip_alloc_array(most, sizeof(*want)), *wanted = skip_alloc_array(most + 1, sizeof(*wanted));
 	if (!want || !wanted) {
 		status = skip_err_set(err, SKIP_ERR_NOMEM, "%zu scored values", most);
@@ -217,10 +240,11 @@ void skip_gradients_destroy(struct skip_gradients *a)
 	skip_free(a->p);
 	for (int i = 0; i < 3; i++) skip_free(a->read[i]);
 	skip_free(a->more);
+	skip_free(a->out);
 	skip_free(a);
 }
 
-enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const struct skip_graph *graph, bool needs_pre, int walks,
+enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const struct skip_graph *graph, struct skip_gradients_needs needs, int walks,
 				     struct skip_gradients **out, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -228,7 +252,7 @@ enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const s
 	struct skip_gradients *a = skip_alloc_zeroed(1, sizeof(*a));
 	if (!a) return skip_err_set(err, SKIP_ERR_NOMEM, "a backward session");
 	a->scoring = scoring;
-	a->needs_pre = needs_pre;
+	a->needs = needs;
 	a->walks = walks;
 	skip_packer_init(&a->packer);
 	skip_rng_init(&a->draws, scoring->options->seed, "label sampling");
@@ -338,6 +362,28 @@ static void add_columns(const struct skip_unit_group *group, int samples, float 
 	}
 }
 
+/* Rows of one use behind those of earlier uses, each times its sample's weight. */
+static enum skip_status read_out(struct skip_gradients *a, int site, struct skip_criterion_batch *seen, struct skip_err *err)
+{
+	enum skip_status status = SKIP_OK;
+	const struct skip_value *value = &skip_session_graph(a->session)->values[site];
+	const struct skip_batch *batch = &a->packer.batch;
+	const size_t rows = (size_t)skip_value_rows(value, batch), cols = (size_t)value->cols, first = (size_t)seen->n_out;
+	if (!skip_grow((void **)&a->out, &a->cap_out, (first + rows) * cols, sizeof(*a->out)))
+		return skip_err_set(err, SKIP_ERR_NOMEM, "gradients of %zu rows", first + rows);
+	float *out = a->out + first * cols;
+	SKIP_TRY(skip_session_read(a->session, site, out, err));
+	for (int s = 0; s < batch->n_seqs; s++) {
+		const bool pooled = value->rows == SKIP_ROWS_B;
+		const size_t from = (size_t)(pooled ? s : batch->offset[s]), to = (size_t)(pooled ? s + 1 : batch->offset[s + 1]);
+		for (size_t i = from * cols; i < to * cols; i++) out[i] *= (float)a->weight[s];
+	}
+	seen->out = a->out;
+	seen->n_out = (int)(first + rows);
+cleanup:
+	return status;
+}
+
 static enum skip_status hand_over(struct skip_gradients *a, size_t g, int n_samples, skip_gradients_sink sink, void *context, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -352,6 +398,7 @@ static enum skip_status hand_over(struct skip_gradients *a, size_t g, int n_samp
 			SKIP_TRY(read_site(a, sites->pre[i], n, u == 0, a->read[1 + i], err));
 			seen.reduce_pre[i] = a->read[1 + i];
 		}
+		if (sites->out != SKIP_NONE) SKIP_TRY(read_out(a, sites->out, &seen, err));
 	}
 	if (group->kind == SKIP_UNIT_PREFIX) add_heads(group->width, (int)columns / group->width, n_samples, a->read[0]);
 	else

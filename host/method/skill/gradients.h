@@ -10,9 +10,14 @@
 
 struct skip_gradients;
 
+/* What is handed over beside the post sites. */
+struct skip_gradients_needs {
+	bool pre; /* the pre sites */
+	bool out; /* gradients at what consumers give */
+};
 /* Opens `graph` (scoring->graph, or its masked form) for walks over the sample; `units` are of scoring->graph and found in `graph` by the names
  * of their values. `walks`: how many will follow, for progress. Everything given must outlive the walks. */
-enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const struct skip_graph *graph, bool needs_pre, int walks,
+enum skip_status skip_gradients_open(const struct skip_scoring *scoring, const struct skip_graph *graph, struct skip_gradients_needs needs, int walks,
 				     struct skip_gradients **out, struct skip_err *err);
 void skip_gradients_destroy(struct skip_gradients *gradients);
 /* To change weights between walks. */

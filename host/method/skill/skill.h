@@ -48,6 +48,9 @@ struct skip_criterion_batch {
 	const float *sum_post;	    /* [B][width]: mask gradient g_j(s) at the post site (G, Ctx, Q), sum over rows; of a slot sum of dZ over rows and heads */
 	const float *reduce_pre[2]; /* [B][width]: token-reduced activation x gradient at the pre sites, NULL unless asked for; slots have none */
 	const double *weight;	    /* [B] >= 0, what makes the target's gradient of it: p of the label for `prob`, else 1 */
+	const float *out;	    /* [n_out][width of the consumer's output]: the target's gradient at it, row by row of every use; NULL unless asked for, and
+				       of units without a consumer */
+	int n_out;
 };
 /* What a criterion with a walk of its own gets. */
 struct skip_scoring {

@@ -67,7 +67,8 @@ static enum skip_status score(const struct skip_scoring *scoring, struct skip_er
 			return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "criterion 'ig' cannot fade qk dims whose keys meet more than the queries");
 	}
 	SKIP_TRY(skip_masked_init(scoring->graph, scoring->units, &path.masked, err));
-	SKIP_TRY(skip_gradients_open(scoring, path.masked.graph, false, 1 + scoring->options->steps * (int)ways, &path.gradients, err));
+	const struct skip_gradients_needs needs = {0};
+	SKIP_TRY(skip_gradients_open(scoring, path.masked.graph, needs, 1 + scoring->options->steps * (int)ways, &path.gradients, err));
 	SKIP_TRY(skip_gradients_walk(path.gradients, 0, 0, NULL, NULL, err)); /* labels of the whole network */
 	for (size_t w = 0; w < ways; w++) {
 		bool whole = scoring->options->whole_path;
