@@ -1,4 +1,5 @@
 /* Criteria that walk by themselves, against the float64 reference: integrated gradients, moments, elimination, Shapley values. */
+#include "graph/pass.h"
 #include "method/metrics.h"
 #include "method/scene.h"
 #include "method/skill/eliminate.h"
@@ -269,6 +270,135 @@ Test(obs, scores_rise_to_the_variance_of_the_output)
 		cr_assert_float_eq(most, wanted, 1e-3 * wanted, "group %zu: %g, expected %g", g, most, wanted);
 		if (s.scores.head[g]) cr_assert_float_eq(most_head, wanted, 1e-3 * wanted, "heads of group %zu", g);
 	}
+	setting_deinit(&s);
+}
+
+/* ---- kfac */
+
+/* Gradients [tokens][cols] of log p, or of p, of the labels at a value, in float64. */
+static double *gradients_at(struct setting *s, int value, int target)
+{
+	struct skip_backward backward = {0};
+	struct skip_ref_result result = {0};
+	struct skip_packer packer;
+	double *logits = scene_reference(s->scene.graph, &s->scene.dev, "logits", NULL), seed[SAMPLES * SCENE_CLASSES];
+	for (int i = 0; i < SAMPLES; i++) {
+		const double *row = logits + i * SCENE_CLASSES;
+		const int label = s->scene.dev.label[i];
+		double sum = 0;
+		for (int c = 0; c < SCENE_CLASSES; c++) sum += exp(row[c]);
+		const double weight = target == SKIP_TARGET_PROB ? exp(row[label]) / sum : 1;
+		for (int c = 0; c < SCENE_CLASSES; c++) seed[i * SCENE_CLASSES + c] = weight * ((c == label) - exp(row[c]) / sum);
+	}
+	CHECK_OK(skip_pass_backward(s->scene.graph, skip_graph_find_value(s->scene.graph, "logits"), &value, 1, &backward, &err));
+	skip_packer_init(&packer);
+	struct skip_batch batch = scene_batch(&s->scene.dev, &packer);
+	struct skip_ref_input input = {backward.seed, seed};
+	CHECK_OK(skip_reference_run(backward.graph, &batch, &input, 1, 0, &result, &err));
+	const size_t count = (size_t)batch.n_tokens * (size_t)s->scene.graph->values[value].cols;
+	double *out = calloc(count, sizeof(*out));
+	memcpy(out, result.data[backward.grad_of_want[0]], count * sizeof(*out));
+	free(logits);
+	skip_reference_free(&result);
+	skip_backward_deinit(&backward);
+	skip_packer_deinit(&packer);
+	return out;
+}
+
+/* Mean over the rows of (g . (y - mean y))^2 for rows g and y that do not know of each other: g^T Cov(y) g. */
+static double variance_along(const double *y, size_t rows, size_t cols, const double *g)
+{
+	double mean = 0, square = 0;
+	for (size_t r = 0; r < rows; r++) {
+		double along = 0;
+		for (size_t d = 0; d < cols; d++) along += g[d] * y[r * cols + d];
+		mean += along / (double)rows;
+		square += along * along / (double)rows;
+	}
+	return square - mean * mean;
+}
+
+/* |W^T g|^2 */
+static double read_along(const float *w, size_t width, size_t cols, const double *g)
+{
+	double square = 0;
+	for (size_t j = 0; j < width; j++) {
+		double along = 0;
+		for (size_t d = 0; d < cols; d++) along += g[d] * w[d * width + j];
+		square += along * along;
+	}
+	return square;
+}
+
+/* What is reached with everything gone: (1/2) tr(Cov(y) G), G the mean over samples of their sums of g g^T, with both dampings. */
+static double everything_gone(struct setting *s, const struct skip_unit_group *group, int target)
+{
+	const struct skip_node *node = &s->scene.graph->nodes[group->consumer];
+	const size_t cols = (size_t)s->scene.options.width, width = (size_t)group->width;
+	size_t count = 0;
+	double *y = scene_reference(s->scene.graph, &s->scene.dev, s->scene.graph->values[node->out[0]].name, &count), sum = 0, trace = 0, lam = 0;
+	double *g = gradients_at(s, node->out[0], target);
+	float *w = scene_tensor(s->scene.graph, node->param[0]);
+	const size_t rows = count / cols;
+	for (int j = 0; j < group->width; j++) lam += 1e-2 * spread(s, group->post, j, true, false) / group->width;
+	for (size_t r = 0; r < rows; r++) {
+		sum += (variance_along(y, rows, cols, g + r * cols) + lam * read_along(w, width, cols, g + r * cols)) / (2 * SAMPLES);
+		for (size_t d = 0; d < cols; d++) trace += g[r * cols + d] * g[r * cols + d] / (2 * SAMPLES);
+	}
+	for (size_t d = 0; d < cols; d++) {
+		double unit[64] = {0};
+		unit[d] = 1;
+		sum += 1e-2 * trace / (double)cols * (variance_along(y, rows, cols, unit) + lam * read_along(w, width, cols, unit));
+	}
+	free(y);
+	free(g);
+	free(w);
+	return sum;
+}
+
+ParameterizedTestParameters(kfac, scores_rise_to_the_variance_in_the_metric_of_gradients)
+{
+	static int targets[] = {SKIP_TARGET_LOGPROB, SKIP_TARGET_PROB};
+	return cr_make_param_array(int, targets, sizeof(targets) / sizeof(*targets));
+}
+
+ParameterizedTest(int *target, kfac, scores_rise_to_the_variance_in_the_metric_of_gradients)
+{
+	struct setting s;
+	setting_init(&s, "kfac");
+	s.options.target = *target;
+	attribute(&s);
+	for (size_t g = 0; g < s.units.n_groups; g++) {
+		const struct skip_unit_group *group = &s.units.group[g];
+		if (group->kind == SKIP_UNIT_QK) continue;
+		double most = 0, most_head = 0, wanted = everything_gone(&s, group, *target);
+		for (int j = 0; j < group->width; j++) most = fmax(most, s.scores.unit[g][j]);
+		for (int h = 0; s.scores.head[g] && h < group->heads; h++) most_head = fmax(most_head, s.scores.head[g][h]);
+		cr_assert_float_eq(most, wanted, 1e-3 * wanted, "group %zu: %g, expected %g", g, most, wanted);
+		if (s.scores.head[g]) cr_assert_float_eq(most_head, wanted, 1e-3 * wanted, "heads of group %zu", g);
+	}
+	cr_assert_eq(s.scores.forward, 2 * SAMPLES);
+	cr_assert_eq(s.scores.backward, SAMPLES);
+	setting_deinit(&s);
+}
+
+/* Units that no weight reads. */
+Test(kfac, scores_qk_and_slots_as_fisher_does)
+{
+	struct setting s;
+	setting_init(&s, "kfac");
+	attribute(&s);
+	struct skip_scores kfac = s.scores;
+	s.options.criterion = "fisher";
+	attribute(&s);
+	for (size_t g = 0; g < s.units.n_all; g++) {
+		const struct skip_unit_group *group = &s.units.group[g];
+		for (int j = 0; group->consumer == SKIP_NONE && j < group->width; j++) {
+			double wanted = s.scores.unit[g][j];
+			cr_assert_float_eq(kfac.unit[g][j], wanted, 1e-3 * wanted, "group %zu unit %d: %g, fisher %g", g, j, kfac.unit[g][j], wanted);
+		}
+	}
+	skip_scores_deinit(&kfac);
 	setting_deinit(&s);
 }
 

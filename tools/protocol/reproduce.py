@@ -51,7 +51,7 @@ FEW = [8, 32, 128]  # samples of cheap scores; ALL is what they are compared wit
 ALL = 2048
 CHEAP = {"gold": [], "pred": ["--labels", "pred"], "none": ["--labels", "none", "--target", "kl"], "entropy": ["--choose", "entropy"], "margin": ["--choose", "margin"],
          "kcenter": ["--choose", "kcenter"], "mix": ["--choose", "mix"]}
-CRITERIA = ["skip", "taylor", "fisher", "taylor+fisher", "ig", "magnitude", "actvar", "obs", "shapley", "random"]
+CRITERIA = ["skip", "taylor", "fisher", "taylor+fisher", "ig", "magnitude", "actvar", "obs", "kfac", "shapley", "random"]
 SPEEDUPS = [1.8, 2.0, 2.5, 3.0]
 RETUNED_SPEEDUPS = [2.5, 3.0, 4.0]
 RETUNE = ["--retune", str(RETUNED), "--retune-weights"]
