@@ -43,8 +43,8 @@ def at_rate(criterion, compensate, rate=PAPER_RATE, *more):
     return ["--rate", rate, "--criterion", criterion, "--compensate", compensate, *more]
 
 
-def at_speed(speedup, *more):
-    return ["--speedup", str(speedup), "--criterion", "fisher", *more]
+def at_speed(speedup, *more, criterion="kfac"):
+    return ["--speedup", str(speedup), "--criterion", criterion, *more]
 
 
 FEW = [8, 32, 128]  # samples of cheap scores; ALL is what they are compared with
@@ -65,9 +65,9 @@ ROWS = {
     **{f"bare {name}": at_rate(name, "none") for name in CRITERIA if name != "skip"},
     "ffn only": at_rate("fisher", "ls", "0.26", "--units", "ffn"),
     "attention only": at_rate("fisher", "ls", "0.26", "--units", "v,qk"),
-    f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL)),
-    **{f"scores {n} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(n)) for n in FEW},
-    **{f"scores 32 {how}": at_speed(2.0, "--allocate", "kl", "--samples", "32", *more) for how, more in CHEAP.items() if more},
+    f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL), criterion="fisher"),
+    **{f"scores {n} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(n), criterion="fisher") for n in FEW},
+    **{f"scores 32 {how}": at_speed(2.0, "--allocate", "kl", "--samples", "32", *more, criterion="fisher") for how, more in CHEAP.items() if more},
     **{f"uniform {x}x": at_speed(x, "--allocate", "uniform") for x in (2.0,)},
     **{f"kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
     **{f"retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},

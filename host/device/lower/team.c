@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define SHIFTS 3 /* places tried for the borders between teams */
-#define TEAM_ARGS (SKIP_LAUNCH_MAX_ARGS - 2 * SKIP_LAUNCH_MAX_COVER - SKIP_SIZE_COUNT) /* of its launches: what counts and sizes leave */
+#define TEAM_ARGS (SKIP_LAUNCH_MAX_ARGS - SKIP_SIZE_COUNT - 1) /* of its launches and their covers: what sizes and the state leave */
+#define PHASE_WORDS ((1 + 64) * 16)			       /* of the state: SKIP_TEAM_PHASE of kernels/common/team.cl */
 
 /* The one being made. */
 struct builder {
@@ -204,27 +205,32 @@ cleanup:
 	return status;
 }
 
-/* Whether a team may begin with launch `l`: it is the `shift`th before the first of another layer. */
-static bool is_border(const struct skip_lowering *lowering, size_t l, size_t shift)
+/* How the launches of a plan are cut. */
+struct cut {
+	const struct skip_lowering *lowering;
+	bool *phase;  /* [plan->n_launches] it can be one */
+	size_t shift; /* borders lie so many launches before the first of a layer */
+};
+
+static bool is_border(const struct cut *cut, size_t l)
 {
-	const struct skip_plan *plan = lowering->plan;
-	if (l + shift == 0 || l + shift >= plan->n_launches) return false;
-	return lowering->graph->nodes[plan->launches[l + shift].node].layer != lowering->graph->nodes[plan->launches[l + shift - 1].node].layer;
+	const struct skip_plan *plan = cut->lowering->plan;
+	const struct skip_node *node = cut->lowering->graph->nodes;
+	l += cut->shift;
+	return l > 0 && l < plan->n_launches && node[plan->launches[l].node].layer != node[plan->launches[l - 1].node].layer;
 }
 
 /* How many launches from `first` on are one team; 0: this one stays alone. As many as its tables hold, up to a border. */
-static size_t run_of(const struct skip_lowering *lowering, size_t first, size_t shift)
+static size_t run_of(const struct cut *cut, size_t first)
 {
-	const struct skip_plan *plan = lowering->plan;
-	bool possible;
+	const struct skip_plan *plan = cut->lowering->plan;
 	size_t n = 0;
 	int members = 0, args = 0;
-	for (; first + n < plan->n_launches; n++) {
+	for (; first + n < plan->n_launches && n < SKIP_TEAM_PHASES; n++) {
 		const struct skip_plan_launch *launch = &plan->launches[first + n];
 		members += kernels_of(launch);
-		args += launch->n_args;
-		if (!is_phase(lowering, launch, &possible) || (n > 0 && is_border(lowering, first + n, shift))) break;
-		if (members > SKIP_TEAM_MEMBERS || args > TEAM_ARGS || n == SKIP_TEAM_PHASES) break;
+		args += launch->n_args + launch->n_cover;
+		if (!cut->phase[first + n] || (n > 0 && is_border(cut, first + n)) || members > SKIP_TEAM_MEMBERS || args > TEAM_ARGS) break;
 	}
 	return n;
 }
@@ -241,16 +247,16 @@ static bool same_kernels(const struct skip_plan_launch *a, const struct skip_pla
 	return true;
 }
 
-/* Launches that stand in the texts of teams when borders are shifted: each different team counts once. */
-static size_t text_of(const struct skip_lowering *lowering, size_t shift)
+/* Launches that stand in the texts of teams: each different team counts once. */
+static size_t text_of(const struct cut *cut)
 {
-	const struct skip_plan *plan = lowering->plan;
+	const struct skip_plan *plan = cut->lowering->plan;
 	size_t sum = 0;
 	for (size_t l = 0, n; l < plan->n_launches; l += n ? n : 1) {
 		bool seen = false;
-		n = run_of(lowering, l, shift);
+		n = run_of(cut, l);
 		for (size_t k = 0, m; k < l && !seen; k += m ? m : 1) {
-			m = run_of(lowering, k, shift);
+			m = run_of(cut, k);
 			seen = m == n && same_kernels(&plan->launches[k], &plan->launches[l], n);
 		}
 		if (!seen) sum += n;
@@ -259,13 +265,16 @@ static size_t text_of(const struct skip_lowering *lowering, size_t shift)
 }
 
 /* Where layers are alike but for their ends, as the norm behind the last one that writes no words, borders that lie before what differs leave more of them the same kernel. */
-static size_t best_shift(const struct skip_lowering *lowering)
+static void choose_shift(struct cut *cut)
 {
-	size_t best = 0;
-	for (size_t shift = 1; shift < SHIFTS; shift++) {
-		if (text_of(lowering, shift) < text_of(lowering, best)) best = shift;
+	size_t best = 0, least = 0;
+	for (cut->shift = 0; cut->shift < SHIFTS; cut->shift++) {
+		const size_t text = text_of(cut);
+		if (cut->shift > 0 && text >= least) continue;
+		best = cut->shift;
+		least = text;
 	}
-	return best;
+	cut->shift = best;
 }
 
 static enum skip_status make_team(struct skip_lowering *lowering, const struct skip_plan_launch *launch, size_t n, int state, struct skip_plan_launch *out, struct skip_err *err)
@@ -290,19 +299,21 @@ cleanup:
 
 enum skip_status skip_lowering_make_teams(struct skip_lowering *lowering, struct skip_err *err)
 {
-	enum skip_status status;
+	enum skip_status status = SKIP_OK;
 	struct skip_plan *plan = lowering->plan;
 	const struct skip_extent one = {.size = SKIP_SIZE_ONE, .mul = 1, .div = 1};
+	struct cut cut = {.lowering = lowering, .phase = skip_alloc_array(plan->n_launches + 1, sizeof(*cut.phase))};
 	bool possible = true;
 	size_t kept = 0;
 	int state;
-	for (size_t l = 0; l < plan->n_launches; l++) is_phase(lowering, &plan->launches[l], &possible);
-	if (!possible) return SKIP_OK;
-	const size_t shift = best_shift(lowering);
-	SKIP_TRY(skip_lowering_scratch(lowering, "team", one, SKIP_TEAM_PHASES * (1 + 64) * 16 + 1, &state, err));
+	if (!cut.phase) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "teams of %zu launches", plan->n_launches));
+	for (size_t l = 0; l < plan->n_launches; l++) cut.phase[l] = is_phase(lowering, &plan->launches[l], &possible);
+	if (!possible) goto cleanup;
+	choose_shift(&cut);
+	SKIP_TRY(skip_lowering_scratch(lowering, "team", one, SKIP_TEAM_PHASES * PHASE_WORDS + 1, &state, err));
 	for (size_t l = 0, n; l < plan->n_launches; l += n, kept++) {
-		n = run_of(lowering, l, shift);
 		struct skip_plan_launch made = plan->launches[l];
+		n = run_of(&cut, l);
 		if (n > 0)
 			SKIP_TRY(make_team(lowering, &plan->launches[l], n, state, &made, err));
 		else
@@ -312,5 +323,6 @@ enum skip_status skip_lowering_make_teams(struct skip_lowering *lowering, struct
 	plan->n_launches = kept;
 	plan->whole = true;
 cleanup:
+	skip_free(cut.phase);
 	return status;
 }
