@@ -6,7 +6,7 @@
  *   T  tokens of the batch            B  sequences
  *   R  rows of gathered keys: sum over b of round_up(P + n_b, key_align)   (P of the graph; layers without a prefix use the same layout)
  *   Q  query blocks: sum over b of ceil(n_b / query_block)
- *   W  compute units of the device
+ *   W  work-groups that run side by side
  */
 #ifndef SKIP_DEVICE_PLAN_H
 #define SKIP_DEVICE_PLAN_H

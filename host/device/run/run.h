@@ -102,6 +102,7 @@ struct skip_session {
 	int32_t *table; /* host side of the batch tables; the queue may still read it until `table_event` */
 	size_t table_count;
 	struct skip_cl_event *table_event;
+	int32_t groups; /* of a team, W of the plan */
 	struct skip_session_answer answer; /* of a program that was loaded */
 };
 

@@ -1,5 +1,6 @@
 /* The public calls of a session. What they stand on: memory.c, bind.c, tables.c, check.c. */
 #include "base/alloc.h"
+#include "base/cpus.h"
 #include "device/run/run.h"
 #include <assert.h>
 #include <string.h>
@@ -55,6 +56,14 @@ cleanup:
 	return status;
 }
 
+/* Groups that can run side by side. Those of a team wait for each other without sleeping, which on a CPU that they share would only keep the one they wait for from it. */
+static int32_t count_groups(const struct skip_device *device)
+{
+	const struct skip_device_info *info = skip_device_get_info(device);
+	const int cpus = info->facts.local_cpu ? skip_cpus_allowed(NULL) : info->compute_units;
+	return cpus < info->compute_units ? cpus : info->compute_units;
+}
+
 enum skip_status skip_session_create(struct skip_device *device, const struct skip_graph *graph, const struct skip_plan *plan, bool warm,
 				     struct skip_session **out, struct skip_err *err)
 {
@@ -65,6 +74,7 @@ enum skip_status skip_session_create(struct skip_device *device, const struct sk
 	session->cl = skip_device_cl(device);
 	session->graph = graph;
 	session->plan = plan;
+	session->groups = count_groups(device);
 	SKIP_TRY(skip_plan_check(plan, graph, err));
 	SKIP_TRY(take_tensors(session, err));
 	SKIP_TRY(build_programs(session, err));
@@ -153,7 +163,7 @@ enum skip_status skip_session_set_batch(struct skip_session *session, const stru
 	struct skip_sizes sizes;
 	SKIP_TRY(skip_batch_sizes(batch, session->plan, &sizes, err));
 	SKIP_TRY(skip_batch_check(batch, session->graph, err));
-	sizes.of[SKIP_SIZE_W] = skip_device_get_info(session->device)->compute_units;
+	sizes.of[SKIP_SIZE_W] = session->groups;
 	bool same = memcmp(&sizes, &session->sizes, sizeof(sizes)) == 0;
 	session->sizes.of[SKIP_SIZE_T] = 0;
 	SKIP_TRY(skip_memory_reserve(session, &sizes, err));
