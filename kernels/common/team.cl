@@ -20,12 +20,12 @@
  * Items first .. last-1 of the `all` there are. Each group begins in a part of its own, the same in every phase, because what it computes next often needs what it
  * computed before; when that is empty it goes on through the parts of the others (*tried of them). Of what is left in a part half is taken at a time.
  */
-static inline bool skip_team_claim(volatile __global uint *phase, uint all, uint *tried, uint *first, uint *last)
+static inline uint skip_team_claim(volatile __global uint *phase, uint all, uint *tried, uint *first, uint *last)
 {
 	const uint parts = min((uint)get_num_groups(0), (uint)SKIP_TEAM_PARTS);
 	for (; *tried < parts; (*tried)++) {
 		const uint part = ((uint)get_group_id(0) + *tried) % parts;
-		const uint begin = (uint)((ulong)all * part / parts), size = (uint)((ulong)all * (part + 1) / parts) - begin;
+		const uint even = all / parts, begin = part * even + min(part, all % parts), size = even + (part < all % parts ? 1 : 0);
 		volatile __global uint *claimed = phase + (1 + part) * SKIP_TEAM_LINE;
 		const uint taken = *claimed;
 		if (taken >= size) continue;
@@ -33,9 +33,9 @@ static inline bool skip_team_claim(volatile __global uint *phase, uint all, uint
 		if (at >= size) continue;
 		*first = begin + at;
 		*last = begin + min(at + share, size);
-		return true;
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
 static inline void skip_team_done(volatile __global uint *phase, uint items)

@@ -71,7 +71,7 @@ static void put_extent(struct builder *b, const struct skip_extent *extent)
 		return;
 	}
 	const int a = argument(b, &(struct skip_plan_arg){.kind = SKIP_ARG_SIZE, .size = extent->size});
-	skip_buf_printf(&b->phases, "(uint)((%dul * (ulong)a%d + %du) / %du)", extent->mul, a, (unsigned)extent->add + (unsigned)extent->div - 1, (unsigned)extent->div);
+	skip_buf_printf(&b->phases, "((%du * (uint)a%d + %du) / %du)", (unsigned)extent->mul, a, (unsigned)extent->add + (unsigned)extent->div - 1, (unsigned)extent->div);
 }
 
 /* Piece `i` of a phase: its items along dimension 0, all of them, and its first row. */
