@@ -13,6 +13,7 @@ has_keys ecp5/manifest.json kind host constants kernels toolchains
 check "the kind" grep -q '"kind": "rtl"' ecp5/manifest.json
 check "attention stays with the host" grep -q '"attention": 2' ecp5/manifest.json
 check "the script knows how it is called" sh -c 'sh ecp5/build_ecp5_85.sh; test $? -eq 2'
+check "its steps are targets" sh -c 'cmake -S ecp5 -B ecp5-build >/dev/null && YOSYS=no-such-yosys cmake --build ecp5-build --target report 2>&1 | grep -q no-such-yosys'
 check "the script says which tool is missing" sh -c 'YOSYS=no-such-yosys sh ecp5/build_ecp5_85.sh report; test $? -eq 77'
 
 gives 0 estimate head --board ecp5_85 --dtype int8

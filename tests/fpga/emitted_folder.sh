@@ -11,6 +11,8 @@ for board in p520n u280; do
 	check "$board: no path of this machine" sh -c "! grep -rq '$work\|/home/\|/root' $board"
 	check "$board: dimensions are literals" grep -q '#define SKIP_FFN_D 24' $board/kernels.cl
 	check "$board: the script knows how it is called" sh -c "sh $board/build_$board.sh; test \$? -eq 2"
+	check "$board: its steps are targets" sh -c "cmake -S $board -B $board-build >/dev/null && cmake --build $board-build --target help | grep -q bitstream"
+	check "$board: and run the script" sh -c "PATH=/usr/bin:/bin cmake --build $board-build --target report 2>&1 | grep -q 'is not in PATH'"
 	check "$board: the script says which tool is missing" sh -c "PATH=/usr/bin:/bin sh $board/build_$board.sh report; test \$? -eq 77"
 done
 gives 0 emit head --board u280 --dtype int8 --fit -o int8

@@ -62,7 +62,7 @@ static void write_readme(struct skip_buf *out, const struct skip_estimate *e, co
 	skip_buf_printf(out,
 			"| file | is |\n|---|---|\n| `kernels.cl` | all kernels, OpenCL C 1.2; without a target macro they are ordinary kernels of one work-item |\n%s"
 			"| `manifest.json` | what is built and for what: its hash, the kernels and their arguments, tool versions, the plan of launches |\n%s"
-			"| `build_%s.sh` | `emulate`, `report`, `bitstream` |\n| `hostcheck.c` | a host program that runs one kernel and compares with known answers; ends with 77 where the "
+			"| `build_%s.sh` | `emulate`, `report`, `bitstream` |\n| `CMakeLists.txt` | targets of the same names, and `hostcheck` |\n| `hostcheck.c` | a host program that runs one kernel and compares with known answers; ends with 77 where the "
 			"device is missing |\n\n",
 			twin ? "| `kernels.cpp` | the same text for HLS compilers (Vitis from 2023.2 on) |\n" : "",
 			link ? "| `link.cfg` | clock, compute units, the memory bank of every pointer |\n" : "", board->profile->id);
@@ -90,6 +90,7 @@ static enum skip_status emit_opencl(const struct skip_graph *graph, const struct
 	SKIP_TRY(write_manifest(plan, &set, out, err));
 	snprintf(name, sizeof(name), "build_%s.sh", board->profile->id);
 	skip_emit_script(&set, board, skip_emit_file(out, name));
+	skip_emit_targets(board->profile->id, true, skip_emit_file(out, "CMakeLists.txt"));
 	SKIP_TRY(skip_emit_hostcheck(graph, plan, out->set, skip_emit_file(out, "hostcheck.c"), err));
 	write_readme(skip_emit_file(out, "README.md"), estimate, out, twin, links);
 cleanup:

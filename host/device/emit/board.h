@@ -10,7 +10,7 @@
 #include "device/estimate/estimate.h"
 #include "device/plan.h"
 
-#define SKIP_EMIT_FILES 8
+#define SKIP_EMIT_FILES 10
 
 struct skip_emitted_file {
 	char name[96];

@@ -44,5 +44,7 @@ enum skip_build_step { SKIP_BUILD_EMULATE, SKIP_BUILD_REPORT, SKIP_BUILD_BITSTRE
 void skip_emit_commands(const struct skip_kernel_set *set, const struct skip_board *board, enum skip_build_step step, struct skip_buf *out);
 /* build_<board>.sh. */
 void skip_emit_script(const struct skip_kernel_set *set, const struct skip_board *board, struct skip_buf *out);
+/* CMakeLists.txt: its steps as targets, and the host check as a program where there is one. */
+void skip_emit_targets(const char *board, bool hostcheck, struct skip_buf *out);
 
 #endif

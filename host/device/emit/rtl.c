@@ -149,7 +149,7 @@ static void write_readme(struct skip_buf *out, const struct design *design, cons
 			"| file | is |\n|---|---|\n| `engine.sv` | the engine; with `%s` defined the multipliers are the chip's blocks, else behaviour |\n"
 			"| `kernels.cpp` | the OpenCL body of the same constants as C++ |\n| `testbench.cpp` | drives the simulated engine; every number has to have the bits of `kernels.cpp`, and be "
 			"near the known answers |\n| `vectors.txt` | inputs and known answers, from a float64 reference |\n| `manifest.json` | what is built and for what |\n"
-			"| `build_%s.sh` | `emulate`: Verilator. `report`: yosys, nextpnr. `bitstream`: ecppack |\n\n",
+			"| `build_%s.sh` | `emulate`: Verilator. `report`: yosys, nextpnr. `bitstream`: ecppack |\n| `CMakeLists.txt` | targets of the same names |\n\n",
 			board->toolchain[0].target_macro, board->profile->id);
 	skip_buf_printf(out,
 			"Estimated by formula, never run: %.0f MHz, %.1f us for the engine's part of a batch of %d x %d tokens; inputs %s. Weights come in over a stream, once a tile: "
@@ -177,6 +177,7 @@ enum skip_status skip_emit_rtl(const struct skip_graph *graph, const struct skip
 	SKIP_TRY(skip_emit_manifest(&set, "host", host_json(graph), out, err));
 	snprintf(name, sizeof(name), "build_%s.sh", estimate->board->profile->id);
 	write_script(skip_emit_file(out, name), &design, estimate->board, out);
+	skip_emit_targets(estimate->board->profile->id, false, skip_emit_file(out, "CMakeLists.txt"));
 	write_readme(skip_emit_file(out, "README.md"), &design, estimate, out);
 cleanup:
 	skip_kernel_set_deinit(&set);

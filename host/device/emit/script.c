@@ -85,3 +85,17 @@ void skip_emit_script(const struct skip_kernel_set *set, const struct skip_board
 	write_steps(out, set, board);
 	skip_buf_printf(out, "echo \"$step of %s done, manifest %.12s\"\n", set->name, set->hash);
 }
+
+void skip_emit_targets(const char *board, bool hostcheck, struct skip_buf *out)
+{
+	skip_buf_printf(out,
+			"# The steps of build_%s.sh as targets: cmake -S . -B build && cmake --build build --target report\n"
+			"cmake_minimum_required(VERSION 3.16)\nproject(%s C)\n"
+			"foreach(step emulate report bitstream)\n"
+			"  add_custom_target(${step} COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/build_%s.sh ${step} USES_TERMINAL VERBATIM)\n"
+			"endforeach()\n",
+			board, board, board);
+	if (!hostcheck) return;
+	skip_buf_puts(out, "find_package(OpenCL)\nif(OpenCL_FOUND)\n  add_executable(hostcheck hostcheck.c)\n  set_target_properties(hostcheck PROPERTIES C_STANDARD 11)\n"
+			   "  target_link_libraries(hostcheck PRIVATE OpenCL::OpenCL m)\nendif()\n");
+}
