@@ -120,6 +120,15 @@ cleanup:
 	return status;
 }
 
+int skip_graph_count_readers(const struct skip_graph *graph, int tensor)
+{
+	int uses = 0;
+	for (size_t n = 0; n < graph->n_nodes; n++) {
+		for (int p = 0; p < graph->nodes[n].n_param; p++) uses += graph->nodes[n].param[p] == tensor;
+	}
+	return uses;
+}
+
 /* Fills node->out: existing values, or the indices new values will get (equal names, one value). */
 static enum skip_status choose_outputs(const struct skip_graph *graph, struct skip_node *node, const char *const *out_names,
                                        const int *out_values, struct skip_err *err)

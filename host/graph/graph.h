@@ -84,6 +84,8 @@ enum skip_status skip_graph_add_node(struct skip_graph *graph, struct skip_node 
 void skip_graph_set_tensor(struct skip_graph *graph, int index, struct skip_tensor *tensor);
 /* Replaces tensor `index` by a float32 copy of its own, so that writing it leaves every other graph as it was; SKIP_NONE is nothing to do. */
 enum skip_status skip_graph_own_tensor(struct skip_graph *graph, int index, struct skip_err *err);
+/* Places among the parameters of nodes where the tensor stands. */
+int skip_graph_count_readers(const struct skip_graph *graph, int tensor);
 
 /* `stem`, or stem2, stem3 ...: the first that no value has. SKIP_ERR_INPUT when it does not fit SKIP_NAME. */
 enum skip_status skip_graph_unique_name(const struct skip_graph *graph, const char *stem, char out[SKIP_NAME], struct skip_err *err);

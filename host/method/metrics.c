@@ -35,6 +35,15 @@ void skip_softmax(const float *logits, int n, double temperature, double *out)
 	for (int c = 0; c < n; c++) out[c] = exp(logits[c] / temperature - lse);
 }
 
+double skip_softmax_in_place(double *row, int n)
+{
+	double top = row[0], sum = 0;
+	for (int c = 1; c < n; c++) top = fmax(top, row[c]);
+	for (int c = 0; c < n; c++) sum += row[c] = exp(row[c] - top);
+	for (int c = 0; c < n; c++) row[c] /= sum;
+	return top + log(sum);
+}
+
 double skip_mean_kl(const float *reference, const float *candidate, size_t n, int classes)
 {
 	double sum = 0;

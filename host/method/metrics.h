@@ -42,6 +42,8 @@ double skip_divergence(enum skip_problem problem, const float *reference, const 
 
 int skip_argmax(const float *row, int n); /* first of equals */
 void skip_softmax(const float *logits, int n, double temperature, double *out);
+/* Logits become probabilities where they stand; returns log(sum_c exp(row[c])). */
+double skip_softmax_in_place(double *row, int n);
 /* mean over rows of KL(softmax(reference) || softmax(candidate)) */
 double skip_mean_kl(const float *reference, const float *candidate, size_t n, int classes);
 

@@ -5,6 +5,7 @@
 #include "device/run/run.h"
 #include "graph/op.h"
 #include "graph/rules.h"
+#include <assert.h>
 #include <string.h>
 
 enum { LEAST_RUNS = 5, MOST_RUNS = 101 };
@@ -15,6 +16,7 @@ static enum skip_status time_run(struct skip_session *session, const struct skip
 {
 	enum skip_status status;
 	struct skip_chunks chunks = {0};
+	assert(!session->plan->whole); /* skip_open_launches */
 	SKIP_TRY(skip_chunks_init(session, batch, value, &chunks, err));
 	while (skip_chunks_next(&chunks)) {
 		SKIP_TRY(skip_session_set_batch(session, &chunks.now, err));

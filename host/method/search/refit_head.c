@@ -1,6 +1,7 @@
 /* Refit of the classifier: refit_head.h. */
 #include "method/search/refit_head.h"
 #include "base/alloc.h"
+#include "method/metrics.h"
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
@@ -19,15 +20,8 @@ struct work {
 /* Logits of one row become what they mean. */
 static void answer(enum skip_problem problem, double *row, int outputs)
 {
-	double top = row[0], sum = 0;
-	if (problem == SKIP_REGRESSION) return;
-	if (problem == SKIP_MULTI_LABEL) {
-		for (int c = 0; c < outputs; c++) row[c] = 1 / (1 + exp(-row[c]));
-		return;
-	}
-	for (int c = 1; c < outputs; c++) top = fmax(top, row[c]);
-	for (int c = 0; c < outputs; c++) sum += row[c] = exp(row[c] - top);
-	for (int c = 0; c < outputs; c++) row[c] /= sum;
+	if (problem == SKIP_SINGLE_LABEL) skip_softmax_in_place(row, outputs);
+	for (int c = 0; problem == SKIP_MULTI_LABEL && c < outputs; c++) row[c] = 1 / (1 + exp(-row[c]));
 }
 
 static void work_free(struct work *w)

@@ -5,15 +5,6 @@
 #include <cblas.h>
 #include <string.h>
 
-int skip_graph_count_readers(const struct skip_graph *graph, int tensor)
-{
-	int uses = 0;
-	for (size_t n = 0; n < graph->n_nodes; n++) {
-		for (int p = 0; p < graph->nodes[n].n_param; p++) uses += graph->nodes[n].param[p] == tensor;
-	}
-	return uses;
-}
-
 static bool add_reader(const struct skip_graph *graph, int value, struct skip_readers *readers)
 {
 	const int producer = graph->values[value].producer;

@@ -16,8 +16,6 @@ struct skip_readers {
 	int n;
 	bool biased; /* each has a bias */
 };
-/* Nodes that have the tensor among their parameters. */
-int skip_graph_count_readers(const struct skip_graph *graph, int tensor);
 /* Of the sub-layer whose consumer reads group `g` (ffn or v). False: they are not plain linears of one value, or have weights that others read too. */
 bool skip_readers_find(const struct skip_graph *graph, const struct skip_units *units, size_t g, struct skip_readers *out);
 /* W' = W + W delta, b' = b + W shift; delta [D][D], shift [D] (NULL where a bias is missing). Tensors of the graph's own in float32. */

@@ -6,6 +6,7 @@
  * Strictly convex in W, so the answer does not depend on the path. Features stay float; sums run in double over blocks of rows.
  */
 #include "base/alloc.h"
+#include "method/metrics.h"
 #include "method/tune/tune.h"
 #include <cblas.h>
 #include <math.h>
@@ -30,13 +31,9 @@ struct problem {
 /* Turns scores of one row into dJ/dscore (times n) and returns its loss. */
 static double row_loss(double *score, int classes, int label)
 {
-	double top = score[0], sum = 0;
-	for (int c = 1; c < classes; c++) top = fmax(top, score[c]);
-	double gold = score[label];
-	for (int c = 0; c < classes; c++) sum += score[c] = exp(score[c] - top);
-	for (int c = 0; c < classes; c++) score[c] /= sum;
+	const double gold = score[label], all = skip_softmax_in_place(score, classes);
 	score[label] -= 1;
-	return top + log(sum) - gold;
+	return all - gold;
 }
 
 /* w: [C][D] weights, then [C] biases. grad has the same shape. */
