@@ -106,6 +106,8 @@ enum skip_status skip_pass_dropout(const struct skip_graph *graph, float head_ra
 /* Sets the precision of every linear of an encoder layer and of attention, where int8 means bfloat16; the pooler and the head keep float32. Scales of
  * int8 are those of rows. */
 enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err);
+/* The linears alone, attention in float32, whose slots can be scored. */
+enum skip_status skip_pass_linear_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err);
 /* One scale for all rows: every linear in int8 takes clip[its input] (struct skip_attrs_linear), clip [n_values], 0 for the scales of rows. */
 enum skip_status skip_pass_clip(const struct skip_graph *graph, const float *clip, struct skip_graph **out, struct skip_err *err);
 

@@ -4,6 +4,7 @@
 #include "method/scene.h"
 #include "method/skill/eliminate.h"
 #include "method/skill/masked.h"
+#include "method/skill/ranks.h"
 #include "method/skill/skill.h"
 
 static struct skip_err err;
@@ -463,12 +464,17 @@ Test(shapley, values_share_the_whole_and_a_dummy_gets_nothing)
 	setting_deinit(&s);
 }
 
-ParameterizedTestParameters(criteria, are_repeatable_and_finite)
+static struct criterion_test_params all_criteria(void)
 {
 	static char names[16][32];
 	size_t n = 0;
 	for (; skip_criteria[n] && n < 16; n++) snprintf(names[n], sizeof(names[n]), "%s", skip_criteria[n]->name);
 	return cr_make_param_array(char[32], names, n);
+}
+
+ParameterizedTestParameters(criteria, are_repeatable_and_finite)
+{
+	return all_criteria();
 }
 
 ParameterizedTest(char (*name)[32], criteria, are_repeatable_and_finite)
@@ -492,5 +498,32 @@ ParameterizedTest(char (*name)[32], criteria, are_repeatable_and_finite)
 	}
 	cr_assert_lt(lowest, highest, "%s scores everything alike", *name);
 	skip_scores_deinit(&first);
+	setting_deinit(&s);
+}
+
+ParameterizedTestParameters(criteria, rank_in_bf16_as_in_f32)
+{
+	return all_criteria();
+}
+
+ParameterizedTest(char (*name)[32], criteria, rank_in_bf16_as_in_f32)
+{
+	struct setting s;
+	struct skip_scores f32;
+	struct skip_agreement agreement;
+	const struct skip_criterion *criterion = skip_criterion_find(*name);
+	setting_init(&s, *name);
+	s.options.steps = 2;
+	s.options.permutations = 1;
+	attribute(&s);
+	f32 = s.scores;
+	s.options.precision = SKIP_PRECISION_BF16;
+	attribute(&s);
+	CHECK_OK(skip_scores_agree(&f32, &s.scores, &s.units, &agreement, &err));
+	cr_assert_gt(agreement.mean, 0.9, "%s: mean rank correlation %g, lowest %g", *name, agreement.mean, agreement.lowest);
+	bool same = true;
+	for (size_t g = 0; g < s.units.n_groups; g++) same &= !memcmp(f32.unit[g], s.scores.unit[g], sizeof(double) * (size_t)s.units.group[g].width);
+	cr_assert_eq(same, criterion->compute != NULL, "%s in bf16 %s", *name, same ? "is f32's to the bit" : "differs, though it looks at no data");
+	skip_scores_deinit(&f32);
 	setting_deinit(&s);
 }

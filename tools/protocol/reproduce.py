@@ -9,7 +9,9 @@ Splits: rates are chosen on dev and reported on test. Where no test labels are p
 place, and the official dev rows are the test.
 
 Rows: a name of ROWS below. `dense` is the prefix model that drops are taken against; rows whose weights were tuned again are compared with `dense+`, the dense
-model after the same epochs of the same kind. Rows whose name starts with `full` cut the wholly fine-tuned model instead and are compared with it, in drop and speed.
+model after the same epochs of the same kind. Rows whose name starts with `full` cut the wholly fine-tuned model instead, those with `plus` `dense+`; they are compared with what they cut,
+in drop and speed. `dense++` is `dense+` after as many epochs again, which is what a `plus retuned` row has had.
+Rows cut to a speed-up or a margin share the scores of their criterion and the time table of the model they cut; the first of them pays for the table, `skip attribute` for the scores.
 --retime measures the speed-ups of all rows again, where they were made on a busy machine.
 """
 import argparse
@@ -52,7 +54,8 @@ ALL = 2048
 CHEAP = {"gold": [], "pred": ["--labels", "pred"], "none": ["--labels", "none", "--target", "kl"], "entropy": ["--choose", "entropy"], "margin": ["--choose", "margin"],
          "kcenter": ["--choose", "kcenter"], "mix": ["--choose", "mix"]}
 CRITERIA = ["skip", "taylor", "fisher", "taylor+fisher", "ig", "magnitude", "actvar", "obs", "kfac", "shapley", "random"]
-SPEEDUPS = [1.8, 2.0, 2.5, 3.0]
+SPEEDUPS = [1.2, 1.5, 2.0, 2.5, 3.0]
+SEARCHES = ["binary", "adaptive", "surrogate"]
 RETUNED_SPEEDUPS = [2.5, 3.0, 4.0]
 RETUNE = ["--retune", str(RETUNED), "--retune-weights"]
 
@@ -63,6 +66,7 @@ ROWS = {
     "paper ls": at_rate("skip", "ls"),
     **{f"criterion {name}": at_rate(name, "ls") for name in CRITERIA if name != "skip"},
     **{f"bare {name}": at_rate(name, "none") for name in CRITERIA if name != "skip"},
+    **{f"margin {name}": ["--margin", "1", "--search", name, "--criterion", "kfac", "--allocate", "kl"] for name in SEARCHES},
     "ffn only": at_rate("fisher", "ls", "0.26", "--units", "ffn"),
     "attention only": at_rate("fisher", "ls", "0.26", "--units", "v,qk"),
     f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL), criterion="fisher"),
@@ -73,25 +77,24 @@ ROWS = {
     **{f"retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
     **{f"full kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
     **{f"full retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
+    **{f"plus kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
+    **{f"plus retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
 }
-DENSE = ["dense", "dense+", "full"]
+DENSE = ["dense", "dense+", "dense++", "full"]
 
 
-def source_of(row):
-    """The row whose package is cut, and timed against."""
-    return "full" if row.startswith("full ") else "dense"
-
-
-def reference_of(row):
-    return "dense+" if row.startswith("retuned") else source_of(row)
+def shared_scores(row):
+    """The criterion whose scores are made once for all rows of the model it cuts; None where scoring is part of what the row shows."""
+    options = ROWS[row]
+    return options[options.index("--criterion") + 1] if ("--speedup" in options or "--margin" in options) and not row.startswith("scores") else None
 
 
 def needed_by(row):
     """Rows that have to be there first."""
     if row == "dense":
         return []
-    full_scores = f"scores {ALL} gold"
-    return list(dict.fromkeys(["dense", source_of(row), reference_of(row)] + ([full_scores] if row.startswith("scores") and row != full_scores else [])))
+    all_scores = [f"scores {ALL} gold"] if row.startswith("scores") else []
+    return [other for other in dict.fromkeys(["dense", report.source_of(row), report.reference_of(row), *all_scores]) if other != row]
 
 
 class Protocol:
@@ -154,12 +157,24 @@ class Protocol:
             return ["tune", self.model, "--epochs", str(about["epochs"]), *common]
         if row == "full":
             return ["tune", self.model, "--full", "--epochs", str(about["full"]), *common]
-        return ["tune", self.package(task, seed, "dense"), "--start", "keep", "--full", "--epochs", str(RETUNED), "--lr-weights", "1e-4", *common]
+        return ["tune", self.package(task, seed, report.source_of(row)), "--start", "keep", "--full", "--epochs", str(RETUNED), "--lr-weights", "1e-4", *common]
 
     def pruning(self, task, seed, row):
         paths = self.splits(task)
-        table = [] if "--allocate" not in ROWS[row] or "uniform" in ROWS[row] else ["--time-table", os.path.join(self.work, task, str(seed), f"times-{source_of(row)}.json")]
-        return ["prune", self.package(task, seed, source_of(row)), "--data", paths["train"], "--dev", paths["dev"], "--max-length", "128", "--seed", str(seed), *ROWS[row], *table]
+        options, criterion = list(ROWS[row]), shared_scores(row)
+        if criterion:
+            at = options.index("--criterion")
+            options[at : at + 2] = ["--scores", self.scores(task, seed, report.source_of(row), criterion)]
+        table = [] if "--allocate" not in options or "uniform" in options else ["--time-table", os.path.join(self.work, task, str(seed), f"times-{report.source_of(row)}.json")]
+        return ["prune", self.package(task, seed, report.source_of(row)), "--data", paths["train"], "--dev", paths["dev"], "--max-length", "128", "--seed", str(seed), *options, *table]
+
+    def scores(self, task, seed, source, criterion):
+        """The file with a criterion's scores of a dense model, made when it is not there."""
+        path = os.path.join(self.work, task, str(seed), f"scores-{source}-{criterion}.safetensors")
+        if not os.path.exists(path):
+            train = self.splits(task)["train"]
+            self.run(["attribute", self.package(task, seed, source), "--data", train, "--max-length", "128", "--seed", str(seed), "--criterion", criterion, "-o", path])
+        return path
 
     def judge(self, task, seed, row):
         """Figures of a row's package on the test rows, against its reference where it has one."""
@@ -167,7 +182,7 @@ class Protocol:
         if row == "dense":
             found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128"])
             return {key: found[key] for key in ("n", "accuracy", "f1", "mcc")}
-        against = self.package(task, seed, reference_of(row))
+        against = self.package(task, seed, report.reference_of(row) if row not in DENSE else "dense")
         found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128", "--against", against])
         figures = {key: found[key] for key in ("n", "accuracy", "f1", "mcc")} | {"drop": found["paired"]["drop"], "drop_se": found["paired"]["drop_se"]}
         if row not in DENSE:
@@ -190,7 +205,7 @@ class Protocol:
     def speedup(self, task, seed, row):
         """Measured on test rows in packed batches of 32."""
         package = self.package(task, seed, row)
-        timed, _, _ = self.run(["bench", package, "--against", self.package(task, seed, source_of(row)), "--batch", "32", "--data", self.timing(task)])
+        timed, _, _ = self.run(["bench", package, "--against", self.package(task, seed, report.source_of(row)), "--batch", "32", "--data", self.timing(task)])
         return next(r["speedup"] for r in timed["rows"] if r["model"] == package)
 
     def retime(self):
@@ -212,7 +227,7 @@ class Protocol:
         arguments = (self.tuning if row in DENSE else self.pruning)(task, seed, row) + ["-o", package]
         made, seconds, code = self.run(arguments, allowed=(0, 5))
         record = dict(task=task, seed=seed, row=row, seconds=round(seconds, 1), missed=code == 5)
-        for key in ("removed_encoder_percent", "speedup_measured", "macs_share", "passes", "score_seconds", "allocate_seconds", "compensate_seconds"):
+        for key in ("removed_encoder_percent", "speedup_measured", "macs_share", "passes", "score_seconds", "allocate_seconds", "compensate_seconds", "search_seconds"):
             if key in made:
                 record[key] = made[key]
         if row not in DENSE:

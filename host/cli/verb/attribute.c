@@ -1,5 +1,6 @@
 /* skip attribute: scores per unit. */
 #include "cli/stage.h"
+#include "graph/rules.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_common_options(&args, &common, true);
 	skip_cli_input_options(&args, &input);
 	skip_cli_skill_options(&args, &skill);
+	skip_cli_string(&args, "--train-dtype", &common.train_dtype);
 	skip_cli_string(&args, "--data", &path);
 	skip_cli_string(&args, "-o", &out);
 	SKIP_TRY(skip_cli_parse(verb, argc, argv, &args, 1, 1, err));
@@ -40,12 +42,13 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!path || !out) SKIP_TRY(skip_err_set(err, SKIP_ERR_USAGE, "--data and -o are needed; usage: skip attribute %s", verb->arguments));
 	SKIP_TRY(skip_cli_skill_finish(&skill, &common, err));
 	SKIP_TRY(skip_cli_check_file_place(out, err));
-	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "gradients are taken in f32", err));
+	SKIP_TRY(skip_cli_only_dtype(&common, SKIP_PRECISION_F32, "scores are numbers of the network in f32; --train-dtype is the type of the passes", err));
 	SKIP_TRY(skip_cli_open_model(args.word[0], &model, err));
 	SKIP_TRY(skip_cli_set_precision(&model, SKIP_PRECISION_F32, err));
 	SKIP_TRY(skip_cli_need_classes(&model, err));
 	SKIP_TRY(skip_cli_read(path, &model, &input, skill.options.labels == SKIP_LABELS_GOLD && skip_criterion_reads_labels(skip_criterion_find(skill.options.criterion)), false, &model.labels, NULL, &data, err));
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
+	SKIP_TRY(skip_cli_train_dtype(&common, device.device, &skill.options.precision, err));
 	SKIP_TRY(skip_units_find(model.graph, &units, err));
 	struct skip_progress progress = skip_cli_progress(&common);
 	SKIP_TRY(skip_cli_score(device.device, model.graph, &units, &data, &skill, &progress, &scores, err));
@@ -53,8 +56,8 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	skip_cli_progress_end();
 	groups = skip_record_groups(&units, &scores);
 	if (common.json)
-		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:o, s:{s:I, s:I}, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "agreement",
-						       isnan(scores.agreement) ? json_null() : json_real(scores.agreement), "passes", "forward",
+		SKIP_TRY(skip_cli_print_json(json_pack("{s:s, s:i, s:s, s:o, s:{s:I, s:I}, s:f, s:O}", "criterion", scores.criterion, "samples", scores.samples, "train_dtype",
+						       skip_precision_names[skill.options.precision], "agreement", isnan(scores.agreement) ? json_null() : json_real(scores.agreement), "passes", "forward",
 						       (json_int_t)scores.forward, "backward", (json_int_t)scores.backward, "seconds", scores.seconds, "groups",
 						       groups), err));
 	else
@@ -85,6 +88,7 @@ const struct skip_verb skip_verb_attribute = {
 		"                          which count as --prior N samples (default 20)\n"
 		"  --steps N, --path group|global    of ig: masks on the way, one group at a time or all together\n"
 		"  --permutations N        of shapley, each walked from both ends\n"
+		"  --train-dtype auto|f32|bf16    products of the passes; auto: bf16 where the device has instructions for it\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n\n"
 		"examples:\n"
 		"  skip attribute dense.skip --data train.tsv -o scores.safetensors\n"

@@ -63,7 +63,7 @@ static enum skip_status read_inputs(struct fit *fit, const char *model_path, str
 	SKIP_TRY(skip_cli_open_device(&fit->common, &fit->device, err));
 	SKIP_TRY(skip_cli_prune_board(&fit->prune, fit->device.profiles, fit->precision, err));
 	SKIP_TRY(skip_cli_train_dtype(&fit->common, fit->device.device, &fit->tune.options.precision, err));
-	fit->prune.options.precision = fit->prune.options.retune.precision = fit->tune.options.precision;
+	fit->prune.options.precision = fit->prune.options.retune.precision = fit->skill.options.precision = fit->tune.options.precision;
 cleanup:
 	return status;
 }

@@ -59,7 +59,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	SKIP_TRY(skip_cli_open_device(&common, &device, err));
 	SKIP_TRY(skip_cli_prune_board(&prune, device.profiles, precision, err));
 	SKIP_TRY(skip_cli_train_dtype(&common, device.device, &prune.options.precision, err));
-	prune.options.retune.precision = prune.options.precision;
+	prune.options.retune.precision = skill.options.precision = prune.options.precision;
 	struct skip_progress progress = skip_cli_progress(&common);
 	SKIP_TRY(skip_cli_run_cut(device.device, model.graph, &data, &dev, &dev, &prune, &skill, precision, &progress, &cut, err));
 	SKIP_TRY(skip_cli_cut_evaluate(device.device, model.graph, &cut, "dev", &dev, &outcome, err));
@@ -109,12 +109,12 @@ const struct skip_verb skip_verb_prune = {
 		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls), to --compensate-tokens N of the data (32768)\n"
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
-		"  --train-dtype auto|f32|bf16    products of its steps, of trials and of what refits; auto: bf16 where the device has instructions for it\n"
+		"  --train-dtype auto|f32|bf16    products of its steps, of scores, trials and refits; auto: bf16 where the device has instructions for it\n"
 		"  --untie                 layers that share weights get their own first (ALBERT); else a unit leaves them all\n"
 		"  --retune-weights, --retune-lr R, --retune-data DATA    the kept weights too (1e-4); on other rows, labelled or not\n"
 		"  --scores FILE           from skip attribute; else that verb's options: --criterion NAME, --samples N, ...\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
-		"  --dtype f32|bf16|int8   type of the result's products, scored, timed and answered in f32 by the search; --calibrate DATA: int8 with one scale per tensor\n\n"
+		"  --dtype f32|bf16|int8   type of the result's products, timed and answered in f32 by the search; --calibrate DATA: int8 with one scale per tensor\n\n"
 		"examples:\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv -o small.skip\n"
 		"  skip prune dense.skip --data train.tsv --dev dev.tsv --rate 0.518 --compensate ls -o half.skip\n"

@@ -2,7 +2,8 @@
 #include "graph/pass.h"
 #include "graph/pass/rewrite.h"
 
-enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err)
+static enum skip_status set_precision(const struct skip_graph *graph, enum skip_precision precision, enum skip_precision attention, struct skip_graph **out,
+				      struct skip_err *err)
 {
 	struct skip_graph *copy = NULL;
 	enum skip_status status = SKIP_OK;
@@ -14,10 +15,8 @@ enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_p
 			node->attrs.linear.precision = precision;
 			node->attrs.linear.clip = 0;
 		}
-		/* Its sums are over few numbers, and one scale for all weights of a row would lose the small ones: bfloat16 at the least. The
-		 * kinds that look at places have a float32 form only. */
-		if (skip_node_is(node, "attention") && skip_attention_is_plain(node))
-			node->attrs.attention.precision = precision == SKIP_PRECISION_INT8 ? SKIP_PRECISION_BF16 : precision;
+		/* The kinds that look at places have a float32 form only. */
+		if (skip_node_is(node, "attention") && skip_attention_is_plain(node)) node->attrs.attention.precision = attention;
 	}
 	SKIP_TRY(skip_graph_validate(copy, err));
 	*out = copy;
@@ -25,6 +24,17 @@ enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_p
 cleanup:
 	skip_graph_destroy(copy);
 	return status;
+}
+
+enum skip_status skip_pass_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err)
+{
+	/* Its sums are over few numbers, and one scale for all weights of a row would lose the small ones: bfloat16 at the least. */
+	return set_precision(graph, precision, precision == SKIP_PRECISION_INT8 ? SKIP_PRECISION_BF16 : precision, out, err);
+}
+
+enum skip_status skip_pass_linear_precision(const struct skip_graph *graph, enum skip_precision precision, struct skip_graph **out, struct skip_err *err)
+{
+	return set_precision(graph, precision, SKIP_PRECISION_F32, out, err);
 }
 
 enum skip_status skip_pass_clip(const struct skip_graph *graph, const float *clip, struct skip_graph **out, struct skip_err *err)

@@ -46,16 +46,14 @@ static enum skip_status rank_gone_heads(const struct skip_unit_group *group, con
 	return SKIP_OK;
 }
 
-/* Scores of the network as it is now, with those of what has left. They are taken in float32 whatever it was fitted in. */
+/* Scores of the network as it is now, with those of what has left. */
 static enum skip_status renew_scores(struct skip_prober *p, const struct skip_graph *graph, const struct skip_keep *keep, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	const struct skip_scores *before = p->allocator.input.scores;
 	const struct skip_progress inside = skip_prober_inside(p);
 	struct skip_scores now = {0};
-	struct skip_graph *plain = NULL;
-	SKIP_TRY(skip_pass_precision(graph, SKIP_PRECISION_F32, &plain, err));
-	SKIP_TRY(skip_attribute(p->device, plain, p->units, p->train, p->options->skill, &inside, &now, err));
+	SKIP_TRY(skip_attribute(p->device, graph, p->units, p->train, p->options->skill, &inside, &now, err));
 	for (size_t g = 0; g < p->units->n_all; g++) {
 		const struct skip_unit_group *group = &p->units->group[g];
 		if (now.unit[g]) rank_gone(before->unit[g], now.unit[g], keep->keep[g], group->width);
@@ -66,7 +64,6 @@ static enum skip_status renew_scores(struct skip_prober *p, const struct skip_gr
 	p->renewed = now;
 	now = (struct skip_scores){0};
 cleanup:
-	skip_graph_destroy(plain);
 	skip_scores_deinit(&now);
 	return status;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "graph/pass.h"
 #include "method/skill/gradients.h"
 #include "method/skill/ranks.h"
 #include "method/skill/sample.h"
@@ -163,12 +164,14 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 	enum skip_status status = SKIP_OK;
 	double start = skip_clock_seconds();
 	struct skip_scores scores = {0};
+	struct skip_graph *typed = NULL;
 	const struct skip_criterion *criterion = skip_criterion_find(options->criterion);
 	if (!criterion) return skip_err_set(err, SKIP_ERR_USAGE, "no criterion '%s'", options->criterion);
 	if (options->stable > 0 && !criterion->accumulate)
 		return skip_err_set(err, SKIP_ERR_USAGE, "criterion '%s' is no mean over samples; its samples cannot be grown", criterion->name);
+	SKIP_TRY((criterion->slots ? skip_pass_linear_precision : skip_pass_precision)(graph, options->precision, &typed, err));
 	struct skip_scoring scoring = {.device = device,
-				       .graph = graph,
+				       .graph = typed,
 				       .units = units,
 				       .n_groups = criterion->slots ? units->n_all : units->n_groups,
 				       .options = options,
@@ -193,6 +196,7 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 	*out = scores;
 	scores = (struct skip_scores){0};
 cleanup:
+	skip_graph_destroy(typed);
 	skip_scores_deinit(&scores);
 	return status;
 }

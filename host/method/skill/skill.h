@@ -21,6 +21,7 @@ struct skip_skill_options {
 	int steps;		 /* of `ig`: masks between 0 and 1 */
 	bool whole_path;	 /* of `ig`: all groups fade together, not one after the other */
 	int permutations;	 /* of `shapley`; each is walked from both ends */
+	enum skip_precision precision; /* products of the passes over the samples; float32 by default */
 	double stable; /* > 0: fewer samples do where two halves of them agree with this Spearman correlation in every group; sums of gradients only */
 	uint64_t seed;
 };
