@@ -65,7 +65,7 @@ static inline void toy_write_tensors(const char *path, const struct skip_st_entr
 	struct skip_err err;
 	struct skip_output *output;
 	CHECK_OK(skip_output_create_file(path, &output, &err));
-	CHECK_OK(skip_st_write(output, NULL, entries, count, &err));
+	CHECK_OK(skip_st_write(output, NULL, entries, count, NULL, &err));
 	CHECK_OK(skip_output_commit(output, &err));
 	skip_output_destroy(output);
 }

@@ -1,7 +1,6 @@
 /* Reader and writer of the safetensors container. What a tensor means is model/'s and package/'s business. */
 #include "base/safetensors.h"
 #include "base/alloc.h"
-#include "base/json.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #define LENGTH_BYTES 8
 #define MAX_HEADER_BYTES 100000000 /* the limit of the format's own library */
 #define DATA_ALIGN 64
+#define METADATA "__metadata__"
 
 static int compare_names(const void *a, const void *b)
 {
@@ -64,7 +64,7 @@ static enum skip_status check_metadata(const struct header *header, json_t *meta
 	bool texts = json_is_object(metadata);
 	json_object_foreach(metadata, key, value) texts = texts && json_is_string(value);
 	if (texts) return SKIP_OK;
-	return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, "__metadata__: expected an object of strings");
+	return skip_err_at(err, SKIP_ERR_INPUT, header->path, 0, LENGTH_BYTES, METADATA ": expected an object of strings");
 }
 
 static enum skip_status read_dtype(const struct header *header, const char *name, const json_t *fields, enum skip_dtype *out,
@@ -188,8 +188,9 @@ enum skip_status skip_st_open(const char *path, struct skip_st_file **out, struc
 	}
 	json_object_foreach(header.root, name, fields)
 	{
-		if (strcmp(name, "__metadata__") == 0) {
+		if (strcmp(name, METADATA) == 0) {
 			SKIP_TRY(check_metadata(&header, fields, err));
+			file->metadata = json_incref(fields);
 			continue;
 		}
 		SKIP_TRY(read_entry(&header, name, fields, &file->entries[file->count], err));
@@ -209,6 +210,7 @@ cleanup:
 void skip_st_close(struct skip_st_file *file)
 {
 	if (!file) return;
+	json_decref(file->metadata);
 	skip_mapfile_unref(file->map);
 	skip_free(file->entries);
 	skip_free(file);
@@ -257,11 +259,12 @@ static json_t *describe(const struct skip_st_entry *entry, size_t begin, size_t 
 }
 
 /* The JSON header of sorted entries, padded so that the data begins at a multiple of DATA_ALIGN. */
-static enum skip_status build_header(const struct skip_st_entry *const *sorted, size_t count, struct skip_buf *out, struct skip_err *err)
+static enum skip_status build_header(const struct skip_st_entry *const *sorted, size_t count, const json_t *metadata, struct skip_buf *out,
+                                     struct skip_err *err)
 {
-	bool done = true;
 	size_t begin = 0;
 	json_t *root = json_object();
+	bool done = !metadata || json_object_set_new(root, METADATA, json_deep_copy(metadata)) == 0;
 	for (size_t i = 0; done && i < count; i++) {
 		size_t end = begin + entry_bytes(sorted[i]);
 		done = json_object_set_new(root, sorted[i]->name, describe(sorted[i], begin, end)) == 0;
@@ -282,7 +285,7 @@ static int compare_entry_pointers(const void *a, const void *b)
 }
 
 enum skip_status skip_st_write(struct skip_output *output, const char *name, const struct skip_st_entry *entries, size_t count,
-                               struct skip_err *err)
+                               const json_t *metadata, struct skip_err *err)
 {
 	enum skip_status status;
 	struct skip_buf header;
@@ -302,7 +305,7 @@ enum skip_status skip_st_write(struct skip_output *output, const char *name, con
 			goto cleanup;
 		}
 	}
-	SKIP_TRY(build_header(sorted, count, &header, err));
+	SKIP_TRY(build_header(sorted, count, metadata, &header, err));
 	for (int i = 0; i < LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)header.length >> (8 * i));
 	SKIP_TRY(skip_output_open(output, name, &file, err));
 	bool written =

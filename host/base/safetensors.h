@@ -9,6 +9,7 @@
 #include "base/dtype.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mapfile.h"
 
 #define SKIP_TENSOR_MAX_RANK 4
@@ -28,6 +29,7 @@ struct skip_st_file {
 	struct skip_mapfile *map;
 	struct skip_st_entry *entries; /* sorted by name */
 	size_t count;
+	json_t *metadata; /* __metadata__: an object of strings; NULL without */
 };
 
 enum skip_status skip_st_open(const char *path, struct skip_st_file **out, struct skip_err *err);
@@ -35,8 +37,8 @@ void skip_st_close(struct skip_st_file *file); /* NULL is fine; views that hold 
 const struct skip_st_entry *skip_st_find(const struct skip_st_file *file, const char *name); /* NULL when absent */
 
 /* Writes `entries` (name, dtype, rank, dim, data are read) in order of name, data 64-byte aligned as far as the format allows (header
- * padded with spaces), to `name` inside `output`. Same entries, same bytes. */
+ * padded with spaces), to `name` inside `output`. `metadata`: an object of strings, NULL for none. Same entries, same bytes. */
 enum skip_status skip_st_write(struct skip_output *output, const char *name, const struct skip_st_entry *entries, size_t count,
-			       struct skip_err *err);
+			       const json_t *metadata, struct skip_err *err);
 
 #endif

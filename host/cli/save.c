@@ -87,7 +87,7 @@ enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *d
 	struct skip_session *session = NULL;
 	struct skip_plan *own = NULL, *generic = NULL;
 	struct skip_buf report;
-	json_t *history = NULL, *known = NULL;
+	json_t *history = NULL, *known = NULL, *scores_metadata = NULL;
 	struct skip_st_entry *scores = NULL;
 	size_t n_scores = 0;
 	char folder[600];
@@ -107,16 +107,22 @@ enum skip_status skip_cli_save(const char *path, const struct skip_cli_device *d
 	if (!history) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the manifest"));
 	if (save->report) SKIP_TRY(skip_report_html(save->graph, save->metrics, path, &report, err));
 	skip_cli_tokenizer_folder(save->source, folder, sizeof(folder));
-	if (save->scores) SKIP_TRY(skip_scores_entries(save->scores, save->units, &scores, &n_scores, err));
+	if (save->scores) {
+		SKIP_TRY(skip_scores_entries(save->scores, save->units, &scores, &n_scores, err));
+		scores_metadata = skip_scores_metadata(save->scores);
+		if (!scores_metadata) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "no memory for the scores"));
+	}
 	struct skip_package_write write = {
 		.graph = save->graph, .labels = save->labels, .tokenizer_folder = folder, .tokenizer = save->source->tokenizer,
 		.max_length = save->max_length, .plans = plans, .n_plans = strcmp(plans[0]->profile, "generic") ? 2 : 1, .metrics = save->metrics,
 		.report_html = save->report ? skip_buf_text(&report) : NULL, .history = history, .scores = scores, .n_scores = n_scores,
+		.scores_metadata = scores_metadata,
 	};
 	SKIP_TRY(skip_package_save(path, &write, err));
 cleanup:
 	json_decref(history);
 	json_decref(known);
+	json_decref(scores_metadata);
 	skip_free(scores);
 	skip_buf_deinit(&report);
 	skip_plan_destroy(own);

@@ -351,11 +351,12 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 	return settings;
 }
 
-json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill)
+json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill, const struct skip_scores *scores)
 {
 	const struct skip_prune_options *o = &prune->options;
-	json_t *settings = json_pack("{s:s, s:s, s:s*, s:s, s:i, s:s, s:I, s:i, s:s, s:i, s:I}", "criterion", skill->options.criterion, "choose",
-				     skill->options.choice, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
+	const bool scored = !prune->scores; /* here, and not by whoever wrote the file */
+	json_t *settings = json_pack("{s:s, s:s*, s:s*, s:s, s:i, s:s, s:I, s:i, s:s, s:i, s:I}", "criterion", scores->criterion, "choose",
+				     scored ? skill->options.choice : NULL, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_tokens", (json_int_t)o->compensate.tokens, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));

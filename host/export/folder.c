@@ -237,7 +237,7 @@ static enum skip_status put_weights(const struct skip_graph *graph, const struct
 		skip_tensor_to_f32(tensor, copy[i]);
 		entry[i].data = copy[i];
 	}
-	SKIP_TRY(skip_st_write(output, "model.safetensors", entry, graph->n_tensors, err));
+	SKIP_TRY(skip_st_write(output, "model.safetensors", entry, graph->n_tensors, NULL, err));
 cleanup:
 	for (size_t i = 0; copy && i < graph->n_tensors; i++) skip_free(copy[i]);
 	skip_free(copy);

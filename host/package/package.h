@@ -40,6 +40,7 @@ struct skip_package_write {
 	const char *report_html;                   /* NULL: none */
 	const struct skip_st_entry *scores;        /* [n_scores] tensors of scores.safetensors; NULL: no such file */
 	size_t n_scores;
+	const json_t *scores_metadata;             /* of that file; NULL: none */
 	const json_t *history;                     /* what made it: criterion, units, rate, compensation, seeds (deterministic part), in the manifest */
 };
 enum skip_status skip_package_save(const char *path, const struct skip_package_write *write, struct skip_err *err);

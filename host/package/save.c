@@ -36,11 +36,11 @@ static enum skip_status put_json(struct saver *s, json_t *list, const char *name
 	return status;
 }
 
-static enum skip_status put_tensors(struct saver *s, const char *name, const struct skip_st_entry *entries, size_t n, struct skip_err *err)
+static enum skip_status put_tensors(struct saver *s, const char *name, const struct skip_st_entry *entries, size_t n, const json_t *metadata, struct skip_err *err)
 {
 	enum skip_status status;
 	char path[4096], hash[SKIP_SHA256_HEX];
-	SKIP_TRY(skip_st_write(s->output, name, entries, n, err));
+	SKIP_TRY(skip_st_write(s->output, name, entries, n, metadata, err));
 	if (!skip_path_join(path, sizeof(path), skip_output_path(s->output), name)) {
 		status = skip_err_set(err, SKIP_ERR_USAGE, "path too long: %s", skip_output_path(s->output));
 		goto cleanup;
@@ -70,7 +70,7 @@ static enum skip_status put_weights(struct saver *s, struct skip_err *err)
 		entries[i].rank = tensor->rank;
 		entries[i].data = tensor->data;
 	}
-	status = put_tensors(s, SKIP_PACKAGE_WEIGHTS, entries, graph->n_tensors, err);
+	status = put_tensors(s, SKIP_PACKAGE_WEIGHTS, entries, graph->n_tensors, NULL, err);
 cleanup:
 	skip_free(entries);
 	return status;
@@ -187,7 +187,7 @@ enum skip_status skip_package_save(const char *path, const struct skip_package_w
 	SKIP_TRY(skip_package_check_parts(write->graph, write->labels, write->tokenizer, write->max_length, err));
 	SKIP_TRY(skip_output_create_folder(path, SKIP_PACKAGE_MANIFEST, &s.output, err));
 	SKIP_TRY(put_weights(&s, err));
-	if (write->scores) SKIP_TRY(put_tensors(&s, SKIP_PACKAGE_SCORES, write->scores, write->n_scores, err));
+	if (write->scores) SKIP_TRY(put_tensors(&s, SKIP_PACKAGE_SCORES, write->scores, write->n_scores, write->scores_metadata, err));
 	SKIP_TRY(put_tokenizer(&s, tokenizer_files, err));
 	for (size_t i = 0; i < write->n_plans; i++) SKIP_TRY(put_plan(&s, write->plans[i], err));
 	if (write->metrics) SKIP_TRY(put_json(&s, s.records, SKIP_PACKAGE_METRICS, write->metrics, err));

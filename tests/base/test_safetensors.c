@@ -196,6 +196,28 @@ Test(safetensors, writes_what_it_reads)
 	skip_buf_deinit(&second);
 }
 
+Test(safetensors, keeps_what_is_said_beside_the_tensors)
+{
+	struct skip_err err;
+	struct skip_st_file *file;
+	struct skip_output *output;
+	const struct skip_st_entry entry = {.name = "a", .dtype = SKIP_U8, .rank = 1, .dim = {1}, .data = "x"};
+	json_t *said = json_pack("{s:s, s:s}", "criterion", "fisher", "a \"q\"", "");
+	CHECK_OK(skip_output_create_file(toy_path(folder, "said"), &output, &err));
+	CHECK_OK(skip_st_write(output, NULL, &entry, 1, said, &err));
+	CHECK_OK(skip_output_commit(output, &err));
+	skip_output_destroy(output);
+	CHECK_OK(skip_st_open(toy_path(folder, "said"), &file, &err));
+	cr_assert(json_equal(file->metadata, said));
+	cr_assert(eq(sz, file->count, 1));
+	skip_st_close(file);
+	json_decref(said);
+	write_sample(toy_path(folder, "a"));
+	CHECK_OK(skip_st_open(toy_path(folder, "a"), &file, &err));
+	cr_assert(file->metadata == NULL);
+	skip_st_close(file);
+}
+
 Test(safetensors, refuses_two_tensors_of_one_name)
 {
 	struct skip_err err;
@@ -203,7 +225,7 @@ Test(safetensors, refuses_two_tensors_of_one_name)
 	const struct skip_st_entry twins[] = {{.name = "a", .dtype = SKIP_U8, .rank = 1, .dim = {1}, .data = "x"},
 	                                      {.name = "a", .dtype = SKIP_U8, .rank = 1, .dim = {1}, .data = "y"}};
 	CHECK_OK(skip_output_create_file(toy_path(folder, "out"), &output, &err));
-	CHECK_FAILS(skip_st_write(output, NULL, twins, 2, &err), SKIP_ERR_INTERNAL);
+	CHECK_FAILS(skip_st_write(output, NULL, twins, 2, NULL, &err), SKIP_ERR_INTERNAL);
 	cr_assert(eq(str, err.message, "two tensors are called 'a'"));
 	skip_output_destroy(output);
 }
@@ -215,7 +237,7 @@ Test(safetensors, a_full_disk_is_reported)
 	static const float numbers[40000];
 	const struct skip_st_entry entry = {.name = "a", .dtype = SKIP_F32, .rank = 1, .dim = {40000}, .data = numbers};
 	CHECK_OK(skip_output_create_file("/dev/full", &output, &err));
-	CHECK_FAILS(skip_st_write(output, NULL, &entry, 1, &err), SKIP_ERR_OUTPUT);
+	CHECK_FAILS(skip_st_write(output, NULL, &entry, 1, NULL, &err), SKIP_ERR_OUTPUT);
 	cr_assert(strstr(err.message, "No space left on device") != NULL);
 	skip_output_destroy(output);
 }
@@ -278,11 +300,13 @@ Test(safetensors, survives_failing_allocations)
 	for (; n < 2000; n++) {
 		struct skip_st_file *file = NULL;
 		struct skip_output *output = NULL;
+		json_t *said = json_pack("{s:s}", "criterion", "fisher");
 		skip_alloc_fail_at(n);
 		enum skip_status status = skip_st_open(toy_path(folder, "a"), &file, &err);
 		if (status == SKIP_OK) status = skip_output_create_file(toy_path(folder, "b"), &output, &err);
-		if (status == SKIP_OK) status = skip_st_write(output, NULL, file->entries, file->count, &err);
+		if (status == SKIP_OK) status = skip_st_write(output, NULL, file->entries, file->count, said, &err);
 		skip_alloc_fail_at(0);
+		json_decref(said);
 		skip_st_close(file);
 		skip_output_destroy(output);
 		if (status == SKIP_OK) break;

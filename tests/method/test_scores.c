@@ -53,12 +53,28 @@ Test(scores, write_and_read_back_the_same)
 	score(&s, "random", 1, &a);
 	CHECK_OK(skip_scores_save(&a, &s.units, path, &err));
 	CHECK_OK(skip_scores_load(path, &s.units, &b, &err));
+	cr_assert_str_eq(b.criterion, "random");
 	for (size_t g = 0; g < s.units.n_groups; g++) {
 		for (int j = 0; j < s.units.group[g].width; j++) cr_assert_eq(a.unit[g][j], b.unit[g][j]);
 		cr_assert_eq(a.head[g] == NULL, b.head[g] == NULL);
 		for (int h = 0; a.head[g] && h < s.units.group[g].heads; h++) cr_assert_eq(a.head[g][h], b.head[g][h]);
 	}
 	skip_scores_deinit(&b);
+
+	/* of a file that does not say what it holds */
+	struct skip_st_entry *entries;
+	struct skip_output *output;
+	size_t count;
+	CHECK_OK(skip_scores_entries(&a, &s.units, &entries, &count, &err));
+	CHECK_OK(skip_output_create_file(path, &output, &err));
+	CHECK_OK(skip_st_write(output, NULL, entries, count, NULL, &err));
+	CHECK_OK(skip_output_commit(output, &err));
+	skip_output_destroy(output);
+	skip_free(entries);
+	CHECK_OK(skip_scores_load(path, &s.units, &b, &err));
+	cr_assert_str_eq(b.criterion, "file");
+	skip_scores_deinit(&b);
+	CHECK_OK(skip_scores_save(&a, &s.units, path, &err));
 
 	/* another model's widths, a missing group, a number that is none */
 	s.units.group[0].width++;

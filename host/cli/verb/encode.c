@@ -78,7 +78,7 @@ static enum skip_status write_out(const char *path, const struct skip_dataset *d
 	}
 	skip_cli_catch_interrupt(); /* the file is written to its end or not at all */
 	SKIP_TRY(skip_output_create_file(path, &output, err));
-	SKIP_TRY(skip_st_write(output, NULL, entry, hidden ? 2 : 1, err));
+	SKIP_TRY(skip_st_write(output, NULL, entry, hidden ? 2 : 1, NULL, err));
 	SKIP_TRY(skip_output_commit(output, err));
 cleanup:
 	skip_output_destroy(output);

@@ -68,7 +68,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!record) SKIP_TRY(err ? err->status : SKIP_ERR_NOMEM);
 	document = skip_cli_metrics_head(device.device);
 	json_object_update(document, record);
-	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill));
+	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill, &cut.scores));
 	if (model.package && model.package->metrics && json_object_get(model.package->metrics, "tune"))
 		json_object_set(document, "tune", json_object_get(model.package->metrics, "tune"));
 	struct skip_cli_save save = { .graph = cut.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,

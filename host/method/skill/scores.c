@@ -88,18 +88,26 @@ enum skip_status skip_scores_entries(const struct skip_scores *scores, const str
 	return SKIP_OK;
 }
 
+json_t *skip_scores_metadata(const struct skip_scores *scores)
+{
+	return json_pack("{s:s}", "criterion", scores->criterion);
+}
+
 enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct skip_output *output = NULL;
 	struct skip_st_entry *entries = NULL;
+	json_t *metadata = skip_scores_metadata(scores);
 	size_t count = 0;
+	if (!metadata) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory to write scores");
 	SKIP_TRY(skip_scores_entries(scores, units, &entries, &count, err));
 	SKIP_TRY(skip_output_create_file(path, &output, err));
-	SKIP_TRY(skip_st_write(output, NULL, entries, count, err));
+	SKIP_TRY(skip_st_write(output, NULL, entries, count, metadata, err));
 	SKIP_TRY(skip_output_commit(output, err));
 cleanup:
 	skip_output_destroy(output);
+	json_decref(metadata);
 	skip_free(entries);
 	return status;
 }
@@ -149,7 +157,8 @@ enum skip_status skip_scores_load(const char *path, const struct skip_units *uni
 		SKIP_TRY(read_entry(file, path, &units->group[g], false, scores.unit[g], err));
 		if (scores.head[g]) SKIP_TRY(read_entry(file, path, &units->group[g], true, scores.head[g], err));
 	}
-	snprintf(scores.criterion, sizeof(scores.criterion), "file");
+	const char *criterion = json_string_value(json_object_get(file->metadata, "criterion"));
+	snprintf(scores.criterion, sizeof(scores.criterion), "%s", criterion ? criterion : "file");
 	*out = scores;
 	scores = (struct skip_scores){0};
 cleanup:

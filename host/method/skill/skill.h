@@ -97,8 +97,10 @@ enum skip_status skip_attribute(struct skip_device *device, const struct skip_gr
 /* The tensors of the file form, *out to free; they point into the scores. */
 enum skip_status skip_scores_entries(const struct skip_scores *scores, const struct skip_units *units, struct skip_st_entry **out, size_t *count,
 				     struct skip_err *err);
-/* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units` and calls the
- * criterion "file". Scores of slots may be absent; those of a prefix of another length are left out. */
+/* What the file form says beside them: {"criterion": name}; NULL when memory runs out. */
+json_t *skip_scores_metadata(const struct skip_scores *scores);
+/* File form: one F64 tensor per group "layer<l>.<kind>" and "layer<l>.head"; reading checks the widths against `units`, and calls
+ * the criterion of a file without metadata "file". Scores of slots may be absent; those of a prefix of another length are left out. */
 enum skip_status skip_scores_save(const struct skip_scores *scores, const struct skip_units *units, const char *path, struct skip_err *err);
 enum skip_status skip_scores_load(const char *path, const struct skip_units *units, struct skip_scores *out, struct skip_err *err);
 

@@ -112,7 +112,7 @@ enum skip_status skip_tune_checkpoint_write(struct skip_trainer *trainer, const 
 		fill_entry(&entries[n++], "v.", t->tensor->name, SKIP_F32, t->n, skip_tensor_f32(t->v));
 	}
 	SKIP_TRY(skip_output_create_file(trainer->options->checkpoint_path, &output, err));
-	SKIP_TRY(skip_st_write(output, NULL, entries, n, err));
+	SKIP_TRY(skip_st_write(output, NULL, entries, n, NULL, err));
 	SKIP_TRY(skip_output_commit(output, err));
 cleanup:
 	skip_output_destroy(output);
