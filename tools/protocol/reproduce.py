@@ -10,9 +10,9 @@ place, and the official dev rows are the test.
 
 Rows: a name of ROWS below. `dense` is the prefix model that drops are taken against; rows whose weights were tuned again are compared with `dense+`, the dense
 model after the same epochs of the same kind. Rows whose name starts with `full` cut the wholly fine-tuned model instead, those with `plus` `dense+`; they are compared with what they cut,
-in drop and speed. `dense++` is `dense+` after as many epochs again, which is what a `plus retuned` row has had.
-Rows cut to a speed-up or a margin share the scores of their criterion and the time table of the model they cut; the first of them pays for the table, `skip attribute` for the scores.
---retime measures the speed-ups of all rows again, where they were made on a busy machine.
+in drop and speed, but `plus retuned` rows with `dense++`, which is `dense+` after as many epochs again as they have had.
+Rows that allocate share the scores of their criterion and the time table of the model they cut; the first of them pays for the table, `skip attribute` for the scores.
+--rejudge takes all figures on test again: speed-ups where they were made on a busy machine, drops where a reference has changed.
 """
 import argparse
 import hashlib
@@ -56,7 +56,7 @@ CHEAP = {"gold": [], "pred": ["--labels", "pred"], "none": ["--labels", "none", 
 CRITERIA = ["skip", "taylor", "fisher", "taylor+fisher", "ig", "magnitude", "actvar", "obs", "kfac", "shapley", "random"]
 SPEEDUPS = [1.2, 1.5, 2.0, 2.5, 3.0]
 SEARCHES = ["binary", "adaptive", "surrogate"]
-RETUNED_SPEEDUPS = [2.5, 3.0, 4.0]
+RETUNED_SPEEDUPS = [2.5, 3.0, 4.0, 5.0]
 RETUNE = ["--retune", str(RETUNED), "--retune-weights"]
 
 # row: options of `skip prune` on the dense package
@@ -72,7 +72,8 @@ ROWS = {
     f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL), criterion="fisher"),
     **{f"scores {n} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(n), criterion="fisher") for n in FEW},
     **{f"scores 32 {how}": at_speed(2.0, "--allocate", "kl", "--samples", "32", *more, criterion="fisher") for how, more in CHEAP.items() if more},
-    **{f"uniform {x}x": at_speed(x, "--allocate", "uniform") for x in (2.0,)},
+    **{f"uniform {x}x": at_speed(x, "--allocate", "uniform") for x in (2.0, 2.5)},
+    "kl 51.8 %": at_rate("kfac", "ls", PAPER_RATE, "--allocate", "kl"),
     **{f"kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
     **{f"retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
     **{f"full kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
@@ -80,13 +81,12 @@ ROWS = {
     **{f"plus kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
     **{f"plus retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
 }
-DENSE = ["dense", "dense+", "dense++", "full"]
 
 
 def shared_scores(row):
     """The criterion whose scores are made once for all rows of the model it cuts; None where scoring is part of what the row shows."""
     options = ROWS[row]
-    return options[options.index("--criterion") + 1] if ("--speedup" in options or "--margin" in options) and not row.startswith("scores") else None
+    return options[options.index("--criterion") + 1] if "--allocate" in options and not row.startswith("scores") else None
 
 
 def needed_by(row):
@@ -150,7 +150,7 @@ class Protocol:
         return os.path.join(self.work, task, str(seed), row.replace(" ", "-") + ".skip")
 
     def tuning(self, task, seed, row):
-        """Arguments of `skip tune` for one of DENSE."""
+        """Arguments of `skip tune` for one of report.DENSE."""
         paths, about = self.splits(task), TASKS[task]
         common = ["--train", paths["train"], "--dev", paths["dev"], "--patience", "0", "--max-length", "128", "--seed", str(seed)]
         if row == "dense":
@@ -182,10 +182,10 @@ class Protocol:
         if row == "dense":
             found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128"])
             return {key: found[key] for key in ("n", "accuracy", "f1", "mcc")}
-        against = self.package(task, seed, report.reference_of(row) if row not in DENSE else "dense")
+        against = self.package(task, seed, report.reference_of(row))
         found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128", "--against", against])
         figures = {key: found[key] for key in ("n", "accuracy", "f1", "mcc")} | {"drop": found["paired"]["drop"], "drop_se": found["paired"]["drop_se"]}
-        if row not in DENSE:
+        if row not in report.DENSE:
             figures["speedup"] = self.speedup(task, seed, row)
             if row.startswith("scores"):
                 of = lambda name: os.path.join(self.package(task, seed, name), "scores.safetensors")
@@ -208,11 +208,14 @@ class Protocol:
         timed, _, _ = self.run(["bench", package, "--against", self.package(task, seed, report.source_of(row)), "--batch", "32", "--data", self.timing(task)])
         return next(r["speedup"] for r in timed["rows"] if r["model"] == package)
 
-    def retime(self):
-        for record in self.records:
-            if "speedup" in record:
-                before, record["speedup"] = record["speedup"], self.speedup(record["task"], record["seed"], record["row"])
-                print(f"{record['task']} {record['seed']} {record['row']}: {before:.2f}x, now {record['speedup']:.2f}x", flush=True)
+    def rejudge(self, tasks, seeds, rows):
+        for record in [r for r in self.records if r["task"] in tasks and r["seed"] in seeds and r["row"] in rows]:
+            task, seed, row = record["task"], record["seed"], record["row"]
+            for needed in needed_by(row):
+                self.make(task, seed, needed)
+            before = record.copy()
+            record |= self.judge(task, seed, row)
+            print(f"{task} {seed} {row}: " + ", ".join(f"{key} {before[key]:.3f}, now {record[key]:.3f}" for key in ("speedup", "drop") if key in record), flush=True)
         with open(self.path, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in self.records)
 
@@ -224,13 +227,13 @@ class Protocol:
         package = self.package(task, seed, row)
         os.makedirs(os.path.dirname(package), exist_ok=True)
         shutil.rmtree(package, ignore_errors=True)
-        arguments = (self.tuning if row in DENSE else self.pruning)(task, seed, row) + ["-o", package]
+        arguments = (self.tuning if row in report.DENSE else self.pruning)(task, seed, row) + ["-o", package]
         made, seconds, code = self.run(arguments, allowed=(0, 5))
         record = dict(task=task, seed=seed, row=row, seconds=round(seconds, 1), missed=code == 5)
         for key in ("removed_encoder_percent", "speedup_measured", "macs_share", "passes", "score_seconds", "allocate_seconds", "compensate_seconds", "search_seconds"):
             if key in made:
                 record[key] = made[key]
-        if row not in DENSE:
+        if row not in report.DENSE:
             record |= {"dev_drop": made["drop"], "dev_drop_se": made["drop_se"]}
         self.keep(record | self.judge(task, seed, row) | {"command": "skip " + " ".join(arguments)})
 
@@ -241,16 +244,16 @@ def main():
         parser.add_argument(name)
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--rows", default=",".join(DENSE + list(ROWS)))
+    parser.add_argument("--rows", default=",".join(report.DENSE + list(ROWS)))
     parser.add_argument("--report", action="store_true")
-    parser.add_argument("--retime", action="store_true")
+    parser.add_argument("--rejudge", action="store_true")
     options = parser.parse_args()
     rows, tasks = options.rows.split(","), options.tasks.split(",")
-    for name in [r for r in rows if r not in DENSE and r not in ROWS] + [t for t in tasks if t not in TASKS]:
-        sys.exit(f"reproduce: no row or task named '{name}'. Rows: {', '.join(DENSE + list(ROWS))}. Tasks: {', '.join(TASKS)}.")
+    for name in [r for r in rows if r not in report.DENSE and r not in ROWS] + [t for t in tasks if t not in TASKS]:
+        sys.exit(f"reproduce: no row or task named '{name}'. Rows: {', '.join(report.DENSE + list(ROWS))}. Tasks: {', '.join(TASKS)}.")
     protocol = Protocol(options.skip, options.model, options.data, options.work)
-    if options.retime:
-        protocol.retime()
+    if options.rejudge:
+        protocol.rejudge(tasks, list(map(int, options.seeds.split(","))), rows)
     elif not options.report:
         for seed in map(int, options.seeds.split(",")):
             for task in tasks:
