@@ -55,6 +55,7 @@ void skip_cl_close(struct skip_cl *cl)
 	if (cl->timed) clReleaseCommandQueue(cl->timed);
 	if (cl->queue) clReleaseCommandQueue(cl->queue);
 	if (cl->context) clReleaseContext(cl->context);
+	skip_pages_release(cl->pages);
 	skip_buf_deinit(&cl->identity);
 	skip_free(cl->compiler);
 	skip_free(cl);
@@ -84,9 +85,33 @@ static enum skip_status make_buffer(struct skip_cl *cl, cl_mem_flags flags, void
 	return SKIP_OK;
 }
 
+/* The runtime's word that it needs the memory no more, which may come after the buffer was let go. */
+static void CL_CALLBACK release_pages(cl_mem mem, void *block)
+{
+	(void)mem;
+	skip_pages_release(block);
+}
+
+static enum skip_status make_paged_buffer(struct skip_cl *cl, size_t bytes, struct skip_cl_buffer **out, struct skip_err *err)
+{
+	struct skip_pages *block = NULL;
+	void *memory = skip_pages_take(&cl->pages, bytes, &block);
+	if (!memory) return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a buffer of %zu bytes", bytes);
+	enum skip_status status = make_buffer(cl, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, memory, bytes, out, err);
+	if (status != SKIP_OK) {
+		skip_pages_release(block);
+		return status;
+	}
+	cl_int code = clSetMemObjectDestructorCallback((*out)->mem, release_pages, block);
+	if (code == CL_SUCCESS) return SKIP_OK;
+	skip_cl_buffer_destroy(*out);
+	skip_pages_release(block);
+	return skip_cl_fail(err, code, "clSetMemObjectDestructorCallback", NULL);
+}
+
 enum skip_status skip_cl_buffer_create(struct skip_cl *cl, size_t bytes, struct skip_cl_buffer **out, struct skip_err *err)
 {
-	return make_buffer(cl, CL_MEM_READ_WRITE, NULL, bytes, out, err);
+	return cl->host_memory ? make_paged_buffer(cl, bytes, out, err) : make_buffer(cl, CL_MEM_READ_WRITE, NULL, bytes, out, err);
 }
 
 enum skip_status skip_cl_buffer_wrap(struct skip_cl *cl, const void *data, size_t bytes, struct skip_cl_buffer **out, struct skip_err *err)

@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "device/opencl/cache.h"
 #include "device/opencl/cl.h"
+#include "device/opencl/pages.h"
 #include <CL/cl.h>
 
 struct skip_cl {
@@ -14,6 +15,7 @@ struct skip_cl {
 	cl_command_queue beside[SKIP_CL_TOGETHER]; /* made when kernels first run together */
 	cl_command_queue timed; /* made when something is timed first: events with times cost a little on every enqueue */
 	bool host_memory;
+	struct skip_pages *pages; /* that small buffers are taken from, on devices of host memory */
 	bool library_used; /* clblast.c has something to forget */
 	struct skip_buf identity; /* platform, device and driver, as they enter cache keys */
 	char cache_folder[1024];  /* "" when the cache is off */
