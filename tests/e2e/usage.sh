@@ -113,7 +113,7 @@ fails 2 '--dtype int8: what is tuned is kept in f32; --train-dtype is the type o
 fails 2 "--train-dtype is one of f32, bf16, auto; found 'int8'" tune toy --train two.tsv --dev two.tsv -o out.skip --train-dtype int8
 fails 2 "--train-dtype is one of f32, bf16, auto; found 'half'" fit toy --train two.tsv --dev two.tsv -o out.skip --train-dtype half
 fails 2 "--train-dtype is one of f32, bf16, auto; found 'f16'" prune head --data two.tsv --dev two.tsv -o out.skip --train-dtype f16
-fails 2 '--dtype bf16: gradients are taken in f32' attribute head --data two.tsv -o scores.safetensors --dtype bf16
+fails 2 '--dtype bf16: scores are numbers of the network in f32' attribute head --data two.tsv -o scores.safetensors --dtype bf16
 fails 4 'no device fits "nonsense"; there are: 0:0 .*Portable Computing Language' run head lines.txt --device nonsense
 fails 4 'no device fits "7:3"; there are: 0:0' run head lines.txt --device 7:3
 SKIP_DEVICE=nonsense

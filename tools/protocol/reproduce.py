@@ -41,8 +41,8 @@ RETUNED = 3  # epochs of `--retune`, and of the dense model beside it
 PAPER_RATE = "0.518"  # share of the encoder that the paper removes
 
 
-def at_rate(criterion, compensate, rate=PAPER_RATE, *more):
-    return ["--rate", rate, "--criterion", criterion, "--compensate", compensate, *more]
+def at_rate(criterion, compensate, rate=PAPER_RATE, allocate="uniform", *more):
+    return ["--rate", rate, "--criterion", criterion, "--allocate", allocate, "--compensate", compensate, *more]
 
 
 def at_speed(speedup, *more, criterion="kfac"):
@@ -67,13 +67,13 @@ ROWS = {
     **{f"criterion {name}": at_rate(name, "ls") for name in CRITERIA if name != "skip"},
     **{f"bare {name}": at_rate(name, "none") for name in CRITERIA if name != "skip"},
     **{f"margin {name}": ["--margin", "1", "--search", name, "--criterion", "kfac", "--allocate", "kl"] for name in SEARCHES},
-    "ffn only": at_rate("fisher", "ls", "0.26", "--units", "ffn"),
-    "attention only": at_rate("fisher", "ls", "0.26", "--units", "v,qk"),
+    "ffn only": at_rate("fisher", "ls", "0.26", "uniform", "--units", "ffn"),
+    "attention only": at_rate("fisher", "ls", "0.26", "uniform", "--units", "v,qk"),
     f"scores {ALL} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(ALL), criterion="fisher"),
     **{f"scores {n} gold": at_speed(2.0, "--allocate", "kl", "--samples", str(n), criterion="fisher") for n in FEW},
     **{f"scores 32 {how}": at_speed(2.0, "--allocate", "kl", "--samples", "32", *more, criterion="fisher") for how, more in CHEAP.items() if more},
     **{f"uniform {x}x": at_speed(x, "--allocate", "uniform") for x in (2.0, 2.5)},
-    "kl 51.8 %": at_rate("kfac", "ls", PAPER_RATE, "--allocate", "kl"),
+    "kl 51.8 %": at_rate("kfac", "ls", allocate="kl"),
     **{f"kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
     **{f"retuned {x}x": at_speed(x, "--allocate", "kl", *RETUNE) for x in RETUNED_SPEEDUPS},
     **{f"full kl {x}x": at_speed(x, "--allocate", "kl") for x in SPEEDUPS},
@@ -86,7 +86,8 @@ ROWS = {
 def shared_scores(row):
     """The criterion whose scores are made once for all rows of the model it cuts; None where scoring is part of what the row shows."""
     options = ROWS[row]
-    return options[options.index("--criterion") + 1] if "--allocate" in options and not row.startswith("scores") else None
+    criterion = options[options.index("--criterion") + 1]
+    return criterion if criterion == "kfac" and not row.startswith(("scores", "criterion", "bare")) else None
 
 
 def needed_by(row):
@@ -165,7 +166,7 @@ class Protocol:
         if criterion:
             at = options.index("--criterion")
             options[at : at + 2] = ["--scores", self.scores(task, seed, report.source_of(row), criterion)]
-        table = [] if "--allocate" not in options or "uniform" in options else ["--time-table", os.path.join(self.work, task, str(seed), f"times-{report.source_of(row)}.json")]
+        table = [] if "--speedup" not in options and "--margin" not in options or "uniform" in options else ["--time-table", os.path.join(self.work, task, str(seed), f"times-{report.source_of(row)}.json")]
         return ["prune", self.package(task, seed, report.source_of(row)), "--data", paths["train"], "--dev", paths["dev"], "--max-length", "128", "--seed", str(seed), *options, *table]
 
     def scores(self, task, seed, source, criterion):

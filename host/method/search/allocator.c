@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "device/device.h"
 #include "method/search/on_board.h"
+#include "method/search/programme.h"
 #include "method/search/times.h"
 #include <math.h>
 #include <string.h>
@@ -39,6 +40,13 @@ static enum skip_status find_times(struct skip_allocator *a, const json_t *table
 	return skip_times_measure(in->device, in->graph, in->units, in->scores, timing, batch, &a->options, err);
 }
 
+/* What is kept takes whole buckets of the budget, for each sub-layer up to one more than it costs. */
+static double largest_share(const struct skip_options *o, enum skip_cost cost, double smallest)
+{
+	const double fixed = skip_options_fixed(o, cost), least = (smallest - fixed) / (1 - (double)o->n / SKIP_BUCKETS);
+	return 1 - (fixed + least) / o->dense[cost];
+}
+
 enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_length, const json_t *table, const struct skip_dataset *timing,
 				     int batch, struct skip_err *err)
 {
@@ -57,7 +65,7 @@ enum skip_status skip_allocator_init(struct skip_allocator *a, double mean_lengt
 	SKIP_TRY(a->allocation->errors(in, &a->options, err));
 	for (size_t s = 0; s < a->options.n; s++) running_minimum(&a->options.sub[s]);
 	SKIP_TRY(skip_options_smallest(&a->options, a->cost, a->classes, &smallest, err));
-	a->largest = 1 - smallest / a->options.dense[a->cost];
+	a->largest = largest_share(&a->options, a->cost, smallest);
 cleanup:
 	a->seconds = skip_clock_seconds() - start;
 	return status;
