@@ -42,11 +42,10 @@ cleanup:
 enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_prune *prune, struct skip_graph **out, struct skip_err *err)
 {
 	struct skip_units units;
+	if (!prune->untie) return SKIP_OK;
 	enum skip_status status = skip_units_find(graph, &units, err);
 	if (status != SKIP_OK) return status;
-	const bool shared = skip_units_shared(&units);
-	prune->untie &= shared;
-	if (shared && !prune->untie && !prune->allocation_named) prune->options.allocate = "uniform";
+	prune->untie = skip_units_shared(&units);
 	skip_units_deinit(&units);
 	return prune->untie ? skip_pass_untie(graph, out, err) : SKIP_OK;
 }

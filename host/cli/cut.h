@@ -25,8 +25,7 @@ struct skip_cli_cut {
 	enum skip_precision train;
 	struct skip_cli_speed speed;
 };
-/* Where layers share weights: with --untie each gets its own, else they are cut alike unless --allocate says otherwise. *out stays NULL where nothing was
- * untied, and prune->untie is taken back where nothing is shared. */
+/* With --untie: weights of its own for every layer, where layers share them; *out stays NULL where they do not, and prune->untie is taken back. */
 enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_prune *prune, struct skip_graph **out, struct skip_err *err);
 /* Scores (or reads prune->scores), searches and cuts in float32, then measures dense and what is kept interleaved on `timing` rows. */
 enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_graph *dense, const struct skip_dataset *train,

@@ -208,7 +208,6 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 	for (n = 0; skip_allocations[n] && n < 31; n++) names[n] = skip_allocations[n]->name;
 	names[n] = NULL;
 	SKIP_TRY(skip_cli_choice("--allocate", prune->options.allocate, names, &choice, err));
-	prune->allocation_named = skip_cli_seen(args, "--allocate");
 	if (prune->time_table && skip_file_exists(prune->time_table)) SKIP_TRY(skip_json_load(prune->time_table, &prune->table, err));
 	prune->options.time_table = prune->table;
 	if (prune->units) SKIP_TRY(parse_units(prune->units, &prune->options.kinds, err));

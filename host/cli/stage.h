@@ -39,7 +39,6 @@ struct skip_cli_prune {
 	struct skip_prune_options options;
 	int64_t retune, restarts, rounds, classes;
 	bool untie; /* layers that share weights get their own first */
-	bool allocation_named; /* by --allocate */
 	double rate;
 	const char *units, *compensate, *scores, *retune_data, *time_table, *margin_mode;
 	const struct skip_dataset *calibration; /* rows that scales of int8 are found on, NULL: they are found as it runs */

@@ -16,12 +16,12 @@
 void skip_prune_defaults(struct skip_prune_options *options)
 {
 	*options = (struct skip_prune_options){
-	    .allocate = "kl",
+	    .allocate = "uniform",
 	    .rate = -1,
 	    .rounds = 1,
 	    .margin = 1,
 	    .margin_mode = SKIP_MARGIN_ADAPTIVE,
-	    .search = "surrogate",
+	    .search = "binary",
 	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .tokens = 32768},
 	};
 	skip_retune_defaults(&options->retune);
