@@ -32,8 +32,8 @@ json_t *skip_record_confusion(const size_t *confusion, int classes)
 
 json_t *skip_record_paired(const struct skip_paired *p)
 {
-	return json_pack("{s:I, s:I, s:f, s:f, s:f}", "n10", (json_int_t)p->n10, "n01", (json_int_t)p->n01, "drop", p->drop, "drop_se", p->drop_se, "p_exact",
-			 p->p_exact);
+	return json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "n10", (json_int_t)p->n10, "n01", (json_int_t)p->n01, "drop", p->drop, "drop_se", p->drop_se,
+			 "p_exact", p->p_exact, "expected", p->expected, "estimate", p->estimate, "estimate_se", p->estimate_se);
 }
 
 json_t *skip_record_labels(const struct skip_labels *labels)
@@ -122,8 +122,9 @@ json_t *skip_record_trace(const struct skip_probe_point *trace, size_t n)
 		json_t *row = json_pack("{s:f, s:f, s:f, s:f, s:b}", "rate", p->rate, "removed_encoder_percent", 100 * p->removed, "macs_share", p->macs_share,
 					"seconds", p->seconds, "accepted", (int)p->accepted);
 		if (p->answered)
-			json_object_update_new(row, json_pack("{s:I, s:f, s:f, s:f, s:f}", "rows", (json_int_t)p->rows, "accuracy", p->metrics.accuracy,
-							      "drop", p->paired.drop, "drop_se", p->paired.drop_se, "kl", p->kl));
+			json_object_update_new(row, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "rows", (json_int_t)p->rows, "accuracy",
+							      p->metrics.accuracy, "drop", p->paired.drop, "drop_se", p->paired.drop_se, "expected",
+							      p->paired.expected, "estimate", p->paired.estimate, "kl", p->kl));
 		else if (p->kl > 0)
 			json_object_set_new(row, "kl", json_real(p->kl)); /* a surrogate */
 		if (p->round > 0) json_object_set_new(row, "round", json_integer(p->round));

@@ -1,7 +1,7 @@
 /*
  * Metrics of every kind of answer (base/problem.h): classes go to metrics.c, several labels and numbers are measured here. Everything is summed in double.
  */
-#include "method/metrics.h"
+#include "method/belief.h"
 #include <math.h>
 
 static double sigmoid(double z)
@@ -50,8 +50,7 @@ static double squared_error(const float *row, const float *target, int outputs)
 	return sum;
 }
 
-/* Sum of squares of the targets around their means. */
-static double spread(const struct skip_dataset *data, int outputs)
+double skip_spread(const struct skip_dataset *data, int outputs)
 {
 	double sum = 0;
 	for (int c = 0; c < outputs; c++) {
@@ -84,7 +83,7 @@ static double pearson(const float *logits, const float *target, size_t n)
 
 static void measure_numbers(const float *logits, const struct skip_dataset *data, int outputs, struct skip_metrics *m)
 {
-	double error = 0, squares = 0, n = (double)data->n_rows, around = spread(data, outputs);
+	double error = 0, squares = 0, n = (double)data->n_rows, around = skip_spread(data, outputs);
 	for (size_t i = 0; i < data->n_rows; i++) {
 		double e = squared_error(logits + i * (size_t)outputs, data->target + i * (size_t)outputs, outputs);
 		error += e;
@@ -117,7 +116,7 @@ enum skip_status skip_measure(const float *logits, const struct skip_dataset *da
 static void compare_numbers(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs,
 			    struct skip_paired *out)
 {
-	double sum = 0, squares = 0, n = (double)data->n_rows, around = spread(data, outputs);
+	double sum = 0, squares = 0, n = (double)data->n_rows, around = skip_spread(data, outputs);
 	struct skip_paired pair = {0};
 	for (size_t i = 0; i < data->n_rows; i++) {
 		size_t at = i * (size_t)outputs;
@@ -135,28 +134,34 @@ static void compare_numbers(const float *reference, const float *candidate, cons
 	*out = pair;
 }
 
-void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out)
+static void compare_labels(const float *reference, const float *candidate, const struct skip_dataset *data, int labels, struct skip_paired *out)
 {
 	struct skip_paired pair = {0};
+	for (size_t i = 0; i < data->n_rows; i++) {
+		size_t at = i * (size_t)labels;
+		bool a = all_labels_right(reference + at, data->target + at, labels);
+		bool b = all_labels_right(candidate + at, data->target + at, labels);
+		pair.n10 += a && !b;
+		pair.n01 += !a && b;
+	}
+	skip_paired_finish(&pair, data->n_rows);
+	*out = pair;
+}
+
+void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out)
+{
 	switch (data->problem) {
 	case SKIP_SINGLE_LABEL:
 		skip_paired_compute(reference, candidate, data->label, data->n_rows, outputs, out);
-		return;
+		break;
 	case SKIP_MULTI_LABEL:
-		for (size_t i = 0; i < data->n_rows; i++) {
-			size_t at = i * (size_t)outputs;
-			bool a = all_labels_right(reference + at, data->target + at, outputs);
-			bool b = all_labels_right(candidate + at, data->target + at, outputs);
-			pair.n10 += a && !b;
-			pair.n01 += !a && b;
-		}
-		skip_paired_finish(&pair, data->n_rows);
-		*out = pair;
-		return;
+		compare_labels(reference, candidate, data, outputs, out);
+		break;
 	case SKIP_REGRESSION:
 		compare_numbers(reference, candidate, data, outputs, out);
-		return;
+		break;
 	}
+	skip_believe(reference, candidate, data, outputs, out);
 }
 
 double skip_divergence(enum skip_problem problem, const float *reference, const float *candidate, size_t n, int outputs)

@@ -21,6 +21,8 @@ struct skip_paired {
 	size_t n10, n01; /* reference right and candidate wrong; the reverse */
 	double drop, drop_se;
 	double p_exact; /* two-sided exact McNemar */
+	double expected;	      /* the drop by the reference's own probabilities; of skip_compare only (belief.h) */
+	double estimate, estimate_se; /* the drop by both */
 };
 
 /* logits [n][classes]; label in 0..classes-1. confusion [classes][classes] = counts of (gold, predicted), may be NULL. */
@@ -36,6 +38,8 @@ double skip_mcnemar_exact(size_t a, size_t b);
 /* The same by what the data asks for (data->problem); logits [n_rows][outputs]. confusion: of classes only, may be NULL. */
 enum skip_status skip_measure(const float *logits, const struct skip_dataset *data, int outputs, struct skip_metrics *out, size_t *confusion,
 			      struct skip_err *err);
+/* Sum of squares of the targets around their means; of numbers. */
+double skip_spread(const struct skip_dataset *data, int outputs);
 void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out);
 /* Mean over rows of KL(reference || candidate) of what the logits mean. */
 double skip_divergence(enum skip_problem problem, const float *reference, const float *candidate, size_t n, int outputs);

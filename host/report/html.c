@@ -109,7 +109,7 @@ static void trace_table(struct skip_buf *out, const json_t *trace)
 {
 	size_t index;
 	json_t *row;
-	skip_buf_puts(out, "<div class=\"scroll\"><table><tr><th>probe</th><th>share asked</th><th>removed</th><th>accuracy on dev</th><th>drop</th><th>KL to dense</th>"
+	skip_buf_puts(out, "<div class=\"scroll\"><table><tr><th>probe</th><th>share asked</th><th>removed</th><th>accuracy on dev</th><th>drop</th><th>expected</th><th>both</th><th>KL to dense</th>"
 			   "<th>speed-up</th><th>MACs left</th><th>seconds</th><th>kept</th></tr>\n");
 	json_array_foreach(trace, index, row) {
 		const double round = skip_report_number(row, "round", 0);
@@ -117,10 +117,11 @@ static void trace_table(struct skip_buf *out, const json_t *trace)
 		if (round > 0) skip_buf_printf(out, " (round %.0f)", round);
 		skip_buf_printf(out, "</td><td>%.3f</td><td>%.1f %%</td>", skip_report_number(row, "rate", 0), skip_report_number(row, "removed_encoder_percent", 0));
 		if (json_object_get(row, "accuracy"))
-			skip_buf_printf(out, "<td>%.4f</td><td>%.2f ± %.2f</td><td>%.4f</td>", skip_report_number(row, "accuracy", 0), skip_report_number(row, "drop", 0),
-					skip_report_number(row, "drop_se", 0), skip_report_number(row, "kl", 0));
+			skip_buf_printf(out, "<td>%.4f</td><td>%.2f ± %.2f</td><td>%.2f</td><td>%.2f</td><td>%.4f</td>", skip_report_number(row, "accuracy", 0),
+					skip_report_number(row, "drop", 0), skip_report_number(row, "drop_se", 0), skip_report_number(row, "expected", 0),
+					skip_report_number(row, "estimate", 0), skip_report_number(row, "kl", 0));
 		else
-			skip_buf_puts(out, "<td></td><td></td><td></td>");
+			skip_buf_puts(out, "<td></td><td></td><td></td><td></td><td></td>");
 		double speedup = skip_report_number(row, "speedup", 0);
 		if (speedup > 0)
 			skip_buf_printf(out, "<td>%.2f×</td>", speedup);

@@ -9,7 +9,7 @@ static struct skip_err err;
 
 struct world {
 	double (*drop)(double rate);
-	double se;
+	double more; /* what the estimate is above the drop by labels */
 	int fail_at; /* probe that fails, from 1; 0: none */
 	struct skip_probe_point trace[MAX_TRACE];
 	int n, questions; /* probes, surrogates */
@@ -31,7 +31,7 @@ static enum skip_status probe(void *context, double rate, struct skip_probe_poin
 	cr_assert_lt(world->n, MAX_TRACE);
 	if (world->fail_at == world->n + 1) return skip_err_set(e, SKIP_ERR_DEVICE, "probe failed");
 	struct skip_probe_point *point = &world->trace[world->n++];
-	*point = (struct skip_probe_point){.rate = rate, .paired = {.drop = world->drop(rate), .drop_se = world->se}};
+	*point = (struct skip_probe_point){.rate = rate, .paired = {.drop = world->drop(rate), .estimate = world->drop(rate) + world->more}};
 	*out = point;
 	return SKIP_OK;
 }
@@ -97,7 +97,7 @@ Test(find, binary_walks_the_seven_halvings_of_the_paper)
 struct answer {
 	char search[16];
 	enum curve drop;
-	double margin, se, low, high;
+	double margin, more, low, high;
 	int most_probes;
 };
 
@@ -105,9 +105,9 @@ ParameterizedTestParameters(find, answers)
 {
 	static struct answer cases[] = {
 	    {"binary", FREE_LUNCH, 1, 0, 0.94, 0.95, 7},      {"binary", HOPELESS, 1, 0, 0, 0, 7},
-	    {"binary", EXPONENTIAL, 1, 5, 0.6549, 0.6624, 7}, /* crossing 0.6623; the SE does not count */
+	    {"binary", EXPONENTIAL, 1, 5, 0.6549, 0.6624, 7}, /* crossing 0.6623: labels alone count */
 	    {"adaptive", STEEP, 1, 0, 0.345, 0.395, 5},	      {"adaptive", EXPONENTIAL, 1, 0, 0.60, 0.6624, 5},
-	    {"adaptive", EXPONENTIAL, 1, 2, 0.68, 0.749, 5}, /* SE 2: crossing 0.7489 */
+	    {"adaptive", EXPONENTIAL, 1, -1, 0.68, 0.749, 5}, /* crossing 0.7489 */
 	    {"adaptive", FREE_LUNCH, 1, 0, 0.90, 0.95, 5},    {"adaptive", HOPELESS, 1, 0, 0, 0, 5},
 	    {"surrogate", STEEP, 1, 0, 0.34, 0.395, 4},	      {"surrogate", EXPONENTIAL, 1, 0, 0.57, 0.6624, 4},
 	    {"surrogate", FREE_LUNCH, 1, 0, 0.90, 0.95, 4},   {"surrogate", HOPELESS, 1, 0, 0, 0, 4},
@@ -117,7 +117,7 @@ ParameterizedTestParameters(find, answers)
 
 ParameterizedTest(struct answer *c, find, answers)
 {
-	struct world world = {.drop = curve[c->drop], .se = c->se};
+	struct world world = {.drop = curve[c->drop], .more = c->more};
 	double rate = run(c->search, &world, c->margin);
 	cr_assert(rate >= c->low && rate <= c->high, "%s: %g, wanted %g..%g", c->search, rate, c->low, c->high);
 	cr_assert_leq(world.n, c->most_probes);
@@ -132,25 +132,33 @@ ParameterizedTest(struct answer *c, find, answers)
 
 struct margin_case {
 	enum skip_margin_mode mode;
-	double margin, drop, se;
+	double margin, drop, se, estimate;
 	bool holds;
 };
 
 ParameterizedTestParameters(find, margins)
 {
 	static struct margin_case cases[] = {
-	    {SKIP_MARGIN_FIXED, 1, 1, 0.1, true},	{SKIP_MARGIN_FIXED, 1, 1.01, 3, false},
-	    {SKIP_MARGIN_ADAPTIVE, 1, 1.5, 1.6, true},	{SKIP_MARGIN_ADAPTIVE, 1, 1.5, 1.4, false},
-	    {SKIP_MARGIN_ADAPTIVE, 1, 0.9, 0.1, true},	{SKIP_MARGIN_STRICT, 1, 0, 0.6, true},
-	    {SKIP_MARGIN_STRICT, 1, 0.1, 0.6, false},	{SKIP_MARGIN_STRICT, 1, -1, 1.2, true},
+	    {SKIP_MARGIN_FIXED, 1, 1, 0.1, 5, true},    {SKIP_MARGIN_FIXED, 1, 1.01, 3, 0, false},
+	    {SKIP_MARGIN_ADAPTIVE, 1, 0, 2, 1.1, false}, {SKIP_MARGIN_ADAPTIVE, 1, 2, 2, 1, true},
+	    {SKIP_MARGIN_STRICT, 1, 0, 0.6, 5, true},    {SKIP_MARGIN_STRICT, 1, 0.1, 0.6, 0, false},
+	    {SKIP_MARGIN_STRICT, 1, -1, 1.2, 5, true},
 	};
 	return cr_make_param_array(struct margin_case, cases, sizeof(cases) / sizeof(*cases));
 }
 
 ParameterizedTest(struct margin_case *c, find, margins)
 {
-	struct skip_paired paired = {.drop = c->drop, .drop_se = c->se};
+	struct skip_paired paired = {.drop = c->drop, .drop_se = c->se, .estimate = c->estimate};
 	cr_assert_eq(skip_margin_holds(c->mode, c->margin, &paired), c->holds);
+}
+
+Test(find, a_drop_is_lost_when_it_is_three_errors_too_much)
+{
+	const struct skip_paired certain = {.estimate = 4.1, .estimate_se = 1}, likely = {.estimate = 3.9, .estimate_se = 1, .drop = 50};
+	cr_assert(skip_margin_is_lost(1, &certain, 64));
+	cr_assert_not(skip_margin_is_lost(1, &certain, 63));
+	cr_assert_not(skip_margin_is_lost(1, &likely, 64));
 }
 
 Test(find, isotonic_fit_pools_what_falls)

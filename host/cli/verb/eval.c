@@ -42,7 +42,8 @@ static void print_text(const struct skip_cli_model *model, const struct skip_met
 
 static void print_paired(const char *against, const struct skip_paired *p)
 {
-	printf("drop against %s: %.2f +- %.2f points (n10 %zu, n01 %zu, exact p %.3g)\n", against, p->drop, p->drop_se, p->n10, p->n01, p->p_exact);
+	printf("drop against %s: %.2f +- %.2f points (n10 %zu, n01 %zu, exact p %.3g); %.2f expected by its probabilities, %.2f +- %.2f by both\n", against, p->drop,
+	       p->drop_se, p->n10, p->n01, p->p_exact, p->expected, p->estimate, p->estimate_se);
 }
 
 static enum skip_status other_logits(const char *path, const struct skip_cli_common *common, struct skip_device *device, const struct skip_cli_model *model, const struct skip_cli_input *input,

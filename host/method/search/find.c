@@ -18,12 +18,12 @@ const struct skip_search *skip_search_find(const char *name)
 bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired)
 {
 	if (mode == SKIP_MARGIN_STRICT) return paired->drop + ONE_SIDED * paired->drop_se <= margin;
-	return paired->drop <= (mode == SKIP_MARGIN_ADAPTIVE ? fmax(margin, paired->drop_se) : margin);
+	return (mode == SKIP_MARGIN_ADAPTIVE ? paired->estimate : paired->drop) <= margin;
 }
 
 bool skip_margin_is_lost(double margin, const struct skip_paired *paired, size_t rows)
 {
-	return rows >= DECIDE_AFTER && paired->drop - DECIDE_ERRORS * paired->drop_se > fmax(margin, paired->drop_se);
+	return rows >= DECIDE_AFTER && paired->estimate - DECIDE_ERRORS * paired->estimate_se > margin;
 }
 
 void skip_isotonic(double *y, size_t n)

@@ -73,7 +73,7 @@ enum skip_cost { SKIP_COST_PARAMS, SKIP_COST_MACS, SKIP_COST_TIME, SKIP_COST_COU
 /* When a drop measured on dev is within the margin (docs/method.md 5). */
 enum skip_margin_mode {
 	SKIP_MARGIN_FIXED,    /* drop <= margin: the paper's */
-	SKIP_MARGIN_ADAPTIVE, /* drop <= max(margin, its standard error) */
+	SKIP_MARGIN_ADAPTIVE, /* the drop by labels and by the dense network's probabilities <= margin (method/belief.h) */
 	SKIP_MARGIN_STRICT    /* drop + 1.645 SE <= margin: five in a hundred are wrong */
 };
 bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired);
@@ -143,7 +143,7 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 			    const struct skip_progress *progress, struct skip_prune_result *out, struct skip_err *err);
 void skip_prune_result_deinit(struct skip_prune_result *result);
 
-/* Whether more rows would not bring a drop back within the margin of the adaptive mode: it is three standard errors above, on 64 rows at least. */
+/* Whether more rows would not bring a drop back within the margin of the adaptive mode: the estimate is three of its errors above, on 64 rows at least. */
 bool skip_margin_is_lost(double margin, const struct skip_paired *paired, size_t rows);
 
 /*

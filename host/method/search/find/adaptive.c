@@ -18,10 +18,10 @@ struct bracket {
 
 /* log of drop over what is allowed, both raised by half the margin so that a gain or no drop at all stays finite. 0 where the drop is just
  * allowed. */
-static double excess(double margin, double drop, double se)
+static double excess(double margin, double drop)
 {
 	double raise = fmax(margin, 0.5) / 2;
-	return log((fmax(drop, 0) + raise) / (fmax(margin, se) + raise));
+	return log((fmax(drop, 0) + raise) / (margin + raise));
 }
 
 static double next_rate(const struct bracket *b)
@@ -35,13 +35,13 @@ static double next_rate(const struct bracket *b)
 static enum skip_status run(struct skip_search_state *state, double *rate, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
-	struct bracket b = {.low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0, 0), .above_high = NAN};
+	struct bracket b = {.low = 0, .high = HIGHEST, .above_low = excess(state->margin, 0), .above_high = NAN};
 	bool same = false;
 	for (int probe = 0; probe < MAX_PROBES && b.high - b.low > NARROW && !same; probe++) {
 		double asked = probe == 0 ? FIRST : next_rate(&b);
 		struct skip_probe_point *point = NULL;
 		SKIP_TRY(state->probe(state->context, asked, &point, err));
-		double above = excess(state->margin, point->paired.drop, point->paired.drop_se);
+		double above = excess(state->margin, state->mode == SKIP_MARGIN_ADAPTIVE ? point->paired.estimate : point->paired.drop);
 		point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
 		if (point->accepted) {
 			b.low = asked;

@@ -69,8 +69,8 @@ cleanup:
 /* A drop far below what is allowed lets kappa grow faster: small drops grow about in proportion. */
 static double growth(const struct skip_search_state *state, const struct skip_paired *paired)
 {
-	double allowed = fmax(state->margin, 0.25);
-	return fmin(MOST_GROWTH, fmax(GROW, allowed / fmax(paired->drop, allowed / MOST_GROWTH)));
+	double allowed = fmax(state->margin, 0.25), drop = state->mode == SKIP_MARGIN_ADAPTIVE ? paired->estimate : paired->drop;
+	return fmin(MOST_GROWTH, fmax(GROW, allowed / fmax(drop, allowed / MOST_GROWTH)));
 }
 
 static enum skip_status run(struct skip_search_state *state, double *share, struct skip_err *err)
