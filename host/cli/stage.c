@@ -207,7 +207,7 @@ enum skip_status skip_cli_prune_finish(struct skip_cli_prune *prune, const struc
 	}
 	for (n = 0; skip_allocations[n] && n < 31; n++) names[n] = skip_allocations[n]->name;
 	names[n] = NULL;
-	SKIP_TRY(skip_cli_choice("--allocate", prune->options.allocate, names, &choice, err));
+	if (prune->options.allocate) SKIP_TRY(skip_cli_choice("--allocate", prune->options.allocate, names, &choice, err));
 	if (prune->time_table && skip_file_exists(prune->time_table)) SKIP_TRY(skip_json_load(prune->time_table, &prune->table, err));
 	prune->options.time_table = prune->table;
 	if (prune->units) SKIP_TRY(parse_units(prune->units, &prune->options.kinds, err));
@@ -261,7 +261,7 @@ enum skip_status skip_cli_write_table(const struct skip_cli_prune *prune, const 
 	struct skip_output *output = NULL;
 	if (!prune->time_table) return SKIP_OK;
 	if (!result->time_table)
-		return skip_err_set(err, SKIP_ERR_USAGE, "--time-table: the allocation %s measured no times for this target", prune->options.allocate);
+		return skip_err_set(err, SKIP_ERR_USAGE, "--time-table: the allocation %s measured no times for this target", result->allocate);
 	skip_buf_init(&text);
 	SKIP_TRY(skip_json_write(result->time_table, &text, err));
 	SKIP_TRY(skip_output_create_file(prune->time_table, &output, err));
@@ -351,12 +351,13 @@ json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct sk
 	return settings;
 }
 
-json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill, const struct skip_scores *scores)
+json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill, const struct skip_scores *scores,
+				const struct skip_prune_result *result)
 {
 	const struct skip_prune_options *o = &prune->options;
 	const bool scored = !prune->scores; /* here, and not by whoever wrote the file */
 	json_t *settings = json_pack("{s:s, s:s*, s:s*, s:s, s:i, s:s, s:I, s:i, s:s, s:i, s:I}", "criterion", scores->criterion, "choose",
-				     scored ? skill->options.choice : NULL, "warm_start", skill->warm_start, "allocate", o->allocate, "restarts", o->restarts, "compensate",
+				     scored ? skill->options.choice : NULL, "warm_start", skill->warm_start, "allocate", result->allocate, "restarts", o->restarts, "compensate",
 				     compensate_names[o->compensate.mode], "calibration_tokens", (json_int_t)o->compensate.tokens, "retune_epochs", o->retune_epochs, "search",
 				     o->search, "units", (int)o->kinds, "seed", (json_int_t)o->seed);
 	if (o->rounds > 1) json_object_set_new(settings, "rounds", json_integer(o->rounds));

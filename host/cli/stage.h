@@ -72,7 +72,8 @@ void skip_cli_note_resume(const struct skip_cli_common *common, const char *chec
 /* JSON of what was asked for, with digests of the training rows: deterministic, part of the manifest. */
 json_t *skip_cli_tune_settings(const struct skip_cli_tune *tune, const struct skip_cli_model *model, const struct skip_dataset *train);
 /* `scores`: those it was cut by. */
-json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill, const struct skip_scores *scores);
+json_t *skip_cli_prune_settings(const struct skip_cli_prune *prune, const struct skip_cli_skill *skill, const struct skip_scores *scores,
+				const struct skip_prune_result *result);
 /* epochs, best_epoch, steps_per_second, train_seconds, train_dtype, history */
 json_t *skip_cli_tune_record(const struct skip_tune_result *result);
 

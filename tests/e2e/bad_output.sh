@@ -5,9 +5,9 @@
 make_toy toy
 make_toy head classes=3
 task 1 40 | sed 's/animal$/class0/;s/plant$/class1/;s/stone$/class2/' >data.tsv
-prune="prune head --data data.tsv --dev data.tsv --rate 0.3 --criterion magnitude --compensate none"
+prune="prune head --data data.tsv --dev data.tsv --rate 0.3 --criterion magnitude --allocate uniform --compensate none"
 tune="tune toy --train data.tsv --dev data.tsv --prefix 2 --epochs 1"
-fit="fit toy --train data.tsv --dev data.tsv --prefix 2 --epochs 1 --rate 0.3 --criterion magnitude --compensate none"
+fit="fit toy --train data.tsv --dev data.tsv --prefix 2 --epochs 1 --rate 0.3 --criterion magnitude --allocate uniform --compensate none"
 
 gives 0 $prune -o small.skip
 gives 0 attribute head --data data.tsv --criterion magnitude -o scores

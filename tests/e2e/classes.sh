@@ -50,7 +50,7 @@ gives 0 $prune --allocate fisher --classes 2 --flops 0.6 --json -o two.skip
 limited 2 two.skip
 
 # One rate for all, rounded alike: every layer is the same.
-gives 0 $prune --classes 1 --rate 0.43 --json -o one.skip
+gives 0 $prune --allocate uniform --classes 1 --rate 0.43 --json -o one.skip
 limited 1 one.skip
 gives 0 inspect one.skip --json
 check "all four layers are there" test "$(grep -o '"ffn":[1-9]' "$log/out" | wc -l)" -eq 4
@@ -65,7 +65,7 @@ check "four classes of four layers are none at all" cmp free.skip/weights.safete
 again="prune free.skip --data train.tsv --dev dev.tsv --criterion fisher --compensate bias --quiet"
 gives 0 $again --allocate fisher --classes 1 --flops 0.5 -o one.skip
 limited 1 one.skip
-fails 2 'one share for all leaves the [0-9] shapes of' $again --classes 1 --rate 0.3 -o none.skip
+fails 2 'one share for all leaves the [0-9] shapes of' $again --allocate uniform --classes 1 --rate 0.3 -o none.skip
 
 # Rounds and restarts go by the classes too.
 gives 0 $prune --allocate kl --classes 1 --flops 0.5 --rounds 2 --restarts 4 -o one.skip

@@ -256,6 +256,7 @@ ParameterizedTest(struct skip_case *c, attribute, skip_is_the_signed_maximum)
 	}
 	free(logits);
 	skip_skill_defaults(&options);
+	options.criterion = "skip";
 	options.reduce = c->reduce;
 	options.target = c->target;
 	options.labels = c->pred ? SKIP_LABELS_PRED : SKIP_LABELS_GOLD;

@@ -7,6 +7,8 @@ static struct skip_err err;
 static void fast_prune(struct skip_prune_options *o)
 {
 	skip_prune_defaults(o);
+	o->allocate = "uniform";
+	o->search = "binary";
 	o->compensate.tokens = 1000;
 }
 

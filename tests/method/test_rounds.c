@@ -14,6 +14,7 @@ Test(rounds, remove_the_same_in_steps)
 	skip_skill_defaults(&skill);
 	skill.criterion = "fisher";
 	skip_prune_defaults(&options);
+	options.allocate = "uniform";
 	options.compensate.tokens = 1000;
 	options.rate = 0.6;
 	options.kinds = SKIP_UNITS_FFN | SKIP_UNITS_V | SKIP_UNITS_QK | SKIP_UNITS_PREFIX;

@@ -76,7 +76,7 @@ const struct skip_verb skip_verb_attribute = {
 	.name = "attribute",
 	.arguments = "PKG --data DATA -o SCORES.safetensors",
 	.summary = "Score every unit by what it carries of the task's answer",
-	.help = "  --criterion NAME        skip, taylor, fisher, taylor+fisher, ig, shapley, actvar, obs, kfac,\n"
+	.help = "  --criterion NAME        skip, taylor, fisher, taylor+fisher, ig, shapley, actvar, obs, kfac (default),\n"
 		"                          magnitude, random\n"
 		"  --samples N             default: of the criterion\n"
 		"  --target prob|logprob|logit|kl\n"

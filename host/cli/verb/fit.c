@@ -183,7 +183,7 @@ static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
 							     "drop_se", fit->cut.result.paired.drop_se));
 	json_object_set(fit->document, "stages", fit->stages);
 	json_object_set_new(fit->document, "dense_package", json_string(fit->dense_path));
-	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill, &fit->cut.scores));
+	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill, &fit->cut.scores, &fit->cut.result));
 	struct skip_cli_save save = { .graph = fit->cut.graph, .source = &fit->model, .labels = &fit->labels, .max_length = fit->limit,
 				      .settings = settings, .metrics = fit->document, .report = true, .scores = &fit->cut.scores, .units = &fit->cut.units };
 	status = skip_cli_save(fit->out, &fit->device, &save, err);

@@ -68,7 +68,7 @@ static enum skip_status run(const struct skip_verb *verb, int argc, char **argv,
 	if (!record) SKIP_TRY(err ? err->status : SKIP_ERR_NOMEM);
 	document = skip_cli_metrics_head(device.device);
 	json_object_update(document, record);
-	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill, &cut.scores));
+	settings = json_pack("{s:o}", "prune", skip_cli_prune_settings(&prune, &skill, &cut.scores, &cut.result));
 	if (model.package && model.package->metrics && json_object_get(model.package->metrics, "tune"))
 		json_object_set(document, "tune", json_object_get(model.package->metrics, "tune"));
 	struct skip_cli_save save = { .graph = cut.graph, .source = &model, .labels = &model.labels, .max_length = model.max_length, .settings = settings,
@@ -103,8 +103,8 @@ const struct skip_verb skip_verb_prune = {
 	.help = "  --margin PSI | --rate R | --flops R | --speedup X | --latency-ms T\n"
 		"                          points of accuracy to lose on dev (default 1), share of the encoder's parameters\n"
 		"                          or multiply-adds to remove, measured speed-up or time of one row to reach\n"
-		"  --search binary|adaptive|surrogate, --margin-mode fixed|adaptive|strict (all but binary)\n"
-		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time; --classes K: at most K shapes of each\n"
+		"  --search binary|adaptive|surrogate (default), --margin-mode fixed|adaptive|strict (all but binary)\n"
+		"  --allocate uniform|kl|fisher|obs    one share for all, or what each part loses against its time (default kl); --classes K: at most K shapes of each\n"
 		"  --rounds R, --restarts N, --time-table FILE, --board ID    steps with new scores; random weights to try; times, read or written; an FPGA board's, estimated\n"
 		"  --units LIST            of ffn,head,v,qk,layer,prefix (default: uniform ffn,v,qk, the others all but prefix)\n"
 		"  --compensate none|bias|ls    refit what consumes the removed units (default ls), to --compensate-tokens N of the data (32768)\n"

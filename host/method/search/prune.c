@@ -16,12 +16,11 @@
 void skip_prune_defaults(struct skip_prune_options *options)
 {
 	*options = (struct skip_prune_options){
-	    .allocate = "uniform",
 	    .rate = -1,
 	    .rounds = 1,
 	    .margin = 1,
 	    .margin_mode = SKIP_MARGIN_ADAPTIVE,
-	    .search = "binary",
+	    .search = "surrogate",
 	    .compensate = {.mode = SKIP_COMPENSATE_LS, .damping = 1e-2, .tokens = 32768},
 	};
 	skip_retune_defaults(&options->retune);
@@ -178,6 +177,7 @@ static enum skip_status finish(struct skip_prober *prober, struct skip_candidate
 	if (prober->options->board) SKIP_TRY(look_from_board(prober, candidate->graph, result, err));
 	result->removed = candidate->point < prober->n_trace ? prober->trace[candidate->point].removed : 0;
 	result->target_met = met;
+	result->allocate = prober->allocator.allocation->name;
 	result->graph = candidate->graph;
 	result->keep = candidate->keep;
 	candidate->graph = NULL;
@@ -208,18 +208,20 @@ enum skip_status skip_prune(struct skip_device *device, const struct skip_graph 
 	struct skip_units units = {0};
 	struct skip_candidate candidate = {0};
 	struct skip_prune_result result = {0};
+	struct skip_prune_options chosen = *options;
 	struct skip_prober prober = {.device = device,
 				     .dense = dense,
 				     .units = &units,
 				     .scores = scores,
 				     .train = train,
 				     .dev = dev,
-				     .options = options,
+				     .options = &chosen,
 				     .progress = progress};
 	bool met = false;
 	double start = skip_clock_seconds();
 	SKIP_TRY(check(train, dev, options, err));
 	SKIP_TRY(skip_units_find(dense, &units, err));
+	if (!chosen.allocate) chosen.allocate = skip_units_shared(&units) ? "uniform" : "kl"; /* layers that share weights are cut alike */
 	SKIP_TRY(skip_prober_init(&prober, err));
 	SKIP_TRY(find_candidate(&prober, &met, err));
 	SKIP_TRY(take_candidate(&prober, &candidate, err));

@@ -81,7 +81,7 @@ bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct s
 struct skip_board;
 struct skip_prune_options {
 	unsigned kinds;	       /* 0: those of the allocation */
-	const char *allocate;  /* "uniform", "kl" ... (allocation.h) */
+	const char *allocate;  /* "uniform", "kl" ... (allocation.h); NULL: kl, where layers share weights uniform */
 	int classes;	       /* most shapes of attention (heads, qk, v), and most widths of ffn, that any cut leaves; 0: any number */
 	/* One target; without any the largest removal within the margin. */
 	double rate;	       /* >= 0: this share of encoder parameters */
@@ -125,6 +125,7 @@ struct skip_prune_result {
 	struct skip_paired paired;
 	double removed;
 	bool target_met;
+	const char *allocate; /* name of the allocation */
 	double ceiling;	      /* dense time over the time of what nothing removes; 0: not known */
 	struct {
 		double dense_ms, pruned_ms; /* estimated, each in the fastest form that fits */

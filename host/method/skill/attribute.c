@@ -13,7 +13,7 @@
 
 void skip_skill_defaults(struct skip_skill_options *options)
 {
-	*options = (struct skip_skill_options){.criterion = "skip",
+	*options = (struct skip_skill_options){.criterion = "kfac",
 					       .choice = "random",
 					       .target = -1,
 					       .labels = SKIP_LABELS_GOLD,

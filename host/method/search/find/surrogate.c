@@ -8,12 +8,14 @@
 #include <string.h>
 
 #define START 0.05
-#define GROW 1.5
-#define MOST_GROWTH 4.0 /* where the drop is far below the margin */
+#define GROW 1.5	/* kappa, at least, where dev accepts */
+#define SHRINK 0.5	/* at most, where it rejects */
+#define MOST_CHANGE 4.0 /* of either, where the drop is far from the margin */
 #define CONFIRMATIONS 4
-#define QUESTIONS 7 /* per confirmation */
+#define KAPPAS (2 * CONFIRMATIONS) /* some lead to a share that dev has seen */
+#define QUESTIONS 7 /* per kappa */
 #define NARROW 0.02 /* bracket of shares that ends questions and search */
-#define MOST_POINTS (CONFIRMATIONS * QUESTIONS)
+#define MOST_POINTS (KAPPAS * QUESTIONS)
 
 struct curve {
 	double share[MOST_POINTS], kl[MOST_POINTS]; /* ascending shares */
@@ -66,33 +68,60 @@ cleanup:
 	return status;
 }
 
-/* A drop far below what is allowed lets kappa grow faster: small drops grow about in proportion. */
-static double growth(const struct skip_search_state *state, const struct skip_paired *paired)
+/* What dev said of the shares it was asked for. */
+struct verdict {
+	double share;
+	bool accepted;
+	struct skip_paired paired;
+};
+
+/* The next kappa over this one while dev has said the same of all: small drops grow about in proportion to kappa. */
+static double next_factor(const struct skip_search_state *state, const struct verdict *verdict)
 {
-	double allowed = fmax(state->margin, 0.25), drop = state->mode == SKIP_MARGIN_ADAPTIVE ? paired->estimate : paired->drop;
-	return fmin(MOST_GROWTH, fmax(GROW, allowed / fmax(drop, allowed / MOST_GROWTH)));
+	double allowed = fmax(state->margin, 0.25), drop = state->mode == SKIP_MARGIN_ADAPTIVE ? verdict->paired.estimate : verdict->paired.drop;
+	double factor = allowed / fmax(drop, allowed / MOST_CHANGE);
+	return verdict->accepted ? fmax(GROW, factor) : fmin(SHRINK, fmax(1 / MOST_CHANGE, factor));
+}
+
+/* Asks dev of a share unless it has been: two kappas may lead to one share. */
+static enum skip_status confirm(struct skip_search_state *state, double share, struct verdict *seen, int *n, const struct verdict **out, struct skip_err *err)
+{
+	struct skip_probe_point *point = NULL;
+	for (int i = 0; i < *n; i++) {
+		if (seen[i].share == share) {
+			*out = &seen[i];
+			return SKIP_OK;
+		}
+	}
+	enum skip_status status = state->probe(state->context, share, &point, err);
+	if (status != SKIP_OK) return status;
+	point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
+	seen[*n] = (struct verdict){share, point->accepted, point->paired};
+	*out = &seen[(*n)++];
+	return SKIP_OK;
 }
 
 static enum skip_status run(struct skip_search_state *state, double *share, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	struct curve curve = {0};
+	struct verdict seen[CONFIRMATIONS];
 	double kappa = START, too_much = INFINITY, enough = 0, best = 0, worst = state->largest;
+	int confirmed = 0;
 	bool same = false;
-	for (int i = 0; i < CONFIRMATIONS && worst - best > NARROW && !same; i++) {
-		struct skip_probe_point *point = NULL;
+	for (int i = 0; i < KAPPAS && confirmed < CONFIRMATIONS && worst - best > NARROW && !same; i++) {
+		const struct verdict *verdict = NULL;
 		double at;
 		SKIP_TRY(find_share(state, &curve, kappa, &at, err));
-		SKIP_TRY(state->probe(state->context, at, &point, err));
-		point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
-		if (point->accepted) {
+		SKIP_TRY(confirm(state, at, seen, &confirmed, &verdict, err));
+		if (verdict->accepted) {
 			enough = kappa;
 			best = fmax(best, at);
-			kappa = isinf(too_much) ? kappa * growth(state, &point->paired) : sqrt(enough * too_much);
+			kappa = isinf(too_much) ? kappa * next_factor(state, verdict) : sqrt(enough * too_much);
 		} else {
 			too_much = kappa;
 			worst = fmin(worst, at);
-			kappa = enough > 0 ? sqrt(enough * too_much) : kappa / 2;
+			kappa = enough > 0 ? sqrt(enough * too_much) : kappa * next_factor(state, verdict);
 		}
 		SKIP_TRY(state->same(state->context, best, worst, &same, err));
 	}
