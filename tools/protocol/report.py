@@ -7,6 +7,7 @@ error of its drop, marked 1 seed); a drop is in points of accuracy, for CoLA of 
 import html
 import json
 import os
+import math
 import statistics
 import sys
 
@@ -62,10 +63,15 @@ class Results:
     def speedup(self, task, seed, row):
         return self.by_key[task, seed, row]["speedup"]
 
+    def on_dev(self, task, seed, row):
+        """Points lost on dev as `prune` believes; by labels alone in records of before it did."""
+        record = self.by_key[task, seed, row]
+        return record.get("dev_estimate", record["dev_drop"])
+
     def chosen(self, task, prefix):
-        """The row of the most speed whose mean drop on dev is within ALLOWED_DROP: what a user would take, without a look at test."""
-        within = [row for row in self.rows if row.startswith(prefix) and any("dev_drop" in self.by_key[task, s, row] for s in self.seeds(task, row)) and
-                  statistics.mean(self.over_seeds(task, row, lambda t, s, r: self.by_key[t, s, r]["dev_drop"])) <= ALLOWED_DROP]
+        """The row of the most speed whose estimate on dev, mean of the seeds, is within ALLOWED_DROP: what a user would take, without a look at test."""
+        within = [row for row in self.rows if row.startswith(prefix) and self.seeds(task, row) and
+                  statistics.mean(self.over_seeds(task, row, self.on_dev)) <= ALLOWED_DROP]
         return max(within, key=lambda row: statistics.mean(self.over_seeds(task, row, self.speedup)), default=None)
 
 
@@ -132,6 +138,20 @@ def cheap_table(found):
             table(["samples, labels or choice"] + found.tasks, body))
 
 
+def foretold_table(found):
+    """What dev says of a drop, by labels, by probabilities and by both, against the drop on test of the same network."""
+    records = [r for r in found.by_key.values() if r["row"].split()[0] in ("kl", "uniform", "margin", "paper") and "dev_expected" in r]
+    if not records:
+        return ""
+    body = []
+    for name, key in (("labels", "dev_drop"), ("probabilities", "dev_expected"), ("both", "dev_estimate")):
+        off = [r[key] - r["drop"] for r in records]
+        body.append([name, f"{math.sqrt(statistics.mean(x * x for x in off)):.2f}", f"{statistics.mean(off):.2f}"])
+    noise = math.sqrt(statistics.mean(r["drop_se"] ** 2 for r in records))
+    return (f"Accuracy lost on test, foretold on dev, {len(records)} frozen networks (the drop on test itself has a standard error of {noise:.2f}).\n\n" +
+            table(["dev, by", "root mean square of what it is off by", "mean"], body))
+
+
 def seconds_table(found):
     rows = [row for row in found.rows if row.split()[0] in ("dense", "dense+", "dense++", "full", "kl", "retuned", "plus", "uniform")]
     body = [[task] + [f"{statistics.mean(x):.0f}" if (x := found.over_seeds(task, row, lambda t, s, r: found.by_key[t, s, r]["seconds"])) else "-" for row in rows] for task in found.tasks]
@@ -145,7 +165,7 @@ def tables(found):
              drop_table(found, "Cut from `dense+`: drop against it, of re-tuned rows against `dense++`; speed-up against it.", starting("plus ")),
              drop_table(found, "Cut from the wholly fine-tuned model, drop and speed-up against it.", starting("full ")),
              drop_table(found, "51.8 % of the encoder at one rate, criterion `skip`: the paper's recipe, and its consumers refitted.", starting("paper")),
-             drop_table(found, "Criteria at 51.8 %, with `ls`.", starting("criterion")), drop_table(found, "Criteria at 51.8 %, without compensation.", starting("bare")),
+             drop_table(found, "Criteria at 51.8 %, with `ls`.", starting("criterion")), drop_table(found, "Criteria at 51.8 %, without compensation.", starting("bare")), foretold_table(found),
              drop_table(found, "26 % of the encoder from one kind of part, `fisher` and `ls`.", ["ffn only", "attention only"]), cheap_table(found), seconds_table(found)]
     return "\n".join(filter(None, parts))
 

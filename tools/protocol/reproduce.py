@@ -235,7 +235,7 @@ class Protocol:
             if key in made:
                 record[key] = made[key]
         if row not in report.DENSE:
-            record |= {"dev_drop": made["drop"], "dev_drop_se": made["drop_se"]}
+            record |= {"dev_drop": made["drop"], "dev_drop_se": made["drop_se"], "dev_expected": made["paired"]["expected"], "dev_estimate": made["paired"]["estimate"]}
         self.keep(record | self.judge(task, seed, row) | {"command": "skip " + " ".join(arguments)})
 
 

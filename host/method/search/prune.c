@@ -97,7 +97,7 @@ static enum skip_status find_candidate(struct skip_prober *prober, bool *met, st
 					  .margin = o->margin,
 					  .largest = fmin(HIGHEST, prober->allocator.largest),
 					  .mode = o->margin_mode};
-	if (search->stops && o->margin_mode == SKIP_MARGIN_ADAPTIVE) prober->stop_margin = o->margin;
+	if (search->by_mode && o->margin_mode == SKIP_MARGIN_ADAPTIVE) prober->stop_margin = o->margin;
 	SKIP_TRY(search->run(&state, &share, err));
 	skip_prober_settle(prober);
 	*met = prober->best.graph != NULL;
@@ -131,7 +131,7 @@ static void report_choice(const struct skip_prober *prober, const struct skip_ca
 	char note[64] = "nothing accepted";
 	if (chosen->point < prober->n_trace) {
 		const struct skip_probe_point *point = &prober->trace[chosen->point];
-		snprintf(note, sizeof(note), "%.1f %% removed, drop %.1f on dev", 100 * point->removed, point->paired.drop);
+		snprintf(note, sizeof(note), "%.1f %% removed, drop %.1f on dev, estimate %.1f", 100 * point->removed, point->paired.drop, point->paired.estimate);
 	}
 	skip_progress_report(prober->progress, "search", (int64_t)prober->n_trace, (int64_t)prober->n_trace, note);
 }

@@ -37,9 +37,10 @@ static bool breaks_margin(const struct skip_prober *prober, const float *before,
 	const struct skip_dataset *dev = prober->dev;
 	struct skip_paired was, is;
 	if (!skip_prune_by_margin(o)) return false;
+	const enum skip_margin_mode mode = skip_search_find(o->search)->by_mode ? o->margin_mode : SKIP_MARGIN_FIXED;
 	skip_compare(prober->dense_logits, before, dev, prober->classes, &was);
 	skip_compare(prober->dense_logits, after, dev, prober->classes, &is);
-	return was.drop <= o->margin && is.drop > o->margin;
+	return skip_margin_holds(mode, o->margin, &was) && !skip_margin_holds(mode, o->margin, &is);
 }
 
 enum skip_status skip_retune(struct skip_prober *prober, struct skip_candidate *candidate, struct skip_err *err)

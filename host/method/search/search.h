@@ -164,7 +164,7 @@ struct skip_search_state {
 };
 struct skip_search {
 	const char *name, *summary;
-	bool stops; /* of a drop that is too much it need not know how much: in the adaptive mode a probe may end early (skip_margin_is_lost) */
+	bool by_mode; /* the margin mode decides, and in the adaptive one a probe may end early (skip_margin_is_lost); else a drop up to the margin does, on all rows */
 	/* Best accepted share in *share (0 when none). */
 	enum skip_status (*run)(struct skip_search_state *state, double *share, struct skip_err *err);
 };

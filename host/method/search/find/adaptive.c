@@ -60,6 +60,6 @@ cleanup:
 const struct skip_search skip_search_adaptive = {
     .name = "adaptive",
     .summary = "interpolates between probes",
-    .stops = true,
+    .by_mode = true,
     .run = run,
 };

@@ -133,6 +133,6 @@ cleanup:
 const struct skip_search skip_search_surrogate = {
     .name = "surrogate",
     .summary = "bisects the divergence from the dense answers, dev confirms",
-    .stops = true,
+    .by_mode = true,
     .run = run,
 };

@@ -136,7 +136,7 @@ cleanup:
 const struct skip_criterion skip_criterion_kfac = {
     .name = "kfac",
     .summary = "error of what reads the units as obs has it, in the metric of its gradients of log p",
-    .default_samples = 1024,
+    .default_samples = 512,
     .default_target = SKIP_TARGET_LOGPROB,
     .label_free = true,
     .slots = true,
