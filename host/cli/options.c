@@ -105,6 +105,18 @@ static enum skip_status take_option(const struct skip_verb *verb, int argc, char
 	return set_value(option, argv[++*at], err);
 }
 
+/* Whoever reads standard input second finds nothing there. */
+static enum skip_status check_input(const struct skip_cli_args *args, struct skip_err *err)
+{
+	int readers = 0;
+	for (int i = 0; i < args->n_words; i++) readers += !strcmp(args->word[i], "-");
+	for (size_t i = 0; i < args->n_options; i++) {
+		const struct skip_option *option = &args->option[i];
+		readers += option->seen && option->kind == SKIP_OPTION_STRING && !strcmp(*(const char **)option->target, "-");
+	}
+	return readers > 1 ? skip_err_set(err, SKIP_ERR_USAGE, "- is standard input, which can be read once, found %d times", readers) : SKIP_OK;
+}
+
 enum skip_status skip_cli_parse(const struct skip_verb *verb, int argc, char **argv, struct skip_cli_args *args, int min_words, int max_words,
 				struct skip_err *err)
 {
@@ -131,7 +143,7 @@ enum skip_status skip_cli_parse(const struct skip_verb *verb, int argc, char **a
 	}
 	if (args->n_words < min_words)
 		return skip_err_set(err, SKIP_ERR_USAGE, "something is missing; usage: skip %s %s", verb->name, verb->arguments);
-	return SKIP_OK;
+	return check_input(args, err);
 }
 
 enum skip_status skip_cli_int_list(const char *option, const char *text, int max, int *out, size_t capacity, size_t *n, struct skip_err *err)

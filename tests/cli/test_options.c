@@ -131,6 +131,8 @@ ParameterizedTestParameters(options, refuses)
 		{ "one --share 0.500001", "--share must lie between 0 and 0.5, found 0.500001" },
 		{ "--flag", "something is missing; usage: skip toy ONE [TWO]" },
 		{ "one two three", "unexpected 'three'; usage: skip toy ONE [TWO]" },
+		{ "- -", "- is standard input, which can be read once, found 2 times" },
+		{ "one - -o -", "- is standard input, which can be read once, found 2 times" },
 		{ "-- one -- two", "unexpected 'two'; usage: skip toy ONE [TWO]" },
 	};
 	return cr_make_param_array(struct refusal, rows, sizeof(rows) / sizeof(rows[0]));

@@ -19,6 +19,7 @@ gives 0 run dense.skip dev.tsv --dtype int8 --calibrate train.tsv --logits
 check "scales of text give other numbers than those of each token" sh -c "! cmp -s by_token '$log/out'"
 
 fails 2 'calibrate' $prune --calibrate train.tsv -o none.skip
+fails 2 'standard input, which can be read once' run dense.skip - --dtype int8 --calibrate -
 gives 3 run dense.skip dev.tsv --dtype int8 --calibrate nowhere.tsv
 
 finish
