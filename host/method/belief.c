@@ -13,19 +13,6 @@ struct witness {
 	double changed;	 /* answers */
 };
 
-static double sigmoid(double z)
-{
-	return 1 / (1 + exp(-z));
-}
-
-/* log(sum_c exp(factor logits[c])) */
-static double log_sum(const float *logits, int n, double factor)
-{
-	double top = logits[skip_argmax(logits, n)], sum = 0;
-	for (int c = 0; c < n; c++) sum += exp(factor * (logits[c] - top));
-	return factor * top + log(sum);
-}
-
 /* d loss / d factor: what the logits are worth by the probabilities, less what they were worth by the labels. */
 static double slope(const float *logits, const struct skip_dataset *data, int outputs, double factor)
 {
@@ -33,10 +20,10 @@ static double slope(const float *logits, const struct skip_dataset *data, int ou
 	for (size_t i = 0; i < data->n_rows; i++) {
 		const float *row = logits + i * (size_t)outputs;
 		if (data->problem == SKIP_MULTI_LABEL) {
-			for (int c = 0; c < outputs; c++) sum += (sigmoid(factor * row[c]) - (data->target[i * (size_t)outputs + (size_t)c] > 0)) * row[c];
+			for (int c = 0; c < outputs; c++) sum += (skip_sigmoid(factor * row[c]) - (data->target[i * (size_t)outputs + (size_t)c] > 0)) * row[c];
 			continue;
 		}
-		double lse = log_sum(row, outputs, factor);
+		double lse = skip_log_sum_exp(row, outputs, 1 / factor);
 		for (int c = 0; c < outputs; c++) sum += exp(factor * row[c] - lse) * row[c];
 		sum -= row[data->label[i]];
 	}
@@ -60,7 +47,7 @@ double skip_calibrate(const float *logits, const struct skip_dataset *data, int 
 static double pattern(const float *reference, const float *answer, int labels, double factor)
 {
 	double p = 1;
-	for (int c = 0; c < labels; c++) p *= sigmoid(answer[c] > 0 ? factor * reference[c] : -factor * reference[c]);
+	for (int c = 0; c < labels; c++) p *= skip_sigmoid(answer[c] > 0 ? factor * reference[c] : -factor * reference[c]);
 	return p;
 }
 
@@ -78,7 +65,7 @@ static void ask_classes(const float *reference, const float *candidate, const st
 		const float *row = reference + i * (size_t)classes;
 		int was = skip_argmax(row, classes), is = skip_argmax(candidate + i * (size_t)classes, classes);
 		if (was == is) continue;
-		double lse = log_sum(row, classes, factor);
+		double lse = skip_log_sum_exp(row, classes, 1 / factor);
 		change(w, exp(factor * row[was] - lse), exp(factor * row[is] - lse));
 	}
 }

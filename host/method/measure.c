@@ -4,7 +4,7 @@
 #include "method/belief.h"
 #include <math.h>
 
-static double sigmoid(double z)
+double skip_sigmoid(double z)
 {
 	return 1 / (1 + exp(-z));
 }
@@ -169,7 +169,7 @@ double skip_divergence(enum skip_problem problem, const float *reference, const 
 	double sum = 0;
 	if (problem == SKIP_SINGLE_LABEL) return skip_mean_kl(reference, candidate, n, outputs);
 	for (size_t i = 0; i < n * (size_t)outputs; i++) {
-		double a = reference[i], b = candidate[i], p = sigmoid(a);
+		double a = reference[i], b = candidate[i], p = skip_sigmoid(a);
 		if (problem == SKIP_REGRESSION) sum += 0.5 * (a - b) * (a - b);
 		else
 			sum += p * (bernoulli_loss(b, true) - bernoulli_loss(a, true)) + (1 - p) * (bernoulli_loss(b, false) - bernoulli_loss(a, false));

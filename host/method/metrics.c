@@ -18,8 +18,7 @@ int skip_argmax(const float *row, int n)
 	return best;
 }
 
-/* log(sum_c exp(logits[c]/temperature)); the maximum is taken out first, so nothing overflows. */
-static double log_sum_exp(const float *logits, int n, double temperature)
+double skip_log_sum_exp(const float *logits, int n, double temperature)
 {
 	double top = logits[0];
 	for (int c = 1; c < n; c++) top = fmax(top, logits[c]);
@@ -31,7 +30,7 @@ static double log_sum_exp(const float *logits, int n, double temperature)
 void skip_softmax(const float *logits, int n, double temperature, double *out)
 {
 	assert(n > 0 && temperature > 0);
-	double lse = log_sum_exp(logits, n, temperature);
+	double lse = skip_log_sum_exp(logits, n, temperature);
 	for (int c = 0; c < n; c++) out[c] = exp(logits[c] / temperature - lse);
 }
 
@@ -49,7 +48,7 @@ double skip_mean_kl(const float *reference, const float *candidate, size_t n, in
 	double sum = 0;
 	for (size_t i = 0; i < n; i++) {
 		const float *p = reference + i * (size_t)classes, *q = candidate + i * (size_t)classes;
-		double lse_p = log_sum_exp(p, classes, 1), lse_q = log_sum_exp(q, classes, 1);
+		double lse_p = skip_log_sum_exp(p, classes, 1), lse_q = skip_log_sum_exp(q, classes, 1);
 		for (int c = 0; c < classes; c++) {
 			double log_p = p[c] - lse_p;
 			sum += exp(log_p) * (log_p - (q[c] - lse_q));
@@ -125,7 +124,7 @@ enum skip_status skip_metrics_compute(const float *logits, const int32_t *label,
 		int predicted = skip_argmax(row, classes);
 		counts[label[i] * classes + predicted]++;
 		m.correct += predicted == label[i];
-		loss += log_sum_exp(row, classes, 1) - row[label[i]];
+		loss += skip_log_sum_exp(row, classes, 1) - row[label[i]];
 	}
 	m.accuracy = (double)m.correct / (double)n;
 	m.accuracy_se = sqrt(m.accuracy * (1 - m.accuracy) / (double)n);

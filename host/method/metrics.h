@@ -38,6 +38,7 @@ double skip_mcnemar_exact(size_t a, size_t b);
 /* The same by what the data asks for (data->problem); logits [n_rows][outputs]. confusion: of classes only, may be NULL. */
 enum skip_status skip_measure(const float *logits, const struct skip_dataset *data, int outputs, struct skip_metrics *out, size_t *confusion,
 			      struct skip_err *err);
+double skip_sigmoid(double z); /* 1/(1 + exp(-z)) */
 /* Sum of squares of the targets around their means; of numbers. */
 double skip_spread(const struct skip_dataset *data, int outputs);
 void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out);
@@ -45,6 +46,8 @@ void skip_compare(const float *reference, const float *candidate, const struct s
 double skip_divergence(enum skip_problem problem, const float *reference, const float *candidate, size_t n, int outputs);
 
 int skip_argmax(const float *row, int n); /* first of equals */
+/* log(sum_c exp(logits[c]/temperature)), without overflow. */
+double skip_log_sum_exp(const float *logits, int n, double temperature);
 void skip_softmax(const float *logits, int n, double temperature, double *out);
 /* Logits become probabilities where they stand; returns log(sum_c exp(row[c])). */
 double skip_softmax_in_place(double *row, int n);

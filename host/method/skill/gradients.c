@@ -283,11 +283,6 @@ static int draw_class(struct skip_rng *rng, const double *p, int classes)
 	return classes - 1;
 }
 
-static double sigmoid(double z)
-{
-	return 1 / (1 + exp(-z));
-}
-
 /*
  * The same for several labels and for numbers, with the likelihoods of base/problem.h: every output is by itself, d log p / dz is y - sigmoid(z), or y - z.
  * The `logit` target raises the labels a row has and lowers the others; of numbers it is the number.
@@ -298,7 +293,7 @@ static void seed_outputs(struct skip_gradients *a, enum skip_problem problem, co
 	bool numbers = problem == SKIP_REGRESSION;
 	double log_p = 0;
 	for (int c = 0; c < a->scoring->classes; c++) {
-		double z = logits[c], mean = numbers ? z : sigmoid(z), y = numbers ? z : z > 0;
+		double z = logits[c], mean = numbers ? z : skip_sigmoid(z), y = numbers ? z : z > 0;
 		if (a->scoring->options->labels == SKIP_LABELS_GOLD) y = gold[c];
 		if (target == SKIP_TARGET_KL) y = numbers ? z + skip_rng_normal(&a->draws) : skip_rng_uniform(&a->draws) < mean;
 		seed[c] = target == SKIP_TARGET_LOGIT ? (numbers || y > 0 ? 1 : -1) : (float)(y - mean);
