@@ -64,7 +64,8 @@ done
 
 # While searching: the old package stays, the tuned model is kept.
 cp -r cut.skip before
-long="fit toy --train train.tsv --dev dev.tsv --prefix 4 --epochs 2 --margin 5 --compensate ls --samples 240"
+# shares of parameters: shares of measured time are another cut in every run
+long="fit toy --train train.tsv --dev dev.tsv --prefix 4 --epochs 2 --margin 5 --allocate uniform --compensate ls --samples 240"
 start $long -o cut.skip
 wait_for "the end of tuning" grep -q '^tune ' "$log/err"
 interrupted INT

@@ -50,7 +50,7 @@ enum skip_status skip_prober_restart(struct skip_prober *p, double share, struct
 	SKIP_TRY(divergence(p, share, best, INFINITY, &least, err));
 	for (int round = 0; round < rounds; round++) {
 		if (!skip_progress_report(p->progress, "restarts", round, rounds, ""))
-			SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "stopped after %d restarts", round));
+			SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "restarts stopped after %d", round));
 		draw(&rng, round, rounds, n, best, weight);
 		SKIP_TRY(divergence(p, share, weight, least, &kl, err));
 		if (kl >= least) continue;

@@ -325,7 +325,7 @@ enum skip_status skip_trial_each(struct skip_trial *t, double *const *error, con
 		const struct live *from = before ? &before->at_consumer : NULL;
 		size_t first = before ? before->from_consumer : 0;
 		if (!skip_progress_report(progress, "options", (int64_t)s, (int64_t)t->options->n, ""))
-			SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "stopped after the options of %zu sub-layers", s));
+			SKIP_TRY(skip_err_set(err, SKIP_ERR_INTERRUPTED, "options stopped after those of %zu sub-layers", s));
 		if (place->at_qk.n > 0) {
 			SKIP_TRY(run(t, from, first, place->from_qk, &place->at_qk, NULL, err));
 			from = &place->at_qk;
