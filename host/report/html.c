@@ -105,6 +105,14 @@ static void metrics_table(struct skip_buf *out, const json_t *m)
 	skip_buf_printf(out, "<tr><td>rows</td><td>%.0f</td><td>%.0f</td></tr></table></div>\n", skip_report_number(m, "dense.n", 0), skip_report_number(m, "pruned.n", 0));
 }
 
+/* A figure of a probe; blank where it was not taken. */
+static void probe_cell(struct skip_buf *out, const char *format, double value)
+{
+	skip_buf_puts(out, "<td>");
+	if (value != 0) skip_buf_printf(out, format, value);
+	skip_buf_puts(out, "</td>");
+}
+
 static void trace_table(struct skip_buf *out, const json_t *trace)
 {
 	size_t index;
@@ -115,20 +123,18 @@ static void trace_table(struct skip_buf *out, const json_t *trace)
 		const double round = skip_report_number(row, "round", 0);
 		skip_buf_printf(out, "<tr><td>%zu", index + 1);
 		if (round > 0) skip_buf_printf(out, " (round %.0f)", round);
-		skip_buf_printf(out, "</td><td>%.3f</td><td>%.1f %%</td>", skip_report_number(row, "rate", 0), skip_report_number(row, "removed_encoder_percent", 0));
+		skip_buf_printf(out, "</td><td>%.3f</td>", skip_report_number(row, "rate", 0));
+		probe_cell(out, "%.1f %%", skip_report_number(row, "removed_encoder_percent", 0));
 		if (json_object_get(row, "accuracy"))
-			skip_buf_printf(out, "<td>%.4f</td><td>%.2f ± %.2f</td><td>%.2f</td><td>%.2f</td><td>%.4f</td>", skip_report_number(row, "accuracy", 0),
+			skip_buf_printf(out, "<td>%.4f</td><td>%.2f&nbsp;±&nbsp;%.2f</td><td>%.2f</td><td>%.2f</td>", skip_report_number(row, "accuracy", 0),
 					skip_report_number(row, "drop", 0), skip_report_number(row, "drop_se", 0), skip_report_number(row, "expected", 0),
-					skip_report_number(row, "estimate", 0), skip_report_number(row, "kl", 0));
+					skip_report_number(row, "estimate", 0));
 		else
-			skip_buf_puts(out, "<td></td><td></td><td></td><td></td><td></td>");
-		double speedup = skip_report_number(row, "speedup", 0);
-		if (speedup > 0)
-			skip_buf_printf(out, "<td>%.2f×</td>", speedup);
-		else
-			skip_buf_puts(out, "<td></td>");
-		skip_buf_printf(out, "<td>%.0f %%</td><td>%.1f</td><td>%s</td></tr>\n", 100 * skip_report_number(row, "macs_share", 0),
-				skip_report_number(row, "seconds", 0), json_is_true(json_object_get(row, "accepted")) ? "yes" : "no");
+			skip_buf_puts(out, "<td></td><td></td><td></td><td></td>");
+		probe_cell(out, "%.4f", skip_report_number(row, "kl", 0));
+		probe_cell(out, "%.2f×", skip_report_number(row, "speedup", 0));
+		probe_cell(out, "%.0f %%", 100 * skip_report_number(row, "macs_share", 0));
+		skip_buf_printf(out, "<td>%.1f</td><td>%s</td></tr>\n", skip_report_number(row, "seconds", 0), json_is_true(json_object_get(row, "accepted")) ? "yes" : "no");
 	}
 	skip_buf_puts(out, "</table></div>\n");
 }
@@ -185,7 +191,8 @@ enum skip_status skip_report_html(const struct skip_graph *graph, const json_t *
 				skip_report_number(metrics, "dense.accuracy", 0));
 	}
 	if (json_array_size(trace)) {
-		skip_buf_puts(out, "<h2>Accuracy against removed share, every probe</h2>\n<p>Decisions were taken on dev. The dashed line is the dense model.</p>\n");
+		skip_buf_puts(out, "<h2>Accuracy against removed share, every probe</h2>\n<p>Decisions were taken on dev. The dashed line is the dense model. Drops are in points: by labels, expected by the dense model's "
+				   "probabilities, and by both. Rows without an accuracy are trials: they ask whether the divergence (KL) stays small, or measure a speed.</p>\n");
 		skip_svg_trace(out, metrics);
 		trace_table(out, trace);
 	}

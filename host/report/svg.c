@@ -33,20 +33,26 @@ static double tick_step(double range, int count)
 	return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
-static void open_frame(struct skip_buf *out, const struct frame *f, const char *title, const char *x_label, const char *y_format, const char *x_format)
+/* As many digits after the point as tell neighbouring ticks apart, `least` at least. */
+static int tick_digits(double step, int least)
+{
+	return (int)fmax(least, ceil(-log10(step) - 1e-9));
+}
+
+static void open_frame(struct skip_buf *out, const struct frame *f, const char *title, const char *x_label)
 {
 	skip_buf_printf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", WIDTH, f->height, title);
 	double step = tick_step(f->y1 - f->y0, 5);
 	for (double y = ceil(f->y0 / step) * step; y <= f->y1 + step * 1e-6; y += step) {
 		skip_buf_printf(out, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", LEFT,
 				WIDTH - RIGHT, map_y(f, y), map_y(f, y), LEFT - 8, map_y(f, y) + 4);
-		skip_buf_printf(out, y_format, y);
+		skip_buf_printf(out, "%.*f", tick_digits(step, 2), y);
 		skip_buf_puts(out, "</text>\n");
 	}
 	step = tick_step(f->x1 - f->x0, 9);
 	for (double x = ceil(f->x0 / step) * step; x <= f->x1 + step * 1e-6; x += step) {
 		skip_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", map_x(f, x), f->height - BOTTOM + 18);
-		skip_buf_printf(out, x_format, x);
+		skip_buf_printf(out, "%.*f", tick_digits(step, 0), x);
 		skip_buf_puts(out, "</text>\n");
 	}
 	skip_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", WIDTH - RIGHT, f->height - 4, x_label);
@@ -68,7 +74,7 @@ void skip_svg_trace(struct skip_buf *out, const json_t *metrics)
 	json_array_foreach(trace, index, row) widen(skip_report_number(row, "accuracy", dense), &low, &high);
 	double room = fmax(0.01, 0.08 * (high - low));
 	struct frame f = { .height = 320, .x0 = 0, .x1 = 100, .y0 = fmax(0, low - room), .y1 = fmin(1.0001, high + room) };
-	open_frame(out, &f, "accuracy against removed share", "encoder parameters removed, %", "%.2f", "%.0f");
+	open_frame(out, &f, "accuracy against removed share", "encoder parameters removed, %");
 	skip_buf_printf(out, "<line class=\"ref\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>\n", LEFT, WIDTH - RIGHT, map_y(&f, dense), map_y(&f, dense));
 	json_array_foreach(trace, index, row) {
 		if (!json_object_get(row, "accuracy")) continue; /* only its time was measured */
@@ -133,7 +139,7 @@ void skip_svg_history(struct skip_buf *out, const json_t *history)
 	json_array_foreach(history, index, value) widen(json_number_value(value), &low, &high);
 	double room = fmax(0.01, 0.08 * (high - low));
 	struct frame f = { .height = 220, .x0 = 1, .x1 = (double)n, .y0 = fmax(0, low - room), .y1 = fmin(1.0001, high + room) };
-	open_frame(out, &f, "accuracy per epoch", "epoch", "%.2f", "%.0f");
+	open_frame(out, &f, "accuracy per epoch", "epoch");
 	skip_buf_puts(out, "<polyline fill=\"none\" style=\"stroke:var(--keep)\" stroke-width=\"2\" points=\"");
 	json_array_foreach(history, index, value) skip_buf_printf(out, "%.1f,%.1f ", map_x(&f, (double)index + 1), map_y(&f, json_number_value(value)));
 	skip_buf_puts(out, "\"/>\n</svg>\n");

@@ -19,7 +19,8 @@ static const char full[] =
     "{\"rate\": 0.5, \"removed_encoder_percent\": 50.0, \"accuracy\": 0.91, \"drop\": 0.5, \"drop_se\": 0.4, \"kl\": 0.01, \"macs_share\": 0.5, \"seconds\": 1.5, "
     "\"accepted\": true},"
     "{\"rate\": 0.75, \"removed_encoder_percent\": 75.0, \"accuracy\": 0.71, \"drop\": 20.5, \"drop_se\": 2.4, \"kl\": 0.61, \"macs_share\": 0.25, "
-    "\"seconds\": 1.25, \"accepted\": false}],"
+    "\"seconds\": 1.25, \"accepted\": false},"
+    "{\"rate\": 0.6, \"removed_encoder_percent\": 0.0, \"kl\": 0.0432, \"macs_share\": 0.0, \"seconds\": 0.25, \"accepted\": true}],"
     "\"layers\": [{\"heads\": 3, \"qk\": 2, \"v\": 4, \"ffn\": 7, \"prefix\": 1}, {\"heads\": 3, \"qk\": 0, \"v\": 0, \"ffn\": 61, \"prefix\": 1}],"
     "\"layers_dense\": [{\"heads\": 3, \"qk\": 4, \"v\": 4, \"ffn\": 61, \"prefix\": 1}, {\"heads\": 3, \"qk\": 4, \"v\": 4, \"ffn\": 61, \"prefix\": 1}],"
     "\"tune\": {\"epochs\": 3, \"best_epoch\": 2, \"history\": [0.5, 0.875, 0.75]},"
@@ -173,6 +174,17 @@ ParameterizedTest(char (*metrics)[200], report, stands_without)
 	cr_assert(has(html, "</html>"));
 	const char *body = strstr(html, "<body>");
 	cr_assert_eq(has(body, "nan") || has(body, "inf"), false, "%s: a number that is none", *metrics);
+	skip_buf_deinit(&page);
+}
+
+/* A trial has no accuracy and took nothing away: blanks, not zeros. */
+Test(report, leaves_blank_what_was_not_measured)
+{
+	struct skip_buf page;
+	page_of(full, "x.skip", &page);
+	const char *text = skip_buf_text(&page), *trial = strstr(text, "<td>0.600</td>");
+	cr_assert(trial && !strncmp(trial, "<td>0.600</td><td></td><td></td><td></td><td></td><td></td><td>0.0432</td><td></td><td></td><td>0.2</td>", 99), "%.120s", trial);
+	cr_assert(not(has(text, "<td>0.0 %</td>")));
 	skip_buf_deinit(&page);
 }
 
