@@ -97,10 +97,10 @@ static void ask_numbers(const float *reference, const float *candidate, const st
 	*w = (struct witness){.lost = rows * moved / around, .variance = rows * rows * 4 * moved * (error / n) / (around * around), .changed = rows * 2 * sqrt(moved * error) / around};
 }
 
-void skip_believe(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *pair)
+void skip_believe(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, double factor, struct skip_paired *pair)
 {
 	struct witness w = {0};
-	const double factor = skip_calibrate(reference, data, outputs), points = data->n_rows ? 100 / (double)data->n_rows : 0;
+	const double points = data->n_rows ? 100 / (double)data->n_rows : 0;
 	if (data->problem == SKIP_SINGLE_LABEL) ask_classes(reference, candidate, data, outputs, factor, &w);
 	else if (data->problem == SKIP_MULTI_LABEL)
 		ask_labels(reference, candidate, data, outputs, factor, &w);

@@ -148,7 +148,7 @@ static void compare_labels(const float *reference, const float *candidate, const
 	*out = pair;
 }
 
-void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out)
+void skip_compare_at(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, double factor, struct skip_paired *out)
 {
 	switch (data->problem) {
 	case SKIP_SINGLE_LABEL:
@@ -161,7 +161,12 @@ void skip_compare(const float *reference, const float *candidate, const struct s
 		compare_numbers(reference, candidate, data, outputs, out);
 		break;
 	}
-	skip_believe(reference, candidate, data, outputs, out);
+	skip_believe(reference, candidate, data, outputs, factor, out);
+}
+
+void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out)
+{
+	skip_compare_at(reference, candidate, data, outputs, skip_calibrate(reference, data, outputs), out);
 }
 
 double skip_divergence(enum skip_problem problem, const float *reference, const float *candidate, size_t n, int outputs)

@@ -41,6 +41,8 @@ enum skip_status skip_measure(const float *logits, const struct skip_dataset *da
 double skip_sigmoid(double z); /* 1/(1 + exp(-z)) */
 /* Sum of squares of the targets around their means; of numbers. */
 double skip_spread(const struct skip_dataset *data, int outputs);
+/* compare_at: by reference's probabilities with `factor` on its logits (skip_calibrate), which compare finds on these rows. */
+void skip_compare_at(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, double factor, struct skip_paired *out);
 void skip_compare(const float *reference, const float *candidate, const struct skip_dataset *data, int outputs, struct skip_paired *out);
 /* Mean over rows of KL(reference || candidate) of what the logits mean. */
 double skip_divergence(enum skip_problem problem, const float *reference, const float *candidate, size_t n, int outputs);

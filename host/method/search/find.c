@@ -15,10 +15,15 @@ const struct skip_search *skip_search_find(const char *name)
 	return NULL;
 }
 
+double skip_margin_drop(enum skip_margin_mode mode, const struct skip_paired *paired)
+{
+	return mode == SKIP_MARGIN_ADAPTIVE ? paired->estimate : paired->drop;
+}
+
 bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired)
 {
 	if (mode == SKIP_MARGIN_STRICT) return paired->drop + ONE_SIDED * paired->drop_se <= margin;
-	return (mode == SKIP_MARGIN_ADAPTIVE ? paired->estimate : paired->drop) <= margin;
+	return skip_margin_drop(mode, paired) <= margin;
 }
 
 bool skip_margin_is_lost(double margin, const struct skip_paired *paired, size_t rows)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "graph/pass.h"
+#include "method/belief.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,7 @@ enum skip_status skip_prober_init(struct skip_prober *p, struct skip_err *err)
 		goto cleanup;
 	}
 	SKIP_TRY(skip_predict(p->dense_session, p->dense_value, p->dev, 0, p->dense_logits, NULL, err));
+	p->calibration = skip_calibrate(p->dense_logits, p->dev, p->classes);
 	p->mean_length = skip_dataset_mean_length(p->dev);
 	if (p->options->board) SKIP_TRY(skip_on_board_init(p->options->board, p->options->board_precision, p->dense, p->mean_length, &p->on_board, err));
 	SKIP_TRY(init_allocator(p, err));
@@ -208,7 +210,7 @@ static enum skip_status answer_until_lost(const struct skip_prober *p, const str
 		size_t left = p->dev->n_rows - rows.n_rows, n = left < DECIDE_EVERY ? left : DECIDE_EVERY;
 		SKIP_TRY(answer_rows(p, session, value, rows.n_rows, n, logits, err));
 		rows.n_rows += n;
-		skip_compare(p->dense_logits, logits, &rows, p->classes, &paired);
+		skip_compare_at(p->dense_logits, logits, &rows, p->classes, p->calibration, &paired);
 		if (skip_margin_is_lost(p->stop_margin, &paired, rows.n_rows)) break;
 	}
 	*seen = rows.n_rows;
@@ -232,7 +234,7 @@ static enum skip_status evaluate(struct skip_prober *p, struct skip_candidate *c
 	point->answered = true;
 	point->rows = rows.n_rows;
 	SKIP_TRY(skip_measure(candidate->logits, &rows, p->classes, &point->metrics, NULL, err));
-	skip_compare(p->dense_logits, candidate->logits, &rows, p->classes, &point->paired);
+	skip_compare_at(p->dense_logits, candidate->logits, &rows, p->classes, p->calibration, &point->paired);
 	point->kl = skip_divergence(p->dev->problem, p->dense_logits, candidate->logits, rows.n_rows, p->classes);
 	point->macs_share = skip_graph_macs(candidate->graph, p->mean_length, true) / skip_graph_macs(p->dense, p->mean_length, true);
 cleanup:

@@ -36,6 +36,7 @@ struct skip_prober {
 	struct skip_session *dense_session;
 	int dense_value, classes;
 	float *dense_logits; /* [dev rows][C] */
+	double calibration; /* factor on them (method/belief.h) */
 	double mean_length, compensate_seconds;
 	struct skip_graph *stepped;  /* of the last round but one, in the dense shape; NULL: there was none */
 	struct skip_scores renewed;  /* its scores */

@@ -77,6 +77,8 @@ enum skip_margin_mode {
 	SKIP_MARGIN_STRICT    /* drop + 1.645 SE <= margin: five in a hundred are wrong */
 };
 bool skip_margin_holds(enum skip_margin_mode mode, double margin, const struct skip_paired *paired);
+/* The drop that a mode goes by: the estimate, or the labels' own. */
+double skip_margin_drop(enum skip_margin_mode mode, const struct skip_paired *paired);
 
 struct skip_board;
 struct skip_prune_options {

@@ -41,7 +41,7 @@ static enum skip_status run(struct skip_search_state *state, double *rate, struc
 		double asked = probe == 0 ? FIRST : next_rate(&b);
 		struct skip_probe_point *point = NULL;
 		SKIP_TRY(state->probe(state->context, asked, &point, err));
-		double above = excess(state->margin, state->mode == SKIP_MARGIN_ADAPTIVE ? point->paired.estimate : point->paired.drop);
+		double above = excess(state->margin, skip_margin_drop(state->mode, &point->paired));
 		point->accepted = skip_margin_holds(state->mode, state->margin, &point->paired);
 		if (point->accepted) {
 			b.low = asked;

@@ -78,7 +78,7 @@ struct verdict {
 /* The next kappa over this one while dev has said the same of all: small drops grow about in proportion to kappa. */
 static double next_factor(const struct skip_search_state *state, const struct verdict *verdict)
 {
-	double allowed = fmax(state->margin, 0.25), drop = state->mode == SKIP_MARGIN_ADAPTIVE ? verdict->paired.estimate : verdict->paired.drop;
+	double allowed = fmax(state->margin, 0.25), drop = skip_margin_drop(state->mode, &verdict->paired);
 	double factor = allowed / fmax(drop, allowed / MOST_CHANGE);
 	return verdict->accepted ? fmax(GROW, factor) : fmin(SHRINK, fmax(1 / MOST_CHANGE, factor));
 }
