@@ -178,9 +178,9 @@ static enum skip_status save_stage(struct fit *fit, struct skip_err *err)
 	json_object_update(fit->document, record);
 	json_decref(record);
 	json_object_set(fit->document, "tune", fit->tune_record);
-	json_object_set_new(fit->document, "dev", json_pack("{s:o, s:o, s:f, s:f}", "dense", skip_record_metrics("dev", &fit->cut.result.dense), "pruned",
+	json_object_set_new(fit->document, "dev", json_pack("{s:o, s:o, s:f, s:f, s:f}", "dense", skip_record_metrics("dev", &fit->cut.result.dense), "pruned",
 							     skip_record_metrics("dev", &fit->cut.result.pruned), "drop", fit->cut.result.paired.drop,
-							     "drop_se", fit->cut.result.paired.drop_se));
+							     "drop_se", fit->cut.result.paired.drop_se, "estimate", fit->cut.result.paired.estimate));
 	json_object_set(fit->document, "stages", fit->stages);
 	json_object_set_new(fit->document, "dense_package", json_string(fit->dense_path));
 	settings = json_pack("{s:O, s:o}", "tune", json_object_get(fit->tune_settings, "tune"), "prune", skip_cli_prune_settings(&fit->prune, &fit->skill, &fit->cut.scores, &fit->cut.result));
