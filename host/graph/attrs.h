@@ -28,6 +28,9 @@ struct skip_attrs_linear {
 	/* INT8, above 0: one scale for all of X, in which this magnitude is 127; what lies beyond it saturates. 0: the scales of rows, found as it runs. */
 	float clip;
 };
+struct skip_attrs_linear_dw {
+	enum skip_precision precision; /* what dY and X are rounded to before dW is made: F32 or BF16; db is made of floats */
+};
 /* y = act(x W1^T + b1) W2^T + b2 + residual, the two products rounded as a linear of this precision would. */
 struct skip_attrs_ffn {
 	enum skip_act act;
@@ -85,6 +88,7 @@ union skip_attrs {
 	struct skip_attrs_embed embed;
 	struct skip_attrs_layernorm layernorm; /* also layernorm_bwd, layernorm_dw */
 	struct skip_attrs_linear linear;
+	struct skip_attrs_linear_dw linear_dw;
 	struct skip_attrs_ffn ffn;
 	struct skip_attrs_act act;             /* also act_bwd */
 	struct skip_attrs_attention attention; /* also attention_bwd */

@@ -6,6 +6,7 @@
  * STEP     ELEMENTS elements of COUNT per work-item.
  * PACK     panels [ceil(N / NR)][K][NR] of w [N][K], or [K][N] with TRANSPOSE 1, NR = NV * VEC, zeros after N. Dimension 0 walks panels,
  *          dimension 1 blocks of DEPTH numbers of their columns.
+ * PACK_WORDS  the same in words of two bfloat16 of one column, lower one first: [ceil(N / NR)][ceil(K / 2)][NR], DEPTH words per work-item, zeros after N and K.
  */
 #ifndef SKIP_ADAMW_VEC
 #error "SKIP_ADAMW_VEC: lanes, 4, 8 or 16"
@@ -41,7 +42,7 @@
 #error "SKIP_ADAMW_EPS: beside the root of the second moment"
 #endif
 #endif
-#ifdef SKIP_ADAMW_KERNEL_PACK
+#if defined(SKIP_ADAMW_KERNEL_PACK) || defined(SKIP_ADAMW_KERNEL_PACK_WORDS)
 #ifndef SKIP_ADAMW_N
 #error "SKIP_ADAMW_N: columns of all panels"
 #endif
@@ -52,7 +53,7 @@
 #error "SKIP_ADAMW_NV: vectors of a row of a panel"
 #endif
 #ifndef SKIP_ADAMW_DEPTH
-#error "SKIP_ADAMW_DEPTH: numbers of a column per work-item"
+#error "SKIP_ADAMW_DEPTH: numbers of a column, or words, per work-item"
 #endif
 #ifndef SKIP_ADAMW_TRANSPOSE
 #error "SKIP_ADAMW_TRANSPOSE: 0 or 1"
@@ -166,8 +167,67 @@ SKIP_KERNEL(SKIP_ADAMW_GROUP) void SKIP_ADAMW_NAME(
 #endif
 }
 #endif
+
+#ifdef SKIP_ADAMW_KERNEL_PACK_WORDS
+#define SKIP_ADAMW_U SKIP_PASTE(uint, SKIP_ADAMW_VEC)
+#define SKIP_ADAMW_WORDS ((SKIP_ADAMW_K + 1) / 2)
+#if SKIP_ADAMW_TRANSPOSE
+#define SKIP_ADAMW_PLACE(n, k) ((k) * SKIP_ADAMW_N + (n))
+#else
+#define SKIP_ADAMW_PLACE(n, k) ((n) * SKIP_ADAMW_K + (k))
+#endif
+
+static inline uint SKIP_JOIN(SKIP_ADAMW_NAME, word)(__global const float *w, uint n, uint k)
+{
+	float16 low = (float16)(0.0f), high = (float16)(0.0f);
+	if (n < SKIP_ADAMW_N) low.s0 = w[SKIP_ADAMW_PLACE(n, k)];
+	if (n < SKIP_ADAMW_N && k + 1 < SKIP_ADAMW_K) high.s0 = w[SKIP_ADAMW_PLACE(n, k + 1)];
+	return skip_words_bf16x2_rows_f16(low, high).s0;
+}
+
+SKIP_KERNEL(SKIP_ADAMW_GROUP) void SKIP_ADAMW_NAME(
+	SKIP_ITEM
+	__global const float *restrict w, /* [N][K] or [K][N] */
+	__global uint *restrict panels)   /* [ceil(N / NR)][ceil(K / 2)][NR] */
+{
+	SKIP_REQUIRE(sizes, SKIP_ADAMW_N > 0 && SKIP_ADAMW_K > 0 && SKIP_ADAMW_DEPTH % SKIP_ADAMW_VEC == 0);
+	const uint n = SKIP_ID(0) * SKIP_ADAMW_NR, first = SKIP_ID(1) * SKIP_ADAMW_DEPTH, last = min(first + SKIP_ADAMW_DEPTH, (uint)SKIP_ADAMW_WORDS);
+	panels += (size_t)n * SKIP_ADAMW_WORDS;
+	for (uint j = 0; j < SKIP_ADAMW_NR; j += SKIP_ADAMW_VEC) {
+		uint word = first;
+		if (n + j + SKIP_ADAMW_VEC <= SKIP_ADAMW_N) {
+#if SKIP_ADAMW_TRANSPOSE
+			for (; word < last && 2 * word + 1 < SKIP_ADAMW_K; word++) {
+				__global const float *from = w + 2 * word * SKIP_ADAMW_N + n + j;
+				SKIP_AT(__global, uint, SKIP_ADAMW_VEC, 0, panels + word * SKIP_ADAMW_NR + j) =
+					SKIP_PASTE(skip_words_bf16x2_rows_f, SKIP_ADAMW_VEC)(SKIP_ADAMW_LOAD(0, from), SKIP_ADAMW_LOAD(0, from + SKIP_ADAMW_N));
+			}
+#else
+			for (; word + SKIP_ADAMW_VEC <= last && 2 * (word + SKIP_ADAMW_VEC) <= SKIP_ADAMW_K; word += SKIP_ADAMW_VEC) {
+				SKIP_ADAMW_F t[SKIP_ADAMW_VEC];
+				SKIP_UNROLL(SKIP_ADAMW_VEC)
+				for (uint i = 0; i < SKIP_ADAMW_VEC; i++) {
+					__global const float *from = w + (n + j + i) * SKIP_ADAMW_K + 2 * word;
+					t[i] = SKIP_PASTE(as_float, SKIP_ADAMW_VEC)((SKIP_ADAMW_U)(SKIP_PASTE(skip_words_bf16x2_f, SKIP_ADAMW_VEC)(SKIP_ADAMW_LOAD(0, from), 0.0f),
+												   SKIP_PASTE(skip_words_bf16x2_f, SKIP_ADAMW_VEC)(SKIP_ADAMW_LOAD(1, from), 0.0f)));
+				}
+				SKIP_PASTE(skip_lanes_turn_f, SKIP_ADAMW_VEC)(t);
+				SKIP_UNROLL(SKIP_ADAMW_VEC)
+				for (uint i = 0; i < SKIP_ADAMW_VEC; i++)
+					SKIP_AT(__global, uint, SKIP_ADAMW_VEC, 0, panels + (word + i) * SKIP_ADAMW_NR + j) = SKIP_PASTE(as_uint, SKIP_ADAMW_VEC)(t[i]);
+			}
+#endif
+		}
+		for (; word < last; word++)
+			for (uint i = j; i < j + SKIP_ADAMW_VEC; i++) panels[word * SKIP_ADAMW_NR + i] = SKIP_JOIN(SKIP_ADAMW_NAME, word)(w, n + i, 2 * word);
+	}
+}
+#endif
 #undef SKIP_ADAMW_F
 #undef SKIP_ADAMW_LOAD
 #undef SKIP_ADAMW_STORE
 #undef SKIP_ADAMW_FIRST
 #undef SKIP_ADAMW_NR
+#undef SKIP_ADAMW_U
+#undef SKIP_ADAMW_WORDS
+#undef SKIP_ADAMW_PLACE

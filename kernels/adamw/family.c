@@ -2,7 +2,7 @@
  * The optimiser: square_sum and adamw. Weights and moments are changed where they are; adamw comes behind every reader of its weight, so it
  * knows all layouts the plan holds of it and brings the new numbers into each.
  *
- * generic: one element per work-item. cpu: blocks of vectors; layouts of words take the generic body.
+ * generic: one element per work-item. cpu: blocks of vectors.
  */
 #include "device/family.h"
 #include "graph/op.h"
@@ -121,7 +121,7 @@ cleanup:
 	return status;
 }
 
-/* Panels of floats in whole vectors; everything else word by word. A vector is one row of numbers, one to a column. */
+/* Panels in whole vectors; everything else word by word. A vector is one row of numbers, one to a column. */
 static enum skip_status lower_pack(struct skip_lowering *lowering, const struct skip_tensor *tensor, bool cpu, int from, int to,
 				   struct skip_err *err)
 {
@@ -135,8 +135,8 @@ static enum skip_status lower_pack(struct skip_lowering *lowering, const struct 
 	int kernel;
 	if (skip_layout_side(target.layout) || words > 2)
 		return skip_err_set(err, SKIP_ERR_UNSUPPORTED, "tensor '%s' cannot be trained in the layout its readers take", tensor->name);
-	cpu = cpu && words == 1 && target.nr % vec == 0;
-	skip_spec_init(&spec, "adamw", cpu ? "cpu" : "generic", "PACK");
+	cpu = cpu && target.nr % vec == 0;
+	skip_spec_init(&spec, "adamw", cpu ? "cpu" : "generic", cpu && words == 2 ? "PACK_WORDS" : "PACK");
 	skip_spec_int(&spec, "ADAMW_N", n);
 	skip_spec_int(&spec, "ADAMW_K", k);
 	skip_spec_int(&spec, "ADAMW_TRANSPOSE", target.transpose);
@@ -154,7 +154,7 @@ static enum skip_status lower_pack(struct skip_lowering *lowering, const struct 
 	skip_launch_buffer(launch, from);
 	skip_launch_buffer(launch, to);
 	skip_launch_global(launch, 0, SKIP_SIZE_ONE, cpu ? n : (n + target.nr - 1) / target.nr * target.nr, 0, cpu ? target.nr : 1);
-	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, cpu ? DEPTH : words);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, cpu ? DEPTH * words : words);
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;
@@ -182,6 +182,6 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 
 static const char *const ops[] = {"square_sum", "adamw", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
-static const char *const common[] = {"maths", "lanes", NULL};
+static const char *const common[] = {"maths", "lanes", "words", NULL};
 
 const struct skip_family skip_family_adamw = {.name = "adamw", .ops = ops, .variants = variants, .common = common, .lower = lower};

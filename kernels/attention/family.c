@@ -34,13 +34,8 @@ static int32_t stream_of(const struct shape *shape, int value)
 	return 0x50000000 + 2 * shape->layer + value;
 }
 
-static bool first_form_is(const struct skip_profile *profile, const char *name)
-{
-	return profile->n_dot[SKIP_PRECISION_BF16] > 0 && !strcmp(profile->dot[SKIP_PRECISION_BF16][0], name);
-}
-
 /* Whether words hold two bfloat16. Processors with AMX have the instructions on vectors too. */
-static bool pairs(const struct skip_profile *profile) { return first_form_is(profile, "x86-avx512-bf16") || first_form_is(profile, "x86-amx-bf16"); }
+static bool pairs(const struct skip_profile *profile) { return skip_profile_form_is(profile, SKIP_PRECISION_BF16, "x86-avx512-bf16") || skip_profile_form_is(profile, SKIP_PRECISION_BF16, "x86-amx-bf16"); }
 
 /* dot.cl takes words where every head, and what follows the prefix, starts at a whole one. */
 static enum skip_layout reads(const struct skip_graph *graph, const struct skip_profile *profile, const char *variant, const struct skip_node *node,
@@ -304,7 +299,7 @@ static enum skip_status forward_dot(struct skip_lowering *lowering, const struct
 	skip_spec_int(&spec, "ATTENTION_S", shape->keys);
 	skip_spec_int(&spec, "ATTENTION_VEC", shape->vec);
 	skip_spec_int(&spec, "ATTENTION_E", pairs(profile) ? 2 : 1);
-	skip_spec_int(&spec, "ATTENTION_AMX", first_form_is(profile, "x86-amx-bf16"));
+	skip_spec_int(&spec, "ATTENTION_AMX", skip_profile_form_is(profile, SKIP_PRECISION_BF16, "x86-amx-bf16"));
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	if (out_words) {
 		SKIP_TRY(skip_lowering_words(lowering, value, out_words, &ctx, &written, err));

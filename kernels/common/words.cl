@@ -3,6 +3,7 @@
  * vectors of 16 numbers, of which those past k count for nothing; rows of integers have room for their scale, a float, behind the words.
  *
  *   skip_words_bf16x2_f16(x, clip)          16 numbers (_f8, _f4: 8, 4) as bfloat16, two a word, to the nearest, ties to even
+ *   skip_words_bf16x2_rows_f16(low, high)   16 words (_f8, _f4: 8, 4) of two rows, lane by lane
  *   skip_words_s8x4_f16(x, clip)            as int8 in steps of clip / 127, four a word, each with 128 added; what lies beyond +-clip saturates
  *   skip_words_s16x2_f16(x, clip)           as int8 in 16 bits, two a word
  *   skip_words_row_bf16x2(x, k, clip, to)   a row of k numbers
@@ -19,6 +20,11 @@
 	{                                                                                                                                  \
 		const U bits = SKIP_PASTE(as_, U)(x), near = bits + 0x7fff + (bits >> 16 & 1);                                             \
 		return near.even >> 16 | (near.odd & 0xffff0000u);                                                                         \
+	}                                                                                                                                  \
+	static inline U SKIP_PASTE(skip_words_bf16x2_rows_f, W)(F low, F high)                                                             \
+	{                                                                                                                                  \
+		const U a = SKIP_PASTE(as_, U)(low), b = SKIP_PASTE(as_, U)(high);                                                         \
+		return (a + 0x7fff + (a >> 16 & 1)) >> 16 | ((b + 0x7fff + (b >> 16 & 1)) & 0xffff0000u);                                  \
 	}                                                                                                                                  \
 	/* NaN becomes clip. */                                                                                                            \
 	static inline F SKIP_PASTE(skip_words_within_f, W)(F x, float clip)                                                                \

@@ -1,14 +1,14 @@
 /*
  * Gradients of a linear's own numbers: dW = dY^T X and db = column sums of dY, over all rows in order. Either may be absent.
  *
- * generic: one sum per work-item. cpu: dW is a product of depth T of two packed factors, in the register tiles of the profile; db needs one
- * vector of columns, else the generic body does it.
+ * generic: one sum per work-item. cpu: dW is a product of depth T of two packed factors, in the register tiles of the profile; with factors in bfloat16 of
+ * words of two rows (dot.cl). db needs one vector of columns, else the generic body does it; it is made of floats always.
  */
 #include "device/family.h"
 #include "graph/op.h"
 #include <string.h>
 
-enum { BLOCK = 4, GROUP = 32, PACK_ROWS = 32, SUMS_MAX = 24 };
+enum { BLOCK = 4, GROUP = 32, PACK_ROWS = 32, SUMS_MAX = 24, WORDS = 16 /* words of two rows in a block, and columns that turn together */ };
 
 /* The run-time rows of dy as the next argument. */
 static void add_rows(struct skip_lowering *lowering, const struct skip_node *node, struct skip_plan_launch *launch)
@@ -30,6 +30,7 @@ static enum skip_status lower_generic_weight(struct skip_lowering *lowering, con
 	skip_spec_init(&spec, "linear_dw", "generic", "WEIGHT");
 	skip_spec_int(&spec, "LINEAR_DW_N", n);
 	skip_spec_int(&spec, "LINEAR_DW_K", k);
+	skip_spec_int(&spec, "LINEAR_DW_BF16", node->attrs.linear_dw.precision == SKIP_PRECISION_BF16);
 	spec.local[0] = GROUP;
 	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
 	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy, err));
@@ -121,6 +122,85 @@ cleanup:
 	return status;
 }
 
+/* Packs the factor `value` into words of two rows, in tiles of `width` columns, turned when it is dy; the buffer in *words. */
+static enum skip_status lower_pack_words(struct skip_lowering *lowering, const struct skip_node *node, int value, int width, bool dy, int *words,
+					 struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_graph *graph = skip_lowering_graph(lowering);
+	const int cols = graph->values[value].cols, padded = (cols + width - 1) / width * width;
+	struct skip_kernel_spec spec;
+	int kernel, from, fixed;
+	const enum skip_size size = skip_value_size(graph, value, &fixed);
+	const struct skip_extent blocks = {.size = size, .mul = size == SKIP_SIZE_ONE ? fixed : 1, .div = 2 * WORDS};
+	skip_spec_init(&spec, "linear_dw", "dot", dy ? "PACK_DY" : "PACK_X");
+	skip_spec_int(&spec, "LINEAR_DW_COLS", cols);
+	skip_spec_int(&spec, "LINEAR_DW_WIDTH", width);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, value, &from, err));
+	SKIP_TRY(skip_lowering_scratch(lowering, dy ? "dy" : "x", blocks, (int64_t)padded * WORDS, words, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, from);
+	skip_launch_buffer(launch, *words);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, size, blocks.mul, 0, blocks.div);
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
+/* What multiplies in dot.cl, by the number it has there. */
+enum assembly { PLAIN, VECTORS, AMX };
+
+static enum assembly assembly_of(const struct skip_profile *profile)
+{
+	if (skip_profile_form_is(profile, SKIP_PRECISION_BF16, "x86-amx-bf16")) return AMX;
+	return skip_profile_form_is(profile, SKIP_PRECISION_BF16, "x86-avx512-bf16") ? VECTORS : PLAIN;
+}
+
+/* As much of a tile in words as registers hold, columns in whole groups that turn. */
+static void words_tile(const struct skip_profile *profile, enum assembly assembly, int *outputs, int *vectors)
+{
+	*vectors = profile->nv > 1 ? profile->nv : 1;
+	while (*vectors * profile->vec % WORDS) ++*vectors;
+	for (*outputs = WORDS; *outputs * *vectors > SUMS_MAX;) *outputs /= 2;
+	if (assembly == AMX) *outputs = 32, *vectors = 2;
+}
+
+static enum skip_status lower_dot_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_profile *profile = skip_lowering_profile(lowering);
+	const struct skip_value *values = skip_lowering_graph(lowering)->values;
+	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
+	const enum assembly assembly = assembly_of(profile);
+	struct skip_kernel_spec spec;
+	int kernel, dy, x, dw, outputs, vectors;
+	words_tile(profile, assembly, &outputs, &vectors);
+	SKIP_TRY(lower_pack_words(lowering, node, node->in[0], outputs > WORDS ? outputs : WORDS, true, &dy, err));
+	SKIP_TRY(lower_pack_words(lowering, node, node->in[1], vectors * profile->vec, false, &x, err));
+	skip_spec_init(&spec, "linear_dw", "dot", "WEIGHT");
+	skip_spec_int(&spec, "LINEAR_DW_N", n);
+	skip_spec_int(&spec, "LINEAR_DW_K", k);
+	skip_spec_int(&spec, "LINEAR_DW_OUTPUTS", outputs);
+	skip_spec_int(&spec, "LINEAR_DW_VECTORS", vectors);
+	skip_spec_int(&spec, "LINEAR_DW_VEC", profile->vec);
+	skip_spec_int(&spec, "LINEAR_DW_ASM", (int)assembly);
+	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, dy);
+	skip_launch_buffer(launch, x);
+	skip_launch_buffer(launch, dw);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, vectors * profile->vec);
+	launch->macs_per_row = (double)n * k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
 static enum skip_status lower_bias(struct skip_lowering *lowering, const struct skip_node *node, bool cpu, int vec, struct skip_err *err)
 {
 	enum skip_status status;
@@ -156,8 +236,13 @@ static enum skip_status lower(struct skip_lowering *lowering, const struct skip_
 	enum skip_status status = SKIP_OK;
 	const bool cpu = !strcmp(variant, "cpu");
 	const int vec = skip_lowering_profile(lowering)->vec;
-	if (node->n_out > 0 && node->out[0] != SKIP_NONE)
-		SKIP_TRY(cpu ? lower_cpu_weight(lowering, node, err) : lower_generic_weight(lowering, node, err));
+	if (node->n_out > 0 && node->out[0] != SKIP_NONE) {
+		if (!cpu) SKIP_TRY(lower_generic_weight(lowering, node, err));
+		else if (node->attrs.linear_dw.precision == SKIP_PRECISION_BF16)
+			SKIP_TRY(lower_dot_weight(lowering, node, err));
+		else
+			SKIP_TRY(lower_cpu_weight(lowering, node, err));
+	}
 	if (node->n_out > 1 && node->out[1] != SKIP_NONE) SKIP_TRY(lower_bias(lowering, node, cpu, vec, err));
 cleanup:
 	return status;
@@ -165,5 +250,6 @@ cleanup:
 
 static const char *const ops[] = {"linear_dw", NULL};
 static const char *const variants[] = {"cpu", "generic", NULL};
+static const char *const common[] = {"maths", "lanes", "words", NULL};
 
-const struct skip_family skip_family_linear_dw = {.name = "linear_dw", .ops = ops, .variants = variants, .common = NULL, .lower = lower};
+const struct skip_family skip_family_linear_dw = {.name = "linear_dw", .ops = ops, .variants = variants, .common = common, .lower = lower};

@@ -43,6 +43,14 @@ struct kernel_check {
 	size_t n_wanted;
 };
 
+/* Whether this processor has the instructions of the assembly that a profile's short types are multiplied with. */
+static inline bool kernel_check_processor_has(const char *profile)
+{
+	if (!strcmp(profile, "pocl-x86-avx2")) return skip_cpu_has("avx2");
+	if (!strcmp(profile, "pocl-x86-amx")) return skip_cpu_has("amx_bf16") && skip_cpu_has("amx_int8") && skip_cpu_has("avx512_bf16");
+	return skip_cpu_has("avx512vnni") && skip_cpu_has("avx512_bf16");
+}
+
 static inline void kernel_check_begin(struct kernel_check *check, uint64_t seed)
 {
 	struct skip_err err;

@@ -209,10 +209,22 @@ ParameterizedTestParameters(adamw, small_layouts)
 	    {"pocl-generic", 33, 61, SKIP_PRECISION_F32},
 	    {"pocl-generic", 33, 61, SKIP_PRECISION_BF16},
 	    {"pocl-x86-avx512", 61, 33, SKIP_PRECISION_F32},
+	    {"pocl-x86-avx512", 61, 33, SKIP_PRECISION_BF16},
+	    {"pocl-x86-avx512", 33, 61, SKIP_PRECISION_BF16},
 	};
 	return cr_make_param_array(struct layout_case, all, sizeof(all) / sizeof(*all));
 }
 ParameterizedTest(struct layout_case *c, adamw, small_layouts)
+{
+	check_layouts(c);
+}
+
+ParameterizedTestParameters(adamw, large_layouts)
+{
+	static struct layout_case all[] = {{"pocl-x86-avx512", 96, 539, SKIP_PRECISION_BF16}, {"pocl-x86-avx2", 539, 96, SKIP_PRECISION_BF16}};
+	return cr_make_param_array(struct layout_case, all, sizeof(all) / sizeof(*all));
+}
+ParameterizedTest(struct layout_case *c, adamw, large_layouts)
 {
 	check_layouts(c);
 }

@@ -155,20 +155,13 @@ static const struct run assembly_runs[] = {
 	{"pocl-x86-amx", {7, 3}, 2}, {"pocl-x86-amx", {9, 61, 62}, 3},
 };
 
-static bool has_instructions(const char *profile)
-{
-	if (!strcmp(profile, "pocl-x86-avx2")) return skip_cpu_has("avx2");
-	if (!strcmp(profile, "pocl-x86-amx")) return skip_cpu_has("amx_bf16") && skip_cpu_has("amx_int8") && skip_cpu_has("avx512_bf16");
-	return skip_cpu_has("avx512vnni") && skip_cpu_has("avx512_bf16");
-}
-
 ParameterizedTestParameters(linear, assembly)
 {
 	return cr_make_param_array(struct run, (void *)assembly_runs, sizeof(assembly_runs) / sizeof(assembly_runs[0]));
 }
 ParameterizedTest(struct run *run, linear, assembly)
 {
-	if (!has_instructions(run->profile)) cr_skip_test("this processor has no %s", run->profile);
+	if (!kernel_check_processor_has(run->profile)) cr_skip_test("this processor has no %s", run->profile);
 	check_short(small, (int)(sizeof(small) / sizeof(small[0])), run);
 	check_short(large, (int)(sizeof(large) / sizeof(large[0])), run);
 }

@@ -1,12 +1,12 @@
 /*
  * linear_dw in all its bodies, with either output left out. Bound per element: (M + 1) 2^-24 of the sum of absolute products, any order of
- * M rows.
+ * M rows. In bfloat16 the reference rounds the factors as the device does, and they are at most 2^-8 larger than the floats the bound is made of.
  */
 #include "kernel_check.h"
 
 struct run {
 	char profile[24];
-	int length[3], n_seqs;
+	int length[4], n_seqs;
 };
 
 static const struct run runs[] = {
@@ -33,6 +33,7 @@ static void compare(const struct kernel_check *check, const struct skip_node *no
 	const double *dy = check->input[node->in[0]], *x = dw == SKIP_NONE ? NULL : check->input[node->in[1]];
 	const size_t k = x ? (size_t)check->graph->values[node->in[1]].cols : 1;
 	double *bound = calloc(n * k + 1, sizeof(double)), *bias = calloc(n + 1, sizeof(double)), unit = ((double)m + 1) * 0x1p-24;
+	if (node->attrs.linear_dw.precision == SKIP_PRECISION_BF16) unit *= 1 + 0x1p-6;
 	for (size_t row = 0; row < m; row++) {
 		for (size_t i = 0; i < n; i++) {
 			bias[i] += unit * fabs(dy[row * n + i]);
@@ -45,7 +46,7 @@ static void compare(const struct kernel_check *check, const struct skip_node *no
 	free(bias);
 }
 
-static void check_shapes(const struct shape *shapes, int n_shapes, const struct run *run)
+static void check_shapes(const struct shape *shapes, int n_shapes, enum skip_precision precision, const struct run *run)
 {
 	struct kernel_check check;
 	kernel_check_begin(&check, 14);
@@ -54,6 +55,7 @@ static void check_shapes(const struct shape *shapes, int n_shapes, const struct 
 		char name[4][32];
 		union skip_attrs attrs;
 		memset(&attrs, 0, sizeof(attrs));
+		attrs.linear_dw.precision = precision;
 		for (int j = 0; j < 4; j++) snprintf(name[j], sizeof(name[j]), "%c%d", "yxwb"[j], i);
 		int in[2] = {kernel_check_input(&check, name[0], s->rows, 0, s->n), SKIP_NONE};
 		if (s->dw) in[1] = kernel_check_input(&check, name[1], s->rows, 0, s->k);
@@ -71,7 +73,7 @@ ParameterizedTestParameters(linear_dw, small_shapes)
 }
 ParameterizedTest(struct run *run, linear_dw, small_shapes)
 {
-	check_shapes(small, sizeof(small) / sizeof(*small), run);
+	check_shapes(small, sizeof(small) / sizeof(*small), SKIP_PRECISION_F32, run);
 }
 ParameterizedTestParameters(linear_dw, large_shapes)
 {
@@ -79,5 +81,34 @@ ParameterizedTestParameters(linear_dw, large_shapes)
 }
 ParameterizedTest(struct run *run, linear_dw, large_shapes)
 {
-	check_shapes(large, sizeof(large) / sizeof(*large), run);
+	check_shapes(large, sizeof(large) / sizeof(*large), SKIP_PRECISION_F32, run);
+}
+
+static const struct run bf16_runs[] = {
+    {"generic", {1, 7, 30}, 3}, {"pocl-generic", {1, 13}, 2}, {"pocl-x86-avx512", {1}, 1}, {"pocl-x86-avx512", {1, 7, 61}, 3}};
+
+ParameterizedTestParameters(linear_dw, small_shapes_in_bf16)
+{
+	return cr_make_param_array(struct run, (void *)bf16_runs, sizeof(bf16_runs) / sizeof(*bf16_runs));
+}
+ParameterizedTest(struct run *run, linear_dw, small_shapes_in_bf16)
+{
+	check_shapes(small, sizeof(small) / sizeof(*small), SKIP_PRECISION_BF16, run);
+}
+
+/* The forms in assembly, which only a processor that has the instructions can show; whole blocks of 32 rows, and one row more and less. */
+static const struct run assembly_runs[] = {
+    {"pocl-x86-avx2", {1, 7, 6, 30}, 4}, {"pocl-x86-avx512-bf16", {1}, 1}, {"pocl-x86-avx512-bf16", {9, 61, 62}, 3}, {"pocl-x86-amx", {1}, 1},
+    {"pocl-x86-amx", {31}, 1},		 {"pocl-x86-amx", {30, 34}, 2},	   {"pocl-x86-amx", {9, 61, 62, 1}, 4},
+};
+
+ParameterizedTestParameters(linear_dw, assembly)
+{
+	return cr_make_param_array(struct run, (void *)assembly_runs, sizeof(assembly_runs) / sizeof(*assembly_runs));
+}
+ParameterizedTest(struct run *run, linear_dw, assembly)
+{
+	if (!kernel_check_processor_has(run->profile)) cr_skip_test("this processor has no %s", run->profile);
+	check_shapes(small, sizeof(small) / sizeof(*small), SKIP_PRECISION_BF16, run);
+	check_shapes(large, sizeof(large) / sizeof(*large), SKIP_PRECISION_BF16, run);
 }

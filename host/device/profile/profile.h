@@ -74,6 +74,8 @@ enum skip_status skip_profiles_match(const struct skip_profiles *profiles, const
                                      const struct skip_profile **out, struct skip_err *err);
 /* Whether one of the profile's own match entries holds (`generic`: always). */
 bool skip_profile_holds(const struct skip_profile *profile, const struct skip_device_facts *facts);
+/* Whether products of a precision are taken in the form of this name: the first that the profile has. */
+bool skip_profile_form_is(const struct skip_profile *profile, enum skip_precision precision, const char *name);
 /*
  * Host CPUID feature by name ("avx2", "fma", "avx512f", "avx512vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"); false for unknown names and other
  * machines. Those of AMX are there when the process may use tiles, which it asks the system for here.

@@ -135,7 +135,7 @@ static enum skip_status weight_gradient(struct skip_grad *grad, const struct ski
 	enum skip_status status = SKIP_OK;
 	bool turned = like->attrs.linear.transpose;
 	if (needs_w) {
-		struct skip_node dw = {.n_in = 2};
+		struct skip_node dw = {.n_in = 2, .attrs = {.linear_dw = {like->attrs.linear.precision}}};
 		dw.in[0] = turned ? like->in[0] : dy;
 		dw.in[1] = turned ? dy : like->in[0];
 		const char *outs[2] = {w_name, needs_b && !turned ? b_name : NULL};
