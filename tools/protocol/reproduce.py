@@ -10,7 +10,8 @@ place, and the official dev rows are the test.
 
 Rows: a name of ROWS below. `dense` is the prefix model that drops are taken against; rows whose weights were tuned again are compared with `dense+`, the dense
 model after the same epochs of the same kind. Rows whose name starts with `full` cut the wholly fine-tuned model instead, those with `plus` `dense+`; they are compared with what they cut,
-in drop and speed, but `plus retuned` rows with `dense++`, which is `dense+` after as many epochs again as they have had.
+in drop and speed, but `plus retuned` rows with `dense++`, which is `dense+` after as many epochs again as they have had,
+and, where `full` is there by then, with that too.
 Rows that allocate share the scores of their criterion and the time table of the model they cut; the first of them pays for the table, `skip attribute` for the scores.
 --rejudge takes all figures on test again: speed-ups where they were made on a busy machine, drops where a reference has changed.
 """
@@ -186,6 +187,9 @@ class Protocol:
         against = self.package(task, seed, report.reference_of(row))
         found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128", "--against", against])
         figures = {key: found[key] for key in ("n", "accuracy", "f1", "mcc")} | {"drop": found["paired"]["drop"], "drop_se": found["paired"]["drop_se"]}
+        if row.startswith("plus retuned") and self.known(task, seed, "full"):
+            found, _, _ = self.run(["eval", package, "--data", test, "--max-length", "128", "--against", self.package(task, seed, "full")])
+            figures |= {"full_drop": found["paired"]["drop"], "full_drop_se": found["paired"]["drop_se"]}
         if row not in report.DENSE:
             figures["speedup"] = self.speedup(task, seed, row)
             if row.startswith("scores"):
