@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ALONE_ROWS 64 /* of those that are timed in batches, rows that are timed one by one */
 #define SPEED_TOLERANCE 0.03 /* two measurements of one network differ by less */
 
 static enum skip_status measure(struct skip_device *device, const struct skip_graph *dense, const struct skip_graph *pruned,
@@ -18,17 +19,19 @@ static enum skip_status measure(struct skip_device *device, const struct skip_gr
 {
 	enum skip_status status;
 	struct skip_session *session[2] = { NULL, NULL };
-	struct skip_dataset rows = { 0 };
+	struct skip_dataset rows = { 0 }, few;
 	struct skip_timing alone[2], packed[2]; /* pruned, dense */
 	int value[2];
 	SKIP_TRY(skip_dataset_spread(timing, SKIP_TIMING_ROWS, &rows, err));
 	SKIP_TRY(skip_open_inference(device, pruned, "logits", true, &session[0], &value[0], err));
 	SKIP_TRY(skip_open_inference(device, dense, "logits", true, &session[1], &value[1], err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 1, 3, 0, alone, err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 9, 1, packed, err));
+	few = rows;
+	few.n_rows = rows.n_rows < ALONE_ROWS ? rows.n_rows : ALONE_ROWS;
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &few, 1, 3, 0, alone, err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 7, 1, packed, err));
 	*out = (struct skip_cli_speed){ .tokens = skip_dataset_mean_length(&rows),
-					.dense_ms = alone[1].median_ms / (double)rows.n_rows,
-					.pruned_ms = alone[0].median_ms / (double)rows.n_rows,
+					.dense_ms = alone[1].median_ms / (double)few.n_rows,
+					.pruned_ms = alone[0].median_ms / (double)few.n_rows,
 					.dense_packed_ms = packed[1].median_ms,
 					.pruned_packed_ms = packed[0].median_ms,
 					.speedup = packed[0].speedup };

@@ -80,6 +80,24 @@ static int shorter_first(const void *a, const void *b)
 	return (x->row > y->row) - (x->row < y->row);
 }
 
+static size_t divisor(size_t a, size_t b)
+{
+	while (b > 0) {
+		const size_t rest = a % b;
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* Multiples of it modulo n are each number once, and as many in a row as may be lie far apart: about n over the golden ratio, without a divisor of n. */
+static size_t stride_of(size_t n)
+{
+	size_t stride = n / 100 * 62 + n % 100 * 62 / 100;
+	while (stride == 0 || divisor(stride, n) != 1) stride++;
+	return stride;
+}
+
 enum skip_status skip_dataset_spread(const struct skip_dataset *dataset, size_t n, struct skip_dataset *out, struct skip_err *err)
 {
 	const size_t rows = dataset->n_rows;
@@ -90,7 +108,7 @@ enum skip_status skip_dataset_spread(const struct skip_dataset *dataset, size_t 
 	if (status == SKIP_OK) {
 		for (size_t i = 0; i < rows; i++) order[i] = (struct by_length){dataset->offset[i + 1] - dataset->offset[i], (int)i};
 		qsort(order, rows, sizeof(*order), shorter_first);
-		for (size_t i = 0; i < n; i++) chosen[i] = order[(2 * i + 1) * rows / (2 * n)].row;
+		for (size_t i = 0, at = 0, stride = n ? stride_of(n) : 0; i < n; i++, at = (at + stride) % n) chosen[i] = order[(2 * at + 1) * rows / (2 * n)].row;
 		status = skip_dataset_take(dataset, chosen, n, out, err);
 	}
 	skip_free(order);

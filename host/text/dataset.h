@@ -60,7 +60,7 @@ enum skip_status skip_dataset_read(const char *path, const struct skip_tokenizer
 void skip_dataset_deinit(struct skip_dataset *dataset);
 /* A subset that shares nothing. */
 enum skip_status skip_dataset_take(const struct skip_dataset *dataset, const int *rows, size_t n, struct skip_dataset *out, struct skip_err *err);
-/* At most n rows, evenly spaced by length: few of them that have the mix of all, shortest first. The same ones every time. */
+/* At most n rows, evenly spaced by length: few of them that have the mix of all, dealt so that any of them in a row have it too. The same ones every time. */
 enum skip_status skip_dataset_spread(const struct skip_dataset *dataset, size_t n, struct skip_dataset *out, struct skip_err *err);
 double skip_dataset_mean_length(const struct skip_dataset *dataset);
 

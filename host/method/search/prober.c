@@ -13,7 +13,7 @@
 #define SURROGATE_TOKENS 8192
 #define DECIDE_EVERY 64 /* rows of dev between two looks at the drop */
 #define TIMING_SECONDS 0.75
-#define TIMING_REPEATS 9
+#define TIMING_REPEATS 7
 
 void skip_candidate_deinit(struct skip_candidate *candidate)
 {

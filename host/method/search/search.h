@@ -175,8 +175,9 @@ void skip_isotonic(double *y, size_t n);
 extern const struct skip_search *const skip_searches[]; /* NULL-terminated, made by CMake */
 const struct skip_search *skip_search_find(const char *name);
 
-/* Rows that a speed is measured on, spread over the lengths of the data: enough for the mix, and few, so that many short rounds make the median. */
-#define SKIP_TIMING_ROWS 64
+/* Rows that a speed is measured on, spread over the lengths of the data: four batches, since a batch's own speed-up is off by 2 %, and few, so that several
+ * short rounds make the median. */
+#define SKIP_TIMING_ROWS 128
 
 /* One network of an interleaved timing: one pass over all batches, and how many times as fast as the last of the networks, median of the rounds. */
 struct skip_timing {
