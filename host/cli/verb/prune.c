@@ -111,7 +111,7 @@ const struct skip_verb skip_verb_prune = {
 		"  --retune EPOCHS         tune prompt and head again, distilled from the dense model\n"
 		"  --train-dtype auto|f32|bf16    products of its steps, of scores, trials and refits; auto: bf16 where the device has instructions for it\n"
 		"  --untie                 layers that share weights get their own first (ALBERT); else a unit leaves them all\n"
-		"  --retune-weights, --retune-lr R, --retune-data DATA    the kept weights too (1e-4); on other rows, labelled or not\n"
+		"  --retune-weights, --retune-lr R, --retune-data DATA    the kept weights too (2e-4); on other rows, labelled or not\n"
 		"  --scores FILE           from skip attribute; else that verb's options: --criterion NAME, --samples N, ...\n"
 		"  --max-length N, --input-format F, --seed N, --device D, --threads N, --json, --quiet\n"
 		"  --dtype f32|bf16|int8   type of the result's products, timed and answered in f32 by the search; --calibrate DATA: int8 with one scale per tensor\n\n"
