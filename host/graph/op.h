@@ -24,7 +24,7 @@
  *                                       as attention; n_out 3, 5 or 6, any output but not all may be absent
  *                                       (SKIP_NONE). dq, dk, dv have the shapes of q, k, v: for column ranges of one value they are one value
  *   pool_bwd       dz [B]            -> dx [T]
- *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias
+ *   linear_dw      dy, [x]           -> [dW [out][in]], [db [1][out]]   x and dW are absent together: only a bias. In bf16 dW is of rounded factors
  *   score          h, dh             -> a [B][cols]     per sequence: reduce over its rows of h * dh. With B rows the other n_b - 1 rows of a
  *                                       sequence were not computed and count as zeros (max is then max(0, value), mean divides by n_b)
  * and those the optimiser is made of (skip_pass_adamw):

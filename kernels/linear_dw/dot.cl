@@ -164,7 +164,6 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_DW_NAME, tile)(__global const uint *dy, __
 				for (uint j = 0; j < SKIP_LINEAR_DW_VECTORS; j++) sum[i][j] = SKIP_JOIN(SKIP_LINEAR_DW_NAME, dot)(sum[i][j], dy[i * 16 + p], v[j]);
 		}
 	}
-	float all[SKIP_LINEAR_DW_OUTPUTS * SKIP_LINEAR_DW_TILE];
 	if (n + SKIP_LINEAR_DW_OUTPUTS <= SKIP_LINEAR_DW_N && k + SKIP_LINEAR_DW_TILE <= SKIP_LINEAR_DW_K) {
 		SKIP_UNROLL(SKIP_LINEAR_DW_OUTPUTS)
 		for (uint i = 0; i < SKIP_LINEAR_DW_OUTPUTS; i++)
@@ -173,6 +172,7 @@ SKIP_APART void SKIP_JOIN(SKIP_LINEAR_DW_NAME, tile)(__global const uint *dy, __
 				SKIP_AT(__global, float, SKIP_LINEAR_DW_VEC, j, dw + (size_t)(n + i) * SKIP_LINEAR_DW_K + k) = sum[i][j];
 		return;
 	}
+	float all[SKIP_LINEAR_DW_OUTPUTS * SKIP_LINEAR_DW_TILE];
 	SKIP_UNROLL(SKIP_LINEAR_DW_OUTPUTS)
 	for (uint i = 0; i < SKIP_LINEAR_DW_OUTPUTS; i++)
 		SKIP_UNROLL(SKIP_LINEAR_DW_VECTORS)
@@ -195,8 +195,9 @@ SKIP_KERNEL(SKIP_LINEAR_DW_GROUP) void SKIP_LINEAR_DW_NAME(
 	SKIP_REQUIRE(registers, 16 % SKIP_LINEAR_DW_OUTPUTS == 0 && SKIP_LINEAR_DW_OUTPUTS * SKIP_LINEAR_DW_VECTORS <= 24);
 #endif
 	const uint n = SKIP_ID(0) * SKIP_LINEAR_DW_OUTPUTS, tile = SKIP_ID(1), blocks = ((uint)rows + 31) / 32;
-	SKIP_JOIN(SKIP_LINEAR_DW_NAME, tile)
-	(dy + (size_t)(n / 16) * blocks * 256 + n % 16 * 16, x + (size_t)tile * blocks * 16 * SKIP_LINEAR_DW_TILE, dw, n, tile * SKIP_LINEAR_DW_TILE, blocks);
+	dy += (size_t)(n / 16) * blocks * 256 + n % 16 * 16;
+	x += (size_t)tile * blocks * 16 * SKIP_LINEAR_DW_TILE;
+	SKIP_JOIN(SKIP_LINEAR_DW_NAME, tile)(dy, x, dw, n, tile * SKIP_LINEAR_DW_TILE, blocks);
 }
 #endif
 #undef SKIP_LINEAR_DW_F
