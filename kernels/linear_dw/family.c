@@ -90,6 +90,29 @@ cleanup:
 	return status;
 }
 
+/* Launches the body of `spec` on both packed factors, in tiles of `outputs` rows and `columns` columns of dw. */
+static enum skip_status launch_weight(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int dy, int x,
+				      int outputs, int columns, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_value *values = skip_lowering_graph(lowering)->values;
+	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
+	int kernel, dw;
+	SKIP_TRY(skip_lowering_kernel(lowering, spec, &kernel, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
+	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
+	skip_launch_buffer(launch, dy);
+	skip_launch_buffer(launch, x);
+	skip_launch_buffer(launch, dw);
+	add_rows(lowering, node, launch);
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, columns);
+	launch->macs_per_row = (double)n * k;
+	status = skip_lowering_end(lowering, launch, err);
+cleanup:
+	return status;
+}
+
 static enum skip_status lower_cpu_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
 {
 	enum skip_status status;
@@ -98,7 +121,7 @@ static enum skip_status lower_cpu_weight(struct skip_lowering *lowering, const s
 	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols, vec = profile->vec, nv = profile->nv > 0 ? profile->nv : 1;
 	const int outputs = outputs_of(profile, nv, n);
 	struct skip_kernel_spec spec;
-	int kernel, dy, x, dw;
+	int dy, x;
 	SKIP_TRY(lower_pack(lowering, node, node->in[0], outputs, "dy", &dy, err));
 	SKIP_TRY(lower_pack(lowering, node, node->in[1], nv * vec, "x", &x, err));
 	skip_spec_init(&spec, "linear_dw", "cpu", "WEIGHT");
@@ -107,17 +130,7 @@ static enum skip_status lower_cpu_weight(struct skip_lowering *lowering, const s
 	skip_spec_int(&spec, "LINEAR_DW_OUTPUTS", outputs);
 	skip_spec_int(&spec, "LINEAR_DW_VECTORS", nv);
 	skip_spec_int(&spec, "LINEAR_DW_VEC", vec);
-	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
-	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
-	skip_launch_buffer(launch, dy);
-	skip_launch_buffer(launch, x);
-	skip_launch_buffer(launch, dw);
-	add_rows(lowering, node, launch);
-	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
-	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, nv * vec);
-	launch->macs_per_row = (double)n * k;
-	status = skip_lowering_end(lowering, launch, err);
+	status = launch_weight(lowering, node, &spec, dy, x, outputs, nv * vec, err);
 cleanup:
 	return status;
 }
@@ -175,7 +188,7 @@ static enum skip_status lower_dot_weight(struct skip_lowering *lowering, const s
 	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
 	const enum assembly assembly = assembly_of(profile);
 	struct skip_kernel_spec spec;
-	int kernel, dy, x, dw, outputs, vectors;
+	int dy, x, outputs, vectors;
 	words_tile(profile, assembly, &outputs, &vectors);
 	SKIP_TRY(lower_pack_words(lowering, node, node->in[0], outputs > WORDS ? outputs : WORDS, true, &dy, err));
 	SKIP_TRY(lower_pack_words(lowering, node, node->in[1], vectors * profile->vec, false, &x, err));
@@ -186,17 +199,7 @@ static enum skip_status lower_dot_weight(struct skip_lowering *lowering, const s
 	skip_spec_int(&spec, "LINEAR_DW_VECTORS", vectors);
 	skip_spec_int(&spec, "LINEAR_DW_VEC", profile->vec);
 	skip_spec_int(&spec, "LINEAR_DW_ASM", (int)assembly);
-	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
-	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
-	skip_launch_buffer(launch, dy);
-	skip_launch_buffer(launch, x);
-	skip_launch_buffer(launch, dw);
-	add_rows(lowering, node, launch);
-	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
-	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, vectors * profile->vec);
-	launch->macs_per_row = (double)n * k;
-	status = skip_lowering_end(lowering, launch, err);
+	status = launch_weight(lowering, node, &spec, dy, x, outputs, vectors * profile->vec, err);
 cleanup:
 	return status;
 }

@@ -33,11 +33,11 @@ static void compare(const struct kernel_check *check, const struct skip_node *no
 	const double *dy = check->input[node->in[0]], *x = dw == SKIP_NONE ? NULL : check->input[node->in[1]];
 	const size_t k = x ? (size_t)check->graph->values[node->in[1]].cols : 1;
 	double *bound = calloc(n * k + 1, sizeof(double)), *bias = calloc(n + 1, sizeof(double)), unit = ((double)m + 1) * 0x1p-24;
-	if (node->attrs.linear_dw.precision == SKIP_PRECISION_BF16) unit *= 1 + 0x1p-6;
+	const double larger = node->attrs.linear_dw.precision == SKIP_PRECISION_BF16 ? (1 + 0x1p-8) * (1 + 0x1p-8) : 1;
 	for (size_t row = 0; row < m; row++) {
 		for (size_t i = 0; i < n; i++) {
 			bias[i] += unit * fabs(dy[row * n + i]);
-			for (size_t j = 0; x && j < k; j++) bound[i * k + j] += unit * fabs(dy[row * n + i] * x[row * k + j]);
+			for (size_t j = 0; x && j < k; j++) bound[i * k + j] += unit * larger * fabs(dy[row * n + i] * x[row * k + j]);
 		}
 	}
 	if (dw != SKIP_NONE) kernel_check_bound(check, dw, bound);
