@@ -219,8 +219,3 @@ enum skip_status skip_match_check(const json_t *document, struct skip_err *err)
 cleanup:
 	return status;
 }
-
-bool skip_profile_form_is(const struct skip_profile *profile, enum skip_precision precision, const char *name)
-{
-	return profile->n_dot[precision] > 0 && !strcmp(profile->dot[precision][0], name);
-}

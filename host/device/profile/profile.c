@@ -490,3 +490,8 @@ const struct skip_profile *skip_profiles_find(const struct skip_profiles *profil
 	}
 	return NULL;
 }
+
+bool skip_profile_form_is(const struct skip_profile *profile, enum skip_precision precision, const char *name)
+{
+	return profile->n_dot[precision] > 0 && !strcmp(profile->dot[precision][0], name);
+}
