@@ -326,6 +326,13 @@ Test(session, gathers_rows_of_a_mapped_word_table)
 		for (int i = 0; i < batch.n_tokens * WORD_WIDTH; i++) {
 			cr_assert(fabs(y[i] - result.data[x][i]) < 1e-6, "element %d is %g, expected %g", i, y[i], result.data[x][i]);
 		}
+		/* a batch that is set and never looked up leaves nothing behind for the next */
+		const struct skip_batch first = {offset[1], 1, ids + batch.n_tokens - offset[1], types, offset};
+		CHECK_OK(skip_session_set_batch(session, &first, &err));
+		CHECK_OK(skip_session_set_batch(session, &batch, &err));
+		CHECK_OK(skip_session_enqueue(session, 0, skip_session_graph(session)->n_nodes, 0, &err));
+		CHECK_OK(skip_session_read(session, x, y, &err));
+		for (int i = 0; i < batch.n_tokens * WORD_WIDTH; i++) cr_assert(fabs(y[i] - result.data[x][i]) < 1e-6, "element %d after another batch", i);
 		skip_reference_free(&result);
 	}
 	skip_session_destroy(session);

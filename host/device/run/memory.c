@@ -103,7 +103,7 @@ enum skip_status skip_memory_create(struct skip_session *session, struct skip_er
 	if (!session->slot || !session->wrapped || !session->stage || !session->memory) {
 		return skip_err_set(err, SKIP_ERR_NOMEM, "no memory for a table of %zu buffers", plan->n_buffers);
 	}
-	session->gathered = skip_gather_find(session);
+	skip_gather_find(session);
 	session->n_slots = (size_t)plan->n_pools;
 	for (size_t i = 0; i < plan->n_buffers; i++) {
 		const struct skip_plan_buffer *b = &plan->buffers[i];
@@ -198,5 +198,6 @@ void skip_memory_destroy(struct skip_session *session)
 	skip_free(session->slot);
 	skip_free(session->wrapped);
 	skip_free(session->stage);
+	skip_free(session->word);
 	skip_free(session->table);
 }

@@ -92,6 +92,10 @@ struct skip_session {
 	size_t n_slots;
 	int *slot;     /* [plan->n_buffers] index of `memory` */
 	int gathered;  /* buffer that holds the rows of the batch instead of a whole table (gather.c), or SKIP_NONE */
+	int gather_node; /* that reads it */
+	bool gather_due; /* it does not hold those of the current batch yet */
+	int32_t *word;	 /* [T] ids of the current batch, for it */
+	size_t word_capacity;
 	bool *wrapped; /* [plan->n_buffers] weights bound without a copy */
 	float *stage;  /* [SKIP_PACK_STAGE] for packing; one for all, since blocks that come and go between lasting ones leave holes in the
 			  heap */
@@ -114,10 +118,11 @@ enum skip_status skip_memory_reserve(struct skip_session *session, const struct 
 void skip_memory_destroy(struct skip_session *session);
 struct skip_cl_buffer *skip_memory_buffer(const struct skip_session *session, int buffer);
 
-/* gather.c. The buffer of a table that can be sent row by row, or SKIP_NONE; then the ids the kernel sees, and the rows. */
-int skip_gather_find(const struct skip_session *session);
-void skip_gather_ids(const struct skip_batch *batch, int32_t *out);
-enum skip_status skip_gather_send(struct skip_session *session, const struct skip_batch *batch, struct skip_err *err);
+/* gather.c. Looks for a table that can be sent row by row: session->gathered. Then the ids the kernel sees, T of them to `out`, and the rows, if their node is one of
+ * first .. last - 1 and they are not there yet. */
+void skip_gather_find(struct skip_session *session);
+enum skip_status skip_gather_note(struct skip_session *session, const struct skip_batch *batch, int32_t *out, struct skip_err *err);
+enum skip_status skip_gather_send(struct skip_session *session, size_t first, size_t last, struct skip_err *err);
 
 /* bind.c */
 enum skip_status skip_bind_create(struct skip_session *session, struct skip_err *err); /* kernel objects */

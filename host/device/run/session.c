@@ -142,7 +142,7 @@ static enum skip_status send_tables(struct skip_session *session, const struct s
 			goto cleanup;
 		}
 		if (session->gathered != SKIP_NONE && plan->buffers[i].batch == SKIP_BATCH_IDS) {
-			skip_gather_ids(batch, session->table + used);
+			SKIP_TRY(skip_gather_note(session, batch, session->table + used, err));
 		} else {
 			skip_batch_table_fill(batch, plan, plan->buffers[i].batch, session->table + used);
 		}
@@ -152,7 +152,6 @@ static enum skip_status send_tables(struct skip_session *session, const struct s
 		session->table_event = event;
 		used += count;
 	}
-	if (session->gathered != SKIP_NONE) SKIP_TRY(skip_gather_send(session, batch, err));
 cleanup:
 	return status;
 }
@@ -187,6 +186,7 @@ enum skip_status skip_session_enqueue(struct skip_session *session, size_t first
 	int enqueued = 0;
 	SKIP_TRY(need_batch(session, err));
 	assert(!session->plan->whole || (first == 0 && last >= session->graph->n_nodes));
+	SKIP_TRY(skip_gather_send(session, first, last, err));
 	for (size_t i = 0; i < session->plan->n_launches; i++) {
 		size_t node = (size_t)session->plan->launches[i].node;
 		if (node < first || node >= last) continue;
