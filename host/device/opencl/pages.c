@@ -23,7 +23,9 @@ static struct skip_pages *make_block(size_t bytes)
 	block->bytes = padded & ~(PAGE - 1);
 	block->base = skip_alloc_aligned(PAGE, 1, block->bytes);
 	if (!block->base) goto fail;
-	/* Where the system has none, small ones do. */
+	/* The heap may give back what was in small pages before, and those stay small: they go, and the first touch asks for huge ones. Where the system has none,
+	 * small ones do. */
+	(void)madvise(block->base, block->bytes, MADV_DONTNEED);
 	(void)madvise(block->base, block->bytes, MADV_HUGEPAGE);
 	atomic_init(&block->holders, 1);
 	return block;
