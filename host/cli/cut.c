@@ -28,7 +28,7 @@ static enum skip_status measure(struct skip_device *device, const struct skip_gr
 	few = rows;
 	few.n_rows = rows.n_rows < ALONE_ROWS ? rows.n_rows : ALONE_ROWS;
 	SKIP_TRY(skip_measure_interleaved(session, value, 2, &few, 1, 3, 0, alone, err));
-	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 7, 1, packed, err));
+	SKIP_TRY(skip_measure_interleaved(session, value, 2, &rows, 32, 6, 0.3, packed, err));
 	*out = (struct skip_cli_speed){ .tokens = skip_dataset_mean_length(&rows),
 					.dense_ms = alone[1].median_ms / (double)few.n_rows,
 					.pruned_ms = alone[0].median_ms / (double)few.n_rows,
@@ -81,6 +81,7 @@ enum skip_status skip_cli_run_cut(struct skip_device *device, const struct skip_
 		SKIP_TRY(skip_cli_score(device, dense, &out->units, train, skill, progress, &out->scores, err));
 	SKIP_TRY(skip_prune(device, dense, &out->scores, train, dev, &options, progress, &out->result, err));
 	out->precision = precision;
+	out->dev = dev;
 	out->classes = prune->options.classes;
 	out->board = prune->board;
 	out->retune_epochs = prune->options.retune_epochs;
@@ -111,6 +112,10 @@ enum skip_status skip_cli_cut_evaluate(struct skip_device *device, const struct 
 	enum skip_status status;
 	float *dense_logits = NULL, *logits = NULL;
 	int classes = dense->values[skip_graph_find_value(dense, "logits")].cols;
+	if (held == cut->dev && cut->precision == SKIP_PRECISION_F32) { /* the search has asked both */
+		*out = (struct skip_cli_outcome){ .split = split, .dense = cut->result.dense, .pruned = cut->result.pruned, .pruned_f32 = cut->result.pruned, .paired = cut->result.paired };
+		return SKIP_OK;
+	}
 	out->split = split;
 	SKIP_TRY(skip_cli_evaluate(device, dense, held, &dense_logits, &out->dense, err));
 	SKIP_TRY(skip_cli_evaluate(device, cut->graph, held, &logits, &out->pruned, err));

@@ -24,6 +24,7 @@ struct skip_cli_cut {
 	int retune_epochs;               /* and the type their steps were taken in */
 	enum skip_precision train;
 	struct skip_cli_speed speed;
+	const struct skip_dataset *dev;	 /* borrowed: the rows that the search decided on, whose answers it has */
 };
 /* With --untie: weights of its own for every layer, where layers share them; *out stays NULL where they do not, and prune->untie is taken back. */
 enum skip_status skip_cli_untie(const struct skip_graph *graph, struct skip_cli_prune *prune, struct skip_graph **out, struct skip_err *err);
