@@ -1,12 +1,13 @@
 /*
  * Interleaved timing: a round takes every batch through each model in turn before the next batch, and rounds differ in who is first, so that
- * a drift of the machine hits all models alike. A model's sample is the sum over the batches of a round.
+ * a drift of the machine hits all models alike. A model's sample is the sum over the batches of a round. Speed-ups compare what each batch takes at its
+ * fastest: other work on the machine only ever adds time, and not in proportion, so that scatters less than a median of the rounds' ratios.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/median.h"
 #include "method/search/search.h"
-#include <string.h>
+#include <math.h>
 
 struct packed {
 	struct skip_packer *packer; /* [n_batches] */
@@ -42,31 +43,67 @@ cleanup:
 	return status;
 }
 
-/* Medians and 95th percentiles (nearest rank); sample[i] of model i is sorted in place, ratio has room for a sample. */
-static void summarise(double *const *sample, size_t n, size_t rounds, double *ratio, struct skip_timing *out)
+/* Of one model: the sum over the batches of each round, and the fastest that each batch was. */
+struct sample {
+	double *ms, *fastest; /* [rounds], [n_batches] */
+	size_t capacity;
+};
+
+static void samples_deinit(struct sample *sample, size_t n)
+{
+	for (size_t i = 0; sample && i < n; i++) {
+		skip_free(sample[i].ms);
+		skip_free(sample[i].fastest);
+	}
+	skip_free(sample);
+}
+
+static bool samples_init(struct sample *sample, size_t n, size_t n_batches)
+{
+	for (size_t i = 0; i < n; i++) {
+		sample[i].fastest = skip_alloc_array(n_batches, sizeof(double));
+		if (!sample[i].fastest) return false;
+		for (size_t b = 0; b < n_batches; b++) sample[i].fastest[b] = INFINITY;
+	}
+	return true;
+}
+
+static double undisturbed(const struct sample *sample, size_t n_batches)
+{
+	double sum = 0;
+	for (size_t b = 0; b < n_batches; b++) sum += sample->fastest[b];
+	return sum;
+}
+
+/* Medians and 95th percentiles (nearest rank); samples are sorted in place. */
+static void summarise(struct sample *sample, size_t n, size_t rounds, size_t n_batches, struct skip_timing *out)
 {
 	const size_t rank = (95 * rounds + 99) / 100;
 	for (size_t i = 0; i < n; i++) {
-		for (size_t r = 0; r < rounds; r++) ratio[r] = sample[n - 1][r] / sample[i][r];
-		out[i].speedup = skip_median(ratio, rounds);
-	}
-	for (size_t i = 0; i < n; i++) {
-		out[i].median_ms = skip_median(sample[i], rounds);
-		out[i].p95_ms = sample[i][rank ? rank - 1 : 0];
+		out[i].speedup = undisturbed(&sample[n - 1], n_batches) / undisturbed(&sample[i], n_batches);
+		out[i].median_ms = skip_median(sample[i].ms, rounds);
+		out[i].p95_ms = sample[i].ms[rank ? rank - 1 : 0];
 	}
 }
 
-/* Adds to ms[i] what all batches take in model i; `first` is the model that begins. */
+/* All batches once through each model, `first` begins; `round` of the samples is filled in. */
 static enum skip_status one_round(struct skip_session *const *sessions, const int *values, size_t n, size_t first, const struct packed *packed,
-				  float *out, double *ms, struct skip_err *err)
+				  float *out, struct sample *sample, size_t round, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
+	for (size_t i = 0; i < n; i++) {
+		if (!skip_grow((void **)&sample[i].ms, &sample[i].capacity, round + 1, sizeof(*sample[i].ms)))
+			SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", round + 1));
+		sample[i].ms[round] = 0;
+	}
 	for (size_t b = 0; b < packed->n_batches; b++) {
 		for (size_t turn = 0; turn < n; turn++) {
 			const size_t i = (first + turn) % n;
-			double start = skip_clock_seconds();
+			const double start = skip_clock_seconds();
 			SKIP_TRY(skip_session_run(sessions[i], &packed->packer[b].batch, values[i], out, err));
-			ms[i] += 1000 * (skip_clock_seconds() - start);
+			const double ms = 1000 * (skip_clock_seconds() - start);
+			sample[i].ms[round] += ms;
+			sample[i].fastest[b] = fmin(sample[i].fastest[b], ms);
 		}
 	}
 cleanup:
@@ -78,38 +115,26 @@ enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, 
 {
 	enum skip_status status = SKIP_OK;
 	struct packed packed = {0};
-	double **sample = NULL, *round = NULL; /* sample[n] is for ratios */
+	struct sample *sample = NULL;
 	float *answer = NULL;
-	size_t rounds = 0, *capacity = NULL, most_cols = 0;
+	size_t rounds = 0, most_cols = 0;
 	if (n == 0 || data->n_rows == 0 || batch < 1 || repeats < 1) return skip_err_set(err, SKIP_ERR_USAGE, "nothing to measure");
 	SKIP_TRY(packed_init(&packed, data, batch, err));
 	for (size_t i = 0; i < n; i++) {
 		size_t cols = (size_t)skip_session_graph(sessions[i])->values[values[i]].cols;
 		if (cols > most_cols) most_cols = cols;
 	}
-	sample = skip_alloc_zeroed(n + 1, sizeof(*sample));
-	capacity = skip_alloc_zeroed(n + 1, sizeof(*capacity));
-	round = skip_alloc_zeroed(n + 1, sizeof(*round));
+	sample = skip_alloc_zeroed(n, sizeof(*sample));
 	answer = skip_alloc_array(packed.most_rows * most_cols, sizeof(*answer));
-	if (!sample || !capacity || !round || !answer) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n));
-	SKIP_TRY(one_round(sessions, values, n, 0, &packed, answer, round, err)); /* the first is not counted */
+	if (!sample || !answer || !samples_init(sample, n, packed.n_batches)) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "timing of %zu models", n));
+	SKIP_TRY(one_round(sessions, values, n, 0, &packed, answer, sample, 0, err)); /* not counted in a median: the next overwrites it */
 	const double start = skip_clock_seconds();
 	/* `seconds` for each model: the rounds go on for n times that */
-	for (; rounds < (size_t)repeats || skip_clock_seconds() - start < seconds * (double)n; rounds++) {
-		memset(round, 0, (n + 1) * sizeof(*round));
-		SKIP_TRY(one_round(sessions, values, n, rounds % n, &packed, answer, round, err));
-		for (size_t i = 0; i <= n; i++) {
-			if (!skip_grow((void **)&sample[i], &capacity[i], rounds + 1, sizeof(**sample)))
-				SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "%zu timing samples", rounds + 1));
-			sample[i][rounds] = round[i];
-		}
-	}
-	summarise(sample, n, rounds, sample[n], out);
+	for (; rounds < (size_t)repeats || skip_clock_seconds() - start < seconds * (double)n; rounds++)
+		SKIP_TRY(one_round(sessions, values, n, rounds % n, &packed, answer, sample, rounds, err));
+	summarise(sample, n, rounds, packed.n_batches, out);
 cleanup:
-	for (size_t i = 0; sample && i <= n; i++) skip_free(sample[i]);
-	skip_free(round);
-	skip_free(capacity);
-	skip_free(sample);
+	samples_deinit(sample, n);
 	skip_free(answer);
 	packed_deinit(&packed);
 	return status;

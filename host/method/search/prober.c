@@ -12,8 +12,8 @@
 #define SURROGATE_SENTENCES 256
 #define SURROGATE_TOKENS 8192
 #define DECIDE_EVERY 64 /* rows of dev between two looks at the drop */
-#define TIMING_SECONDS 0.5
-#define TIMING_REPEATS 5
+#define TIMING_SECONDS 0.2
+#define TIMING_REPEATS 4
 
 void skip_candidate_deinit(struct skip_candidate *candidate)
 {

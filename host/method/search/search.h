@@ -176,17 +176,16 @@ extern const struct skip_search *const skip_searches[]; /* NULL-terminated, made
 const struct skip_search *skip_search_find(const char *name);
 
 /* Rows that a speed is measured on, spread over the lengths of the data: four batches, since a batch's own speed-up is off by 2 %, and few, so that several
- * short rounds make the median. */
+ * short rounds see each of them. */
 #define SKIP_TIMING_ROWS 128
 
-/* One network of an interleaved timing: one pass over all batches, and how many times as fast as the last of the networks, median of the rounds. */
+/* One network of an interleaved timing: passes over all batches, and how many times as fast as the last of the networks where nothing disturbs either. */
 struct skip_timing {
 	double median_ms, p95_ms, speedup;
 };
 /*
  * Times n networks over the rows of `data` in packed batches of `batch` sequences, batch by batch in turn, for at least `repeats` rounds and `seconds` of
- * wall time each. A speed-up is the median of the rounds' own ratios: a machine that is slow for a while is slow for both sides of a ratio, and for neither
- * side of two medians alike.
+ * wall time each. A speed-up is the ratio of sums over the batches, each batch at its fastest: what other work on the machine adds is left out.
  */
 enum skip_status skip_measure_interleaved(struct skip_session *const *sessions, const int *values, size_t n, const struct skip_dataset *data, int batch,
 					  int repeats, double seconds, struct skip_timing *out, struct skip_err *err);
