@@ -7,7 +7,7 @@
 
 static struct skip_err err;
 
-#define MOST_ROWS 1500
+#define MOST_ROWS 4200
 #define MOST_IN 61
 #define OUT 7
 
@@ -88,7 +88,7 @@ struct ridge_case {
 ParameterizedTestParameters(ridge, equals_the_normal_equations)
 {
 	static struct ridge_case cases[] = {{1, 1, 0.01, 0},	{7, 7, 0.01, 0},    {300, 61, 0.01, 0},
-					    {1500, 7, 0.01, 0}, {1500, 61, 0.1, 0}, {1025, 13, 1, 3}};
+					    {4200, 7, 0.01, 0}, {4200, 61, 0.1, 0}, {2049, 13, 1, 3}};
 	return cr_make_param_array(struct ridge_case, cases, sizeof(cases) / sizeof(*cases));
 }
 

@@ -10,7 +10,6 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "graph/pass.h"
 #include "method/predict.h"
 #include "method/search/calibration.h"
@@ -320,17 +319,6 @@ static bool lost_so_far(const struct compensation *c, int s)
 	return false;
 }
 
-static void log_distance(const struct compensation *c, int s)
-{
-	double off = 0, size = 0;
-	for (size_t i = 0; i < c->rows.n_rows * (size_t)c->width; i++) {
-		double d = (double)c->pruned.stream[i] - c->dense.stream[i];
-		off += d * d;
-		size += (double)c->dense.stream[i] * c->dense.stream[i];
-	}
-	skip_log(SKIP_LOG_DEBUG, "compensate: sub-layer %d, pruned stream is off by %.4f", s, size > 0 ? sqrt(off / size) : 0);
-}
-
 static enum skip_status compensate_sublayer(struct compensation *c, int s, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
@@ -348,7 +336,6 @@ static enum skip_status compensate_sublayer(struct compensation *c, int s, struc
 	SKIP_TRY(fit(c, &c->sites.site[s], cols, err));
 	SKIP_TRY(finish_pruned(c, pruned, cols, err));
 	SKIP_TRY(fit_norm(c, s, err));
-	log_distance(c, s);
 cleanup:
 	return status;
 }

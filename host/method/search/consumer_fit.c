@@ -58,23 +58,23 @@ static enum skip_status solve(const struct skip_consumer *c, const int *column, 
 	return SKIP_OK;
 }
 
-static void store(const struct skip_consumer *c, const int *column, int kept, const double *right, float *weight, float *bias,
+/* The solution to its columns of `weight`, row by row of `right` as it lies in memory; the dense mean output less the kept one to `shift` [outputs]. */
+static void store(const struct skip_consumer *c, const int *column, int kept, const double *right, float *weight, double *shift,
 		  double *residual)
 {
 	const size_t n = (size_t)c->width, m = (size_t)c->outputs;
 	double explained = 0;
 	memset(weight, 0, n * m * sizeof(*weight));
 	for (size_t d = 0; d < m; d++) {
-		double shift = c->bias ? c->bias[d] : 0;
-		for (size_t j = 0; j < n; j++) shift += c->weight[d * n + j] * c->mean[j];
-		for (int i = 0; i < kept; i++) {
-			const size_t j = (size_t)column[i];
-			const double w = right[(size_t)i * m + d];
-			weight[d * n + j] = (float)w;
-			shift -= w * c->mean[j];
-			explained += w * c->cross[j * m + d];
-		}
-		bias[d] = (float)shift;
+		shift[d] = c->bias ? c->bias[d] : 0;
+		for (size_t j = 0; j < n; j++) shift[d] += c->weight[d * n + j] * c->mean[j];
+	}
+	for (int i = 0; i < kept; i++) {
+		const size_t j = (size_t)column[i];
+		const double *w = right + (size_t)i * m;
+		for (size_t d = 0; d < m; d++) weight[d * n + j] = (float)w[d];
+		cblas_daxpy((int)m, -c->mean[j], w, 1, shift, 1);
+		explained += cblas_ddot((int)m, w, 1, c->cross + j * m, 1);
 	}
 	if (residual) *residual = c->size > 0 && explained < c->size ? 1 - explained / c->size : 0;
 }
@@ -84,19 +84,22 @@ enum skip_status skip_consumer_fit(const struct skip_consumer *c, const unsigned
 {
 	enum skip_status status = SKIP_OK;
 	int kept = 0, *column = skip_alloc_array((size_t)c->width, sizeof(*column));
-	double *left = NULL, *right = NULL;
+	double *left = NULL, *right = NULL, *shift = NULL;
 	if (!column) return skip_err_set(err, SKIP_ERR_NOMEM, "%d inputs", c->width);
 	for (int j = 0; j < c->width; j++) {
 		if (keep[j]) column[kept++] = j;
 	}
 	left = skip_alloc_array((size_t)kept, (size_t)kept * sizeof(*left));
 	right = skip_alloc_array((size_t)kept, (size_t)c->outputs * sizeof(*right));
-	if (!left || !right) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "least squares of %d inputs", kept));
+	shift = skip_alloc_array((size_t)c->outputs, sizeof(*shift));
+	if (!left || !right || !shift) SKIP_TRY(skip_err_set(err, SKIP_ERR_NOMEM, "least squares of %d inputs", kept));
 	if (kept > 0) SKIP_TRY(solve(c, column, kept, left, right, err));
-	store(c, column, kept, right, weight, bias, residual);
+	store(c, column, kept, right, weight, shift, residual);
+	for (int d = 0; d < c->outputs; d++) bias[d] = (float)shift[d];
 cleanup:
 	skip_free(left);
 	skip_free(right);
+	skip_free(shift);
 	skip_free(column);
 	return status;
 }

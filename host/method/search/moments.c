@@ -6,6 +6,7 @@
 #include "method/predict.h"
 #include <cblas.h>
 #include <math.h>
+#include <string.h>
 
 struct collector {
 	const struct skip_graph *graph;
@@ -15,7 +16,16 @@ struct collector {
 	int (*seen)[2];		       /* [n_groups] session values: q and k, or the consumer's input; SKIP_NONE: none */
 	struct skip_session *session;
 	float *rows, *means, *product;
+	double *sum; /* [widest group] */
 };
+
+static void add_rows(double *restrict sum, const float *rows, int n, int width)
+{
+	for (int i = 0; i < n; i++) {
+		const float *row = rows + (size_t)i * (size_t)width;
+		for (int j = 0; j < width; j++) sum[j] += row[j];
+	}
+}
 
 /* ---- queries and keys */
 
@@ -75,15 +85,13 @@ static void add_keys(const struct collector *c, const struct skip_unit_group *gr
 {
 	const int width = group->width;
 	for (int s = 0; s < batch->n_seqs; s++) {
-		int first = batch->offset[s], end = batch->offset[s + 1];
+		const int first = batch->offset[s], end = batch->offset[s + 1];
+		const double count = n_prefix + end - first;
 		float *mean = c->means + (size_t)s * (size_t)width;
-		double count = n_prefix + end - first;
-		for (int j = 0; j < width; j++) {
-			double sum = 0;
-			for (int p = 0; p < n_prefix; p++) sum += prefix[(size_t)p * (size_t)width + (size_t)j];
-			for (int i = first; i < end; i++) sum += c->rows[(size_t)i * (size_t)width + (size_t)j];
-			mean[j] = (float)(sum / sqrt(count));
-		}
+		memset(c->sum, 0, (size_t)width * sizeof(*c->sum));
+		add_rows(c->sum, prefix, n_prefix, width);
+		add_rows(c->sum, c->rows + (size_t)first * (size_t)width, end - first, width);
+		for (int j = 0; j < width; j++) mean[j] = (float)(c->sum[j] / sqrt(count));
 	}
 	add_heads(c, group, c->rows, batch->n_tokens, 1, moment);
 	if (n_prefix > 0) add_heads(c, group, prefix, n_prefix, batch->n_seqs, moment);
@@ -112,9 +120,7 @@ static enum skip_status add_inputs(struct collector *c, size_t g, const struct s
 	enum skip_status status = skip_session_read(c->session, c->seen[g][0], c->rows, err);
 	if (status != SKIP_OK) return status;
 	double *mean = c->moments->mean[g], *cov = c->moments->cov[g];
-	for (int i = 0; i < n; i++) {
-		for (int j = 0; j < width; j++) mean[j] += c->rows[(size_t)i * (size_t)width + (size_t)j];
-	}
+	add_rows(mean, c->rows, n, width);
 	cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, width, n, 1, c->rows, width, 0, c->product, width);
 	for (size_t i = 0; i < (size_t)width; i++) {
 		for (size_t j = i; j < (size_t)width; j++) cov[i * (size_t)width + j] += c->product[i * (size_t)width + j];
@@ -189,7 +195,8 @@ static enum skip_status alloc_rows(struct collector *c, const struct skip_calibr
 	c->rows = skip_alloc_array(tokens, width * sizeof(float));
 	c->means = skip_alloc_array(seqs, width * sizeof(float));
 	c->product = skip_alloc_array(width, width * sizeof(float));
-	if (!c->rows || !c->means || !c->product) return skip_err_set(err, SKIP_ERR_NOMEM, "states of %zu tokens", tokens);
+	c->sum = skip_alloc_array(width, sizeof(*c->sum));
+	if (!c->rows || !c->means || !c->product || !c->sum) return skip_err_set(err, SKIP_ERR_NOMEM, "states of %zu tokens", tokens);
 	return SKIP_OK;
 }
 
@@ -240,6 +247,7 @@ cleanup:
 	skip_free(c.seen);
 	skip_free(c.rows);
 	skip_free(c.means);
+	skip_free(c.sum);
 	skip_free(c.product);
 	return status;
 }

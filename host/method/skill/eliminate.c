@@ -70,17 +70,38 @@ static void take_columns(struct elimination *e, int place, size_t first)
 	for (size_t k = 0; k < e->size; k++) e->column[first + k] = place * (int)e->size + (int)k;
 }
 
+/* cost[n] <- |w_j|^2 / Hi_jj: a unit of one column needs no factor, and all of them one pass over the weights. */
+static void column_costs(const struct elimination *e, double *restrict cost)
+{
+	memset(cost, 0, e->n * sizeof(*cost));
+	for (size_t d = 0; d < e->outputs; d++) {
+		const double *w = e->weight + d * e->n;
+		for (size_t j = 0; j < e->n; j++) cost[j] += w[j] * w[j];
+	}
+	for (size_t j = 0; j < e->n; j++) cost[j] /= e->inverse[j * e->n + j];
+}
+
+static enum skip_status unit_cost(struct elimination *e, size_t place, double *cost, struct skip_err *err)
+{
+	take_columns(e, (int)place, 0);
+	enum skip_status status = factor(e, e->size, err);
+	*cost = 0;
+	for (size_t k = 0; status == SKIP_OK && k < e->size; k++) *cost += column_cost(e, e->size, k);
+	return status;
+}
+
 /* Scores of the units still there, lowest first; how many in *count. */
 static enum skip_status rank_units(struct elimination *e, size_t *count, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	*count = 0;
+	if (e->size == 1) column_costs(e, e->x); /* x is free between rounds */
 	for (size_t p = 0; p < e->n / e->size; p++) {
+		double score;
 		if (e->gone[p]) continue;
-		double score = 0;
-		take_columns(e, (int)p, 0);
-		SKIP_TRY(factor(e, e->size, err));
-		for (size_t k = 0; k < e->size; k++) score += column_cost(e, e->size, k);
+		if (e->size > 1) SKIP_TRY(unit_cost(e, p, &score, err));
+		else
+			score = e->x[p];
 		e->rank[(*count)++] = (struct rank){score, (int)p};
 	}
 	qsort(e->rank, *count, sizeof(*e->rank), by_score);
@@ -166,7 +187,8 @@ enum skip_status skip_eliminate(double *hess, double *weight, int width, int out
 		goto cleanup;
 	}
 	for (size_t p = 0; p < units; p++) e.unit[p] = (int)p;
-	if (LAPACKE_dpotrf(LAPACK_ROW_MAJOR, 'U', width, hess, width) != 0 || LAPACKE_dpotri(LAPACK_ROW_MAJOR, 'U', width, hess, width) != 0) {
+	/* the upper triangle of rows is the lower one of columns, which LAPACK takes without a copy */
+	if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', width, hess, width) != 0 || LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', width, hess, width) != 0) {
 		status = skip_err_set(err, SKIP_ERR_INTERNAL, "second moments of %d inputs are not positive definite", width);
 		goto cleanup;
 	}

@@ -21,6 +21,7 @@ struct collection {
 	bool with_cov;
 	double **key; /* [n_groups] sums of squares of centred keys, qk groups only */
 	double **shift; /* [n_groups] subtracted before products are taken, so that the large means do not drown the variances */
+	double *total; /* [widest qk group] */
 	float *centred, *product;
 	size_t cap_centred, cap_product;
 };
@@ -31,8 +32,11 @@ static enum skip_status add_covariance(struct collection *c, size_t group, const
 	if (!skip_grow((void **)&c->centred, &c->cap_centred, (size_t)rows * n, sizeof(float)) ||
 	    !skip_grow((void **)&c->product, &c->cap_product, n * n, sizeof(float)))
 		return skip_err_set(err, SKIP_ERR_NOMEM, "covariance of %d units", width);
+	const double *shift = c->shift[group];
 	for (int r = 0; r < rows; r++) {
-		for (size_t j = 0; j < n; j++) c->centred[(size_t)r * n + j] = (float)(data[(size_t)r * n + j] - c->shift[group][j]);
+		const float *row = data + (size_t)r * n;
+		float *restrict centred = c->centred + (size_t)r * n;
+		for (size_t j = 0; j < n; j++) centred[j] = (float)(row[j] - shift[j]);
 	}
 	cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, width, rows, 1, c->centred, width, 0, c->product, width);
 	double *cov = c->moments[group].cov;
@@ -51,12 +55,13 @@ static enum skip_status add_post(struct collection *c, size_t group, const float
 			for (int j = 0; j < width; j++) shift[j] += (double)data[(size_t)r * (size_t)width + (size_t)j] / rows;
 		}
 	}
+	double *restrict mean = m->mean, *restrict spread = m->spread;
 	for (int r = 0; r < rows; r++) {
 		const float *row = data + (size_t)r * (size_t)width;
 		for (int j = 0; j < width; j++) {
 			double x = row[j] - shift[j];
-			m->mean[j] += x;
-			m->spread[j] += x * x;
+			mean[j] += x;
+			spread[j] += x * x;
 		}
 	}
 	m->rows += (size_t)rows;
@@ -74,19 +79,21 @@ static void add_queries(struct skip_unit_moments *m, const float *data, int rows
 	m->rows += (size_t)rows;
 }
 
-static void add_keys(double *sum, const float *data, int width, const struct skip_batch *batch)
+/* `total` [width] is for the sums of a sequence. */
+static void add_keys(double *restrict sum, double *restrict total, const float *data, int width, const struct skip_batch *batch)
 {
 	for (int b = 0; b < batch->n_seqs; b++) {
 		const int first = batch->offset[b], end = batch->offset[b + 1];
-		for (int j = 0; j < width; j++) {
-			double mean = 0, square = 0;
-			for (int t = first; t < end; t++) {
-				double k = data[(size_t)t * (size_t)width + (size_t)j];
-				mean += k;
-				square += k * k;
+		for (int j = 0; j < width; j++) total[j] = 0;
+		for (int t = first; t < end; t++) {
+			const float *row = data + (size_t)t * (size_t)width;
+			for (int j = 0; j < width; j++) {
+				double k = row[j];
+				total[j] += k;
+				sum[j] += k * k;
 			}
-			sum[j] += square - mean * mean / (end - first);
 		}
+		for (int j = 0; j < width; j++) sum[j] -= total[j] * total[j] / (end - first);
 	}
 }
 
@@ -99,7 +106,7 @@ static enum skip_status see(void *context, const struct skip_activations *seen, 
 		add_queries(&c->moments[w->group], seen->data, seen->rows, w->width);
 		return SKIP_OK;
 	case KEY:
-		add_keys(c->key[w->group], seen->data, w->width, seen->batch);
+		add_keys(c->key[w->group], c->total, seen->data, w->width, seen->batch);
 		return SKIP_OK;
 	case POST:
 		break;
@@ -156,9 +163,12 @@ static bool alloc_group(struct collection *c, size_t group, const struct skip_un
 static enum skip_status prepare(struct collection *c, const struct skip_units *units, int *value, struct skip_err *err)
 {
 	bool ok = true;
+	size_t widest = 1;
 	for (size_t g = 0; ok && g < units->n_groups; g++) {
 		const struct skip_unit_group *group = &units->group[g];
 		const bool qk = group->kind == SKIP_UNIT_QK;
+		const size_t columns = (size_t)(group->width * group->columns);
+		if (qk && columns > widest) widest = columns;
 		for (int u = 0; u < group->n_uses; u++) {
 			const struct skip_unit_use *use = &group->use[u];
 			for (int i = 0; i < (qk ? 2 : 1); i++) {
@@ -168,7 +178,8 @@ static enum skip_status prepare(struct collection *c, const struct skip_units *u
 		}
 		ok = alloc_group(c, g, group);
 	}
-	return ok ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "moments of %zu units", units->total);
+	c->total = skip_alloc_array(widest, sizeof(*c->total));
+	return ok && c->total ? SKIP_OK : skip_err_set(err, SKIP_ERR_NOMEM, "moments of %zu units", units->total);
 }
 
 static void collection_free(struct collection *c)
@@ -180,6 +191,7 @@ static void collection_free(struct collection *c)
 	skip_free(c->key);
 	skip_free(c->shift);
 	skip_free(c->watched);
+	skip_free(c->total);
 	skip_free(c->centred);
 	skip_free(c->product);
 	skip_unit_moments_free(c->moments, c->n_groups);
