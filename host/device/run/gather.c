@@ -3,7 +3,8 @@
  * kernel ever touched in memory, and the system maps far more than the row asked for (whole folios of the page cache, here some 190 KB
  * for 1.5). So on a device that runs on the host's memory the table's buffer holds the rows of the batch only, in the order of its tokens,
  * and the ids count them: row t of the buffer is the row of token t. The rows are read when the node that looks them up is to run: a walk that goes on from a
- * later node, as searches do again and again, never needs them.
+ * later node, as searches do again and again, never needs them. Rows that were read stay: texts repeat their words, and a read takes longer than the copy, by
+ * milliseconds a batch.
  */
 #include "base/alloc.h"
 #include "device/run/run.h"
@@ -72,21 +73,48 @@ enum skip_status skip_gather_note(struct skip_session *session, const struct ski
 	return SKIP_OK;
 }
 
+/* Room for all places of words, none of them read. */
+static enum skip_status open_words(struct skip_session *session, size_t vocabulary, struct skip_err *err)
+{
+	if (session->word_place) return SKIP_OK;
+	session->word_place = skip_alloc_array(vocabulary, sizeof(*session->word_place));
+	if (!session->word_place) return skip_err_set(err, SKIP_ERR_NOMEM, "places of %zu words", vocabulary);
+	for (size_t i = 0; i < vocabulary; i++) session->word_place[i] = SKIP_NONE;
+	return SKIP_OK;
+}
+
+/* Row `id` of the table in float32, read where it was not before. */
+static enum skip_status word_row(struct skip_session *session, const struct skip_tensor *table, int32_t id, const float **out, struct skip_err *err)
+{
+	const size_t cols = (size_t)table->dim[1], bytes = cols * skip_dtype_size(table->dtype);
+	float *raw = session->stage + SKIP_PACK_STAGE - 2 * cols; /* one row as it is in the file, of at most 8 bytes an element */
+	if (session->word_place[id] == SKIP_NONE) {
+		const size_t n = (size_t)session->n_words;
+		if (!skip_grow((void **)&session->word_rows, &session->word_rows_capacity, (n + 1) * cols, sizeof(*session->word_rows)))
+			return skip_err_set(err, SKIP_ERR_NOMEM, "rows of %zu words", n + 1);
+		skip_mapfile_copy(table->map, (const char *)table->data + (size_t)id * bytes, bytes, raw);
+		skip_dtype_to_f32(table->dtype, raw, cols, session->word_rows + n * cols);
+		session->word_place[id] = session->n_words++;
+	}
+	*out = session->word_rows + (size_t)session->word_place[id] * cols;
+	return SKIP_OK;
+}
+
 enum skip_status skip_gather_send(struct skip_session *session, size_t first, size_t last, struct skip_err *err)
 {
 	enum skip_status status = SKIP_OK;
 	if (!session->gather_due || (size_t)session->gather_node < first || (size_t)session->gather_node >= last) return SKIP_OK;
 	const struct skip_tensor *table = session->graph->tensors[session->plan->buffers[session->gathered].tensor];
 	struct skip_cl_buffer *buffer = skip_memory_buffer(session, session->gathered);
-	const size_t cols = (size_t)table->dim[1], bytes = cols * skip_dtype_size(table->dtype), n = (size_t)session->sizes.of[SKIP_SIZE_T];
-	/* The end of the stage holds one row as it is in the file, of at most 8 bytes an element. */
-	size_t step = SKIP_PACK_STAGE / cols - 2;
-	float *raw = session->stage + SKIP_PACK_STAGE - 2 * cols;
+	const size_t cols = (size_t)table->dim[1], n = (size_t)session->sizes.of[SKIP_SIZE_T];
+	const size_t step = SKIP_PACK_STAGE / cols - 2; /* the end of the stage is word_row's */
+	SKIP_TRY(open_words(session, (size_t)table->dim[0], err));
 	for (size_t t = 0; t < n; t += step) {
-		size_t rows = n - t < step ? n - t : step;
+		const size_t rows = n - t < step ? n - t : step;
 		for (size_t r = 0; r < rows; r++) {
-			skip_mapfile_copy(table->map, (const char *)table->data + (size_t)session->word[t + r] * bytes, bytes, raw);
-			skip_dtype_to_f32(table->dtype, raw, cols, session->stage + r * cols);
+			const float *row = NULL;
+			SKIP_TRY(word_row(session, table, session->word[t + r], &row, err));
+			memcpy(session->stage + r * cols, row, cols * sizeof(*row));
 		}
 		SKIP_TRY(skip_cl_write(session->cl, buffer, t * cols * sizeof(float), session->stage, rows * cols * sizeof(float), err));
 	}

@@ -199,5 +199,7 @@ void skip_memory_destroy(struct skip_session *session)
 	skip_free(session->wrapped);
 	skip_free(session->stage);
 	skip_free(session->word);
+	skip_free(session->word_place);
+	skip_free(session->word_rows);
 	skip_free(session->table);
 }

@@ -96,6 +96,10 @@ struct skip_session {
 	bool gather_due; /* it does not hold those of the current batch yet */
 	int32_t *word;	 /* [T] ids of the current batch, for it */
 	size_t word_capacity;
+	int32_t *word_place; /* [words of the table] which of the rows read so far is theirs, SKIP_NONE */
+	float *word_rows;    /* [n_words][columns] */
+	size_t word_rows_capacity;
+	int32_t n_words;
 	bool *wrapped; /* [plan->n_buffers] weights bound without a copy */
 	float *stage;  /* [SKIP_PACK_STAGE] for packing; one for all, since blocks that come and go between lasting ones leave holes in the
 			  heap */
