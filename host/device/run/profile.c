@@ -120,7 +120,6 @@ static enum skip_status count_work(struct skip_session *session, const struct sk
 	SKIP_TRY(skip_chunks_init(session, batch, value, &chunks, err));
 	while (skip_chunks_next(&chunks)) {
 		SKIP_TRY(skip_session_set_batch(session, &chunks.now, err));
-		SKIP_TRY(skip_gather_send(session, 0, session->graph->n_nodes, err));
 		for (size_t i = 0; i < plan->n_launches; i++) add_work(session, i, &chunks.now, &most[i], &out[i]);
 	}
 cleanup:
