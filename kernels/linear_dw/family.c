@@ -20,30 +20,44 @@ static void add_rows(struct skip_lowering *lowering, const struct skip_node *nod
 		skip_launch_size(launch, size);
 }
 
-static enum skip_status lower_generic_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+/* Begins the launch of `spec` on both factors, its arguments in place; the work-items are the caller's. */
+static enum skip_status begin_weight(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int dy, int x,
+				     struct skip_plan_launch **out, struct skip_err *err)
 {
 	enum skip_status status;
 	const struct skip_value *values = skip_lowering_graph(lowering)->values;
-	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
-	struct skip_kernel_spec spec;
-	int kernel, dy, x, dw;
-	skip_spec_init(&spec, "linear_dw", "generic", "WEIGHT");
-	skip_spec_int(&spec, "LINEAR_DW_N", n);
-	skip_spec_int(&spec, "LINEAR_DW_K", k);
-	skip_spec_int(&spec, "LINEAR_DW_BF16", node->attrs.linear_dw.precision == SKIP_PRECISION_BF16);
-	spec.local[0] = GROUP;
-	SKIP_TRY(skip_lowering_kernel(lowering, &spec, &kernel, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->in[1], &x, err));
+	int kernel, dw;
+	SKIP_TRY(skip_lowering_kernel(lowering, spec, &kernel, err));
 	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
 	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
 	skip_launch_buffer(launch, dy);
 	skip_launch_buffer(launch, x);
 	skip_launch_buffer(launch, dw);
 	add_rows(lowering, node, launch);
+	launch->macs_per_row = (double)values[node->in[0]].cols * values[node->in[1]].cols;
+	*out = launch;
+cleanup:
+	return status;
+}
+
+static enum skip_status lower_generic_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
+{
+	enum skip_status status;
+	const struct skip_value *values = skip_lowering_graph(lowering)->values;
+	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
+	struct skip_kernel_spec spec;
+	struct skip_plan_launch *launch = NULL;
+	int dy, x;
+	skip_spec_init(&spec, "linear_dw", "generic", "WEIGHT");
+	skip_spec_int(&spec, "LINEAR_DW_N", n);
+	skip_spec_int(&spec, "LINEAR_DW_K", k);
+	skip_spec_int(&spec, "LINEAR_DW_BF16", node->attrs.linear_dw.precision == SKIP_PRECISION_BF16);
+	spec.local[0] = GROUP;
+	SKIP_TRY(skip_lowering_value(lowering, node->in[0], &dy, err));
+	SKIP_TRY(skip_lowering_value(lowering, node->in[1], &x, err));
+	SKIP_TRY(begin_weight(lowering, node, &spec, dy, x, &launch, err));
 	skip_launch_global(launch, 0, SKIP_SIZE_ONE, k, 0, 1);
 	skip_launch_global(launch, 1, SKIP_SIZE_ONE, n, 0, 1);
-	launch->macs_per_row = (double)n * k;
 	status = skip_lowering_end(lowering, launch, err);
 cleanup:
 	return status;
@@ -94,23 +108,13 @@ cleanup:
 static enum skip_status launch_weight(struct skip_lowering *lowering, const struct skip_node *node, const struct skip_kernel_spec *spec, int dy, int x,
 				      int outputs, int columns, struct skip_err *err)
 {
-	enum skip_status status;
 	const struct skip_value *values = skip_lowering_graph(lowering)->values;
-	const int n = values[node->in[0]].cols, k = values[node->in[1]].cols;
-	int kernel, dw;
-	SKIP_TRY(skip_lowering_kernel(lowering, spec, &kernel, err));
-	SKIP_TRY(skip_lowering_value(lowering, node->out[0], &dw, err));
-	struct skip_plan_launch *launch = skip_lowering_begin(lowering, kernel);
-	skip_launch_buffer(launch, dy);
-	skip_launch_buffer(launch, x);
-	skip_launch_buffer(launch, dw);
-	add_rows(lowering, node, launch);
-	skip_launch_global(launch, 0, SKIP_SIZE_ONE, n, 0, outputs);
-	skip_launch_global(launch, 1, SKIP_SIZE_ONE, k, 0, columns);
-	launch->macs_per_row = (double)n * k;
-	status = skip_lowering_end(lowering, launch, err);
-cleanup:
-	return status;
+	struct skip_plan_launch *launch = NULL;
+	enum skip_status status = begin_weight(lowering, node, spec, dy, x, &launch, err);
+	if (status != SKIP_OK) return status;
+	skip_launch_global(launch, 0, SKIP_SIZE_ONE, values[node->in[0]].cols, 0, outputs);
+	skip_launch_global(launch, 1, SKIP_SIZE_ONE, values[node->in[1]].cols, 0, columns);
+	return skip_lowering_end(lowering, launch, err);
 }
 
 static enum skip_status lower_cpu_weight(struct skip_lowering *lowering, const struct skip_node *node, struct skip_err *err)
